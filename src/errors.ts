@@ -1,0 +1,73 @@
+/**
+ * Every error OmenDB throws, in one table. `docs/errors.md` has the same lines in the same order;
+ * a test holds the two equal. A code, once released, keeps its name and its meaning.
+ */
+export const ERRORS = {
+  OMEN_INVALID_OPTIONS: 'An option of open() is unknown, has the wrong type or is out of range.',
+  OMEN_INVALID_KEY: 'The key has the wrong type for this database, or is NaN or out of range.',
+  OMEN_INVALID_ROW:
+    'The row is not an object of the declared columns, or a value has the wrong type.',
+  OMEN_INVALID_RANGE: 'The bounds of a range contradict each other or have the wrong type.',
+  OMEN_INVALID_BATCH:
+    'A batch holds something that is neither a put nor a del. Nothing of it applies.',
+  OMEN_UNKNOWN_COLUMN: 'A column was named that the schema does not have.',
+  OMEN_MISSING_COLUMN: 'A column that is not nullable was left out.',
+  OMEN_UNSAFE_INTEGER: 'An integer beyond ±(2^53 − 1) cannot be a number; open with bigints: true.',
+  OMEN_ROW_TOO_LARGE: 'The encoded row or batch is larger than this database can hold.',
+  OMEN_CLOSED: 'The database, snapshot or iterator was closed.',
+  OMEN_ABORTED: 'The AbortSignal was aborted. The reason is the cause.',
+  OMEN_READ_ONLY: 'The database was opened with readOnly: true.',
+  OMEN_NOT_FOUND: 'There is no database in this directory, and createIfMissing is false.',
+  OMEN_EXISTS: 'There is a database in this directory already, and errorIfExists is true.',
+  OMEN_FOREIGN_DIRECTORY: 'The directory holds files that are not a database of OmenDB.',
+  OMEN_NEWER_FORMAT: 'The files were written by a newer release. Upgrade omendb to open them.',
+  OMEN_OPTIONS_MISMATCH: 'The options contradict the data on disk.',
+  OMEN_LOCKED: 'Another process, or another open() in this one, holds the database.',
+  OMEN_PERMISSION: 'The operating system denied access to a file of the database.',
+  OMEN_DISK_FULL: 'The disk, the quota or the inodes are used up. The write was not applied.',
+  OMEN_TOO_MANY_FILES: 'The process or the system has no file descriptor left.',
+  OMEN_IO: 'The operating system reported an error for a file of the database.',
+  OMEN_CORRUPT: 'A file of the database is damaged. The message names the file and the offset.',
+  OMEN_BACKPRESSURE: 'Too many writes are pending. Await db.ready() before writing more.',
+  OMEN_MEMORY_FULL: 'The memory budget is used up: puts are refused, reads and deletes go on.',
+  OMEN_CONDITION_FAILED: 'The condition of a conditional write did not hold. Nothing was written.',
+  OMEN_SHARD_FAILED: 'The shard failed and refuses writes; reads go on. The cause tells why.',
+  OMEN_OUTCOME_UNKNOWN: 'The shard failed before it answered: the write may or may not be durable.',
+  OMEN_ATTACH_FAILED: 'The handle is not of an open database in this process.',
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a stable `code`. The message says what happened and what to do. */
+export class OmenError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'OmenError';
+    this.code = code;
+  }
+}
+
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  EACCES: 'OMEN_PERMISSION',
+  EPERM: 'OMEN_PERMISSION',
+  EROFS: 'OMEN_PERMISSION',
+  ENOSPC: 'OMEN_DISK_FULL',
+  EDQUOT: 'OMEN_DISK_FULL',
+  EFBIG: 'OMEN_DISK_FULL',
+  EMFILE: 'OMEN_TOO_MANY_FILES',
+  ENFILE: 'OMEN_TOO_MANY_FILES',
+};
+
+/** Wraps what the operating system said of `doing` (say, "writing wal-000001.log") in a coded error. */
+export function systemError(error: unknown, doing: string): OmenError {
+  if (error instanceof OmenError) return error;
+  const system = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = SYSTEM_CODES[system] ?? 'OMEN_IO';
+  return new OmenError(
+    code,
+    `${doing} failed${system ? ` with ${system}` : ''}: ${String(error instanceof Error ? error.message : error)}`,
+    { cause: error },
+  );
+}
