@@ -1,0 +1,175 @@
+/**
+ * Keys, from what a caller passes to what the engine compares.
+ *
+ * Inside the engine a fixed-width key is its *sortable key*: an unsigned 64-bit integer, as two
+ * 32-bit words, whose unsigned order is the order of the keys. int64 and timestamp: two's complement
+ * with the sign bit flipped. uint64: itself. float64: the IEEE bits, all flipped for a negative
+ * number, the sign bit flipped otherwise; −0 becomes +0 first, NaN is refused.
+ *
+ * A KeyCodec belongs to one thread. `encode` leaves its result in `hi`, `lo` and `number` and
+ * allocates nothing: a look-up is too short to pay for an object.
+ */
+import { OmenError } from '../errors.ts';
+import type { KeyType } from './schema.ts';
+
+export type Key = number | bigint | Date;
+
+const TWO_32 = 4294967296;
+const SIGN = 0x80000000;
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+const UINT64_MAX = 2n ** 64n - 1n;
+
+const scratchF64 = new Float64Array(1);
+const scratchU32 = new Uint32Array(scratchF64.buffer);
+const scratchU64 = new BigUint64Array(scratchF64.buffer);
+
+/** @throws OMEN_INVALID_KEY or OMEN_UNSAFE_INTEGER, whichever tells the caller more. */
+function refuse(key: unknown, type: KeyType): never {
+  if (typeof key === 'number' && Number.isInteger(key) && type !== 'float64') {
+    if (key < 0 && type === 'uint64') {
+      throw new OmenError('OMEN_INVALID_KEY', `The uint64 key ${key} is negative.`);
+    }
+    throw new OmenError(
+      'OMEN_UNSAFE_INTEGER',
+      `The key ${key} is beyond ±(2^53 − 1), where a number is no longer exact. Pass a bigint.`,
+    );
+  }
+  const expected = {
+    int64: 'an integer (number or bigint)',
+    uint64: 'a non-negative integer (number or bigint)',
+    float64: 'a number other than NaN',
+    timestamp: 'integer milliseconds or a valid Date',
+  }[type];
+  const shown = typeof key === 'bigint' ? `${key}n` : String(key);
+  throw new OmenError(
+    'OMEN_INVALID_KEY',
+    `A ${type} key is ${expected}, not ${typeof key} ${shown}.`,
+  );
+}
+
+export class KeyCodec {
+  readonly type: KeyType;
+  readonly bigints: boolean;
+  /** The sortable key of the last `encode`. */
+  hi = 0;
+  lo = 0;
+  /** The key of the last `encode` as a number; exact within ±(2^53 − 1), in order beyond. */
+  number = 0;
+
+  /** @param bigints whether 64-bit integer keys are given back as bigint (always, never a mix) */
+  constructor(type: KeyType, bigints: boolean) {
+    this.type = type;
+    this.bigints = bigints;
+  }
+
+  /** @throws OMEN_INVALID_KEY for a wrong type or NaN, OMEN_UNSAFE_INTEGER for an inexact number */
+  encode(key: unknown): void {
+    if (typeof key === 'number') {
+      if (this.type === 'float64') this.#encodeFloat(key);
+      else this.#encodeInteger(key);
+    } else if (typeof key === 'bigint' && (this.type === 'int64' || this.type === 'uint64')) {
+      this.#encodeBigint(key);
+    } else if (key instanceof Date && this.type === 'timestamp') {
+      this.#encodeInteger(key.getTime());
+    } else {
+      refuse(key, this.type);
+    }
+  }
+
+  #encodeInteger(key: number): void {
+    if (!Number.isSafeInteger(key)) refuse(key, this.type);
+    if (this.type === 'uint64') {
+      if (key < 0) refuse(key, this.type);
+      this.hi = Math.floor(key / TWO_32) >>> 0;
+    } else {
+      this.hi = (Math.floor(key / TWO_32) ^ SIGN) >>> 0;
+    }
+    this.lo = key >>> 0;
+    this.number = key + 0;
+  }
+
+  #encodeFloat(key: number): void {
+    if (Number.isNaN(key)) refuse(key, this.type);
+    this.number = key + 0;
+    scratchF64[0] = key + 0;
+    const bits = scratchU32[1];
+    if (bits >= SIGN) {
+      this.hi = ~bits >>> 0;
+      this.lo = ~scratchU32[0] >>> 0;
+    } else {
+      this.hi = (bits ^ SIGN) >>> 0;
+      this.lo = scratchU32[0];
+    }
+  }
+
+  #encodeBigint(key: bigint): void {
+    const signed = this.type === 'int64';
+    if (signed ? key < INT64_MIN || key > INT64_MAX : key < 0n || key > UINT64_MAX) {
+      throw new OmenError(
+        'OMEN_INVALID_KEY',
+        `The key ${key}n is out of the range of ${this.type}.`,
+      );
+    }
+    scratchU64[0] = BigInt.asUintN(64, key);
+    this.lo = scratchU32[0];
+    this.hi = signed ? (scratchU32[1] ^ SIGN) >>> 0 : scratchU32[1];
+    this.number = Number(key);
+  }
+
+  /** @throws OMEN_UNSAFE_INTEGER for an integer key beyond ±(2^53 − 1) without `bigints` */
+  decode(hi: number, lo: number): number | bigint {
+    if (this.bigints && (this.type === 'int64' || this.type === 'uint64')) {
+      scratchU32[0] = lo;
+      scratchU32[1] = hi;
+      const bits = scratchU64[0];
+      return this.type === 'int64' ? BigInt.asIntN(64, bits ^ (1n << 63n)) : bits;
+    }
+    const number = sortableToNumber(this.type, hi, lo);
+    if (this.type !== 'float64' && !Number.isSafeInteger(number)) {
+      throw new OmenError(
+        'OMEN_UNSAFE_INTEGER',
+        `A key near ${number} is beyond ±(2^53 − 1). Open the database with bigints: true.`,
+      );
+    }
+    return number;
+  }
+
+  /** What a caller is given for a key held as a number (a segment's `f64` form). */
+  fromNumber(key: number): number | bigint {
+    return this.bigints && (this.type === 'int64' || this.type === 'uint64') ? BigInt(key) : key;
+  }
+}
+
+/** The key as a number: exact for float64 and within ±(2^53 − 1), rounded but in order beyond. */
+export function sortableToNumber(type: KeyType, hi: number, lo: number): number {
+  if (type === 'uint64') return hi * TWO_32 + lo;
+  if (type !== 'float64') return ((hi ^ SIGN) | 0) * TWO_32 + lo;
+  if (hi >= SIGN) {
+    scratchU32[0] = lo;
+    scratchU32[1] = (hi ^ SIGN) >>> 0;
+  } else {
+    scratchU32[0] = ~lo >>> 0;
+    scratchU32[1] = ~hi >>> 0;
+  }
+  return scratchF64[0];
+}
+
+/**
+ * Whether a sortable key can stand in a segment's `f64` form: always for float64, and for an
+ * integer within ±(2^53 − 1).
+ */
+export function isExactNumber(type: KeyType, hi: number, lo: number): boolean {
+  return type === 'float64' || Number.isSafeInteger(sortableToNumber(type, hi, lo));
+}
+
+/**
+ * The shard of a key under hash partitioning: a 32-bit finaliser (the one of MurmurHash3) over both
+ * words, then the upper bits of a multiplication. Part of the format: it may never change.
+ */
+export function hashKey(hi: number, lo: number): number {
+  let h = lo ^ Math.imul(hi, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

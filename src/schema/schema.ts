@@ -1,0 +1,112 @@
+/**
+ * What a database holds: the type of its keys, and either named columns or one bare value.
+ * A schema is fixed for the life of the data. It is plain data: it crosses threads and stands in
+ * `omendb.json` as it is.
+ */
+import { OmenError } from '../errors.ts';
+
+export const KEY_TYPES = ['int64', 'uint64', 'float64', 'timestamp'] as const;
+export const COLUMN_TYPES = [
+  'int32',
+  'int64',
+  'float32',
+  'float64',
+  'bool',
+  'timestamp',
+  'utf8',
+  'binary',
+] as const;
+export const VALUE_TYPES = ['json', 'utf8', 'binary'] as const;
+
+export type KeyType = (typeof KEY_TYPES)[number];
+export type ColumnType = (typeof COLUMN_TYPES)[number];
+export type ValueType = (typeof VALUE_TYPES)[number];
+
+export interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+}
+
+/** In key-value mode `value` names the type of the bare value, and `columns` is its one column. */
+export interface Schema {
+  readonly key: KeyType;
+  readonly columns: readonly Column[];
+  readonly value: ValueType | null;
+}
+
+/** The part of `open`'s options that describes the data: `columns: { name: 'type' | 'type?' }`. */
+export interface SchemaOptions {
+  readonly key?: string;
+  readonly columns?: Readonly<Record<string, string>>;
+  readonly value?: string;
+}
+
+const COLUMNS_MAX = 1024;
+/** The key's field in Arrow files, the prefix of ours, and a name that no plain object can carry. */
+const isReserved = (name: string): boolean =>
+  name === 'key' || name.startsWith('_omen_') || name === '__proto__';
+
+function invalid(message: string): OmenError {
+  return new OmenError('OMEN_INVALID_OPTIONS', message);
+}
+
+function oneOf<T extends string>(list: readonly T[], text: unknown, what: string): T {
+  const found = list.find((entry) => entry === text);
+  if (found === undefined) {
+    throw invalid(`${what} is ${JSON.stringify(text)}; use one of ${list.join(', ')}.`);
+  }
+  return found;
+}
+
+function parseColumn(name: string, declared: unknown): Column {
+  if (name === '' || !name.isWellFormed() || isReserved(name)) {
+    throw invalid(
+      `The column name ${JSON.stringify(name)} is not available: "key" is the key's own, ` +
+        '"_omen_…" is reserved, and a name is a non-empty well-formed string.',
+    );
+  }
+  const text = String(declared);
+  const nullable = text.endsWith('?');
+  const bare = nullable ? text.slice(0, -1) : text;
+  const type = oneOf(COLUMN_TYPES, bare, `The type of column "${name}"`);
+  return { name, type, nullable };
+}
+
+/**
+ * Reads a schema from the options of `open`.
+ * @throws OMEN_INVALID_OPTIONS for an unknown type, a reserved name, or both `columns` and `value`.
+ */
+export function parseSchema(options: SchemaOptions): Schema {
+  const key = oneOf(KEY_TYPES, options.key, 'The option "key"');
+  if ((options.columns === undefined) === (options.value === undefined)) {
+    throw invalid('Give either "columns" (named, typed columns) or "value" (a bare value a key).');
+  }
+  if (options.value !== undefined) {
+    const value = oneOf(VALUE_TYPES, options.value, 'The option "value"');
+    const type = value === 'binary' ? 'binary' : 'utf8';
+    return { key, columns: [{ name: 'value', type, nullable: false }], value };
+  }
+  if (options.columns === null || typeof options.columns !== 'object') {
+    throw invalid('The option "columns" is an object of names and types.');
+  }
+  const entries = Object.entries(options.columns);
+  if (entries.length === 0 || entries.length > COLUMNS_MAX) {
+    throw invalid(`A database has 1 to ${COLUMNS_MAX} columns; ${entries.length} were given.`);
+  }
+  return { key, columns: entries.map(([name, type]) => parseColumn(name, type)), value: null };
+}
+
+/** The options that `parseSchema` turns back into an equal schema; what `omendb.json` holds. */
+export function schemaOptions(schema: Schema): SchemaOptions {
+  if (schema.value !== null) return { key: schema.key, value: schema.value };
+  const columns: Record<string, string> = {};
+  for (const column of schema.columns) {
+    columns[column.name] = column.nullable ? `${column.type}?` : column.type;
+  }
+  return { key: schema.key, columns };
+}
+
+export function isVariable(type: ColumnType): boolean {
+  return type === 'utf8' || type === 'binary';
+}
