@@ -1,0 +1,45 @@
+import test from 'ava';
+import { filesUnder, importsOf, partOf, read } from './sources.ts';
+
+const sources = filesUnder('src');
+const tests = filesUnder('test');
+
+/**
+ * A file is tested where test/ mirrors its name, or where a test (or a helper of tests) in the mirror
+ * of its part imports it. Suites in test/conformance/ run over every face of the engine and count for
+ * every part.
+ */
+function isTestedItself(source: string): boolean {
+  if (tests.includes(source.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts'))) return true;
+  const part = partOf(source);
+  const folders = part.endsWith('.ts') ? ['test/'] : [`test/${part}/`, 'test/conformance/'];
+  return tests
+    .filter((file) => folders.some((folder) => file.startsWith(folder)))
+    .some((file) => importsOf(file).some(({ path }) => path === source));
+}
+
+/** What tested files are made of, inside their part, is tested with them. */
+function untested(files: readonly string[]): string[] {
+  const reached = new Set(files.filter(isTestedItself));
+  for (const file of reached)
+    for (const { path } of importsOf(file))
+      if (path !== null && partOf(path) === partOf(file)) reached.add(path);
+  return files.filter((file) => !reached.has(file));
+}
+
+test('every source file has a test', (t) => {
+  t.deepEqual(untested(sources), []);
+});
+
+test('the rule above sees what it must refuse', (t) => {
+  t.true(isTestedItself('src/errors.ts'));
+  t.false(isTestedItself('src/no-such-file.ts'));
+  t.false(isTestedItself('src/wal/no-such-file.ts'));
+});
+
+test('every test file holds a test', (t) => {
+  const empty = tests
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => !/^import .*\bfrom 'ava';$/m.test(read(file)));
+  t.deepEqual(empty, []);
+});
