@@ -1,0 +1,184 @@
+/** Segments made from plain values, for the tests of this folder. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import {
+  type ColumnLayout,
+  layoutSegment,
+  ROW_DELETED,
+  type SegmentLayout,
+} from '../../src/arrow/layout.ts';
+import type { ColumnType, Schema } from '../../src/schema/schema.ts';
+
+export type Value = number | bigint | boolean | string | Uint8Array | null;
+
+export interface Rows {
+  readonly schema: Schema;
+  readonly keys: readonly (number | bigint)[];
+  /** Per column of the schema, a value per row. */
+  readonly columns: readonly (readonly Value[])[];
+  /** Which rows are tombstones; null: the segment has no flags. */
+  readonly deleted: readonly boolean[] | null;
+}
+
+export interface Segment {
+  readonly layout: SegmentLayout;
+  readonly body: Uint8Array;
+  readonly nullCounts: number[];
+}
+
+/** A directory of the test's own, gone when it ends. */
+export function temporaryDirectory(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'omendb-arrow-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+const bytesOf = (value: Value): Uint8Array => {
+  if (typeof value === 'string') return new TextEncoder().encode(value);
+  return value instanceof Uint8Array ? value : new Uint8Array(0);
+};
+
+const isVariable = (type: ColumnType): boolean => type === 'utf8' || type === 'binary';
+
+type FixedType = 'int32' | 'int64' | 'uint64' | 'float32' | 'float64' | 'timestamp';
+
+/** Writes a fixed-width value at element `i` of the buffer at `offset`. */
+function putFixed(view: DataView, type: FixedType, offset: number, i: number, value: Value): void {
+  if (type === 'int32') view.setInt32(offset + 4 * i, Number(value), true);
+  else if (type === 'float32') view.setFloat32(offset + 4 * i, Number(value), true);
+  else if (type === 'float64') view.setFloat64(offset + 8 * i, Number(value), true);
+  else if (type === 'uint64') view.setBigUint64(offset + 8 * i, BigInt(Number(value)), true);
+  else view.setBigInt64(offset + 8 * i, BigInt(Number(value)), true);
+}
+
+function putBigInt(view: DataView, at: number, value: bigint): void {
+  view.setBigUint64(at, BigInt.asUintN(64, value), true);
+}
+
+function fillColumn(
+  body: Uint8Array,
+  column: ColumnLayout,
+  type: ColumnType,
+  values: readonly Value[],
+): void {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  let end = 0;
+  for (const [i, value] of values.entries()) {
+    if (column.validity !== null && value !== null) {
+      body[column.validity.offset + (i >> 3)] |= 1 << (i & 7);
+    }
+    if (column.offsets !== null) {
+      const bytes = bytesOf(value);
+      body.set(bytes, column.data.offset + end);
+      end += bytes.length;
+      view.setInt32(column.offsets.offset + 4 * (i + 1), end, true);
+    } else if (value === null) {
+      // Stays zero.
+    } else if (type === 'bool') {
+      if (value === true) body[column.data.offset + (i >> 3)] |= 1 << (i & 7);
+    } else if (typeof value === 'bigint') {
+      putBigInt(view, column.data.offset + 8 * i, value);
+    } else if (type !== 'utf8' && type !== 'binary') {
+      putFixed(view, type, column.data.offset, i, value);
+    }
+  }
+}
+
+/** Lays out and fills a segment. */
+export function buildSegment({ schema, keys, columns, deleted }: Rows): Segment {
+  const varBytes = schema.columns.map(({ type }, c) =>
+    isVariable(type)
+      ? columns[c].reduce<number>((sum, value) => sum + bytesOf(value).length, 0)
+      : 0,
+  );
+  const layout = layoutSegment(schema, keys.length, varBytes, { flags: deleted !== null });
+  const body = new Uint8Array(new SharedArrayBuffer(layout.bodyBytes));
+  const view = new DataView(body.buffer);
+  for (const [i, key] of keys.entries()) {
+    if (typeof key === 'bigint') putBigInt(view, layout.key.offset + 8 * i, key);
+    else putFixed(view, schema.key, layout.key.offset, i, key);
+  }
+  for (const [c, { type }] of schema.columns.entries()) {
+    fillColumn(body, layout.columns[c], type, columns[c]);
+  }
+  if (layout.flags !== null) {
+    for (const [i, dead] of (deleted ?? []).entries()) {
+      if (dead) body[layout.flags.offset + i] = ROW_DELETED;
+    }
+  }
+  const nullCounts = schema.columns.map(({ nullable }, c) =>
+    nullable ? columns[c].filter((value) => value === null).length : 0,
+  );
+  return { layout, body, nullCounts };
+}
+
+/** A seeded generator of numbers from 0 to 1 (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Every column type, nullable and not. */
+export const EVERY_TYPE: Schema = {
+  key: 'int64',
+  columns: (
+    ['int32', 'int64', 'float32', 'float64', 'bool', 'timestamp', 'utf8', 'binary'] as const
+  ).flatMap((type) => [
+    { name: type, type, nullable: false },
+    { name: `${type}?`, type, nullable: true },
+  ]),
+  value: null,
+};
+
+function randomValue(type: ColumnType, random: () => number): Value {
+  switch (type) {
+    case 'int32':
+      return Math.floor((random() - 0.5) * 2 ** 32);
+    case 'int64':
+      return BigInt.asIntN(
+        64,
+        BigInt(Math.floor(random() * 2 ** 53)) << BigInt(Math.floor(random() * 11)),
+      );
+    case 'timestamp':
+      return Math.floor((random() - 0.5) * 4e12);
+    case 'float32':
+      return Math.fround((random() - 0.5) * 1e6);
+    case 'float64':
+      return (random() - 0.5) * 1e300;
+    case 'bool':
+      return random() < 0.5;
+    case 'utf8':
+      return ['', 'a', 'grün', '🌊', 'x'.repeat(Math.floor(random() * 40))][
+        Math.floor(random() * 5)
+      ];
+    case 'binary':
+      return Uint8Array.from({ length: Math.floor(random() * 20) }, () => random() * 256);
+  }
+}
+
+/** `count` rows of `schema` with ascending keys. */
+export function randomRows(
+  schema: Schema,
+  count: number,
+  random: () => number,
+  withFlags: boolean,
+): Rows {
+  return {
+    schema,
+    keys: Array.from({ length: count }, (_, i) => 3 * i),
+    columns: schema.columns.map(({ type, nullable }) =>
+      Array.from({ length: count }, () =>
+        nullable && random() < 0.3 ? null : randomValue(type, random),
+      ),
+    ),
+    deleted: withFlags ? Array.from({ length: count }, () => random() < 0.2) : null,
+  };
+}
