@@ -65,7 +65,8 @@ function install(folder, reason) {
   console.error(`setup: npm ci in ${folder} (${reason})`);
   // The npm that runs this script, where there is one: PATH may hold another, or none.
   const cli = process.env.npm_execpath;
-  const args = ['ci', '--include=dev', '--include=optional'];
+  // Warnings of engines would be about this Node: what is installed runs under the pinned one.
+  const args = ['ci', '--include=dev', '--include=optional', '--loglevel=error'];
   const { status, error } = cli?.endsWith('.js')
     ? spawnSync(process.execPath, [cli, ...args], { cwd: folder, stdio: 'inherit' })
     : spawnSync('npm', args, { cwd: folder, stdio: 'inherit', shell: true });

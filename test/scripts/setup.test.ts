@@ -44,7 +44,10 @@ function setUp(folder: string, npmExitCode = 0): { status: number | null; npm: s
 
 test('a fresh clone is installed from the lock file, development dependencies too', (t) => {
   const folder = makeProject(t, { 'node_modules/left': left }, null);
-  t.deepEqual(setUp(folder), { status: 0, npm: ['ci', '--include=dev', '--include=optional'] });
+  t.deepEqual(setUp(folder), {
+    status: 0,
+    npm: ['ci', '--include=dev', '--include=optional', '--loglevel=error'],
+  });
 });
 
 test('what is installed already is left alone', (t) => {
