@@ -1,0 +1,360 @@
+/**
+ * The commit log as a sequence of WAL files, `wal-<sequence>.log`, in the directory of one shard.
+ *
+ * - One owner thread. Opening and read() change nothing on disk; start() and everything after it may.
+ * - A file gets its name only once all records below its first LSN are durable. Files overlap only
+ *   where recovery copied what it could not know to be durable: a file's records from the next
+ *   file's first LSN on are void.
+ * - No file is continued after a recovery: start() makes a new one. The last frames of the newest file may
+ *   be in the page cache only, marked clean by a sync that failed, so that no later sync would write
+ *   them. They are copied into the new file before anybody is shown what they say.
+ * - A power cut may undo removals, so files below those needed may reappear, with gaps. They are not
+ *   looked into, and removed by start().
+ * - An obsolete file is kept for recycling under a name that nobody reads, and is overwritten only once
+ *   the loss of its old name is durable. One left by an earlier process is removed.
+ */
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { OmenError } from '../errors.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { CommitLog, Dropped, ReadReport, RecordVisitor, TornTail } from './commit-log.ts';
+import { recordStride } from './frame.ts';
+import { RecordGroup } from './group.ts';
+import type { WalHeader, WalIdentity } from './header.ts';
+import { readHeader, readWal } from './reader.ts';
+import { WalWriter } from './writer.ts';
+
+export interface LocalLogOptions {
+  /** Names of files that must be there, as the caller's manifest has them. There may be others. */
+  readonly required?: readonly string[] | undefined;
+  /** Where something acknowledged is damaged, go on and list what was dropped, instead of throwing. */
+  readonly salvage?: boolean | undefined;
+  /** Bytes prewritten when a file is made; whole blocks. */
+  readonly pieceBytes?: number | undefined;
+}
+
+interface LogFile {
+  readonly name: string;
+  readonly header: WalHeader;
+}
+
+const FILE_NAME = /^wal-(\d{10})\.log$/;
+const LEFTOVER_NAME = /^wal-(\d{10}\.log\.tmp|recycled)$/;
+const RECYCLED_NAME = 'wal-recycled';
+/** A file grown beyond this is removed rather than kept. */
+const RECYCLED_BYTES_MAX = 64 * 2 ** 20;
+
+function fileName(sequence: number): string {
+  return `wal-${String(sequence).padStart(10, '0')}.log`;
+}
+
+/**
+ * Opens the log in `directory`, which exists; read() and start() are to follow. Throws OMEN_CORRUPT where a
+ * file is missing or its header is damaged, OMEN_NEWER_FORMAT, and what the storage throws.
+ */
+export function openLocalLog(
+  storage: Storage,
+  directory: string,
+  identity: WalIdentity,
+  options: LocalLogOptions = {},
+): LocalLog {
+  const names = storage.list(directory);
+  const required = options.required ?? [];
+  const files: LogFile[] = [];
+  const dropped: Dropped[] = [];
+  let sequence = 0;
+  for (const name of new Set([...names, ...required].sort())) {
+    const number = Number(FILE_NAME.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(number)) continue;
+    sequence = number;
+    const path = join(directory, name);
+    try {
+      if (!names.includes(name)) throw new OmenError('OMEN_CORRUPT', `${path} is missing`);
+      const header = readHeader(storage, path, identity, number);
+      if (header.firstLsn < (files.at(-1)?.header.firstLsn ?? 0)) {
+        throw new OmenError('OMEN_CORRUPT', `${path} begins before the file that precedes it`);
+      }
+      files.push({ name, header });
+    } catch (error) {
+      const damaged = error instanceof OmenError && error.code === 'OMEN_CORRUPT';
+      if (!damaged || !options.salvage) throw error;
+      dropped.push({ path, offset: 0, firstLsn: null, lastLsn: null, reason: error.message });
+    }
+  }
+  return new LocalLog(storage, directory, identity, options, { files, dropped, sequence });
+}
+
+export class LocalLog implements CommitLog {
+  readonly #storage: Storage;
+  readonly #directory: string;
+  readonly #identity: WalIdentity;
+  readonly #options: LocalLogOptions;
+  readonly #group = new RecordGroup();
+  readonly #dropped: readonly Dropped[];
+  /** Oldest first. Once started, the last is the one being written. */
+  #files: LogFile[];
+  #sequence: number;
+  #writer: WalWriter | undefined;
+  #hasRecycled = false;
+  /** What the recovery found: where the log ends, and up to where it is certainly on disk. */
+  #recovered: { fromLsn: number; lastLsn: number; durableLsn: number } | undefined;
+
+  constructor(
+    storage: Storage,
+    directory: string,
+    identity: WalIdentity,
+    options: LocalLogOptions,
+    found: { files: LogFile[]; dropped: readonly Dropped[]; sequence: number },
+  ) {
+    this.#storage = storage;
+    this.#directory = directory;
+    this.#identity = identity;
+    this.#options = options;
+    this.#files = found.files;
+    this.#dropped = found.dropped;
+    this.#sequence = found.sequence;
+  }
+
+  get u8(): Uint8Array {
+    return this.#group.views.u8;
+  }
+
+  get u32(): Uint32Array {
+    return this.#group.views.u32;
+  }
+
+  get f64(): Float64Array {
+    return this.#group.views.f64;
+  }
+
+  get groupBytes(): number {
+    return this.#group.bytes;
+  }
+
+  get groupRecords(): number {
+    return this.#group.records;
+  }
+
+  get nextLsn(): number {
+    return this.lastLsn + this.#group.records + 1;
+  }
+
+  get lastLsn(): number {
+    return this.#started().lastLsn;
+  }
+
+  get durableLsn(): number {
+    return this.#started().durableLsn;
+  }
+
+  get fileBytes(): number {
+    return this.#started().fileBytes;
+  }
+
+  /** Names of the log's files, oldest first: what the caller's manifest may require. */
+  get files(): string[] {
+    return this.#files.map((file) => file.name);
+  }
+
+  reserve(bytes: number): number {
+    return this.#group.reserve(bytes);
+  }
+
+  commit(sync: boolean): number {
+    return this.#started().append(this.#group, sync);
+  }
+
+  sync(): void {
+    this.#started().sync();
+  }
+
+  /**
+   * Visits every record from `fromLsn` on; before start() this is the recovery. Throws OMEN_CORRUPT, with file
+   * and offset, where acknowledged records are damaged or missing; what `visit` throws passes through.
+   */
+  read(fromLsn: number, visit: RecordVisitor): ReadReport {
+    const dropped = [...this.#dropped];
+    const files = this.#filesFrom(fromLsn, dropped);
+    let records = 0;
+    let frames = 0;
+    let lastLsn = fromLsn - 1;
+    let durableLsn = 0;
+    let tail: TornTail | null = null;
+    for (let i = 0; i < files.length; i++) {
+      const { name, header } = files[i];
+      const options = {
+        nextFirstLsn: files[i + 1]?.header.firstLsn ?? null,
+        salvage: this.#options.salvage ?? false,
+      };
+      const path = join(this.#directory, name);
+      const report = readWal(this.#storage, path, header, options, (frame) => {
+        const endLsn = frame.firstLsn + frame.records;
+        let offset = frame.start;
+        for (let lsn = frame.firstLsn; lsn < endLsn; lsn++) {
+          const bytes = frame.views.u32[offset >> 2];
+          if (lsn >= fromLsn) {
+            records++;
+            visit(frame.views, offset, bytes, lsn);
+          }
+          offset += recordStride(bytes);
+        }
+      });
+      frames += report.frames;
+      lastLsn = Math.max(lastLsn, report.lastLsn);
+      durableLsn = report.durableLsn;
+      tail = report.tail;
+      dropped.push(...report.dropped);
+    }
+    if (this.#writer === undefined) {
+      // Beyond fromLsn the caller needs nothing of the old files.
+      const needed = lastLsn >= fromLsn;
+      this.#recovered = { fromLsn, lastLsn, durableLsn: needed ? durableLsn : lastLsn };
+    }
+    return { lastLsn, records, frames, files: files.map((file) => file.name), tail, dropped };
+  }
+
+  /**
+   * Makes the log writable, after read(). Once this returns, everything that was read is durable, and what
+   * is committed goes to a new file. Throws what the storage throws; then the log is of no use.
+   */
+  start(): void {
+    assert(this.#writer === undefined && this.#recovered, 'read() comes first, start() once');
+    const { fromLsn, lastLsn, durableLsn } = this.#recovered;
+    const files = this.#filesFrom(fromLsn, []);
+    const writer = this.#newFile(durableLsn + 1, undefined);
+    try {
+      const newest = files.at(-1);
+      if (newest && durableLsn < lastLsn) this.#copy(newest, durableLsn + 1, writer);
+      assert(writer.lastLsn === lastLsn, 'what was read can be read again');
+      writer.publish();
+    } catch (error) {
+      writer.close();
+      throw error;
+    }
+    this.#writer = writer;
+    this.#files = [...files, { name: fileName(writer.header.sequence), header: writer.header }];
+    this.#removeLeftovers();
+  }
+
+  rotate(): void {
+    const old = this.#started();
+    if (old.lastLsn < old.header.firstLsn) return;
+    old.sync();
+    try {
+      const recycle = this.#hasRecycled ? join(this.#directory, RECYCLED_NAME) : undefined;
+      this.#hasRecycled = false;
+      const writer = this.#newFile(old.lastLsn + 1, recycle);
+      this.#writer = writer;
+      writer.publish();
+      this.#files.push({ name: fileName(writer.header.sequence), header: writer.header });
+    } catch (error) {
+      // The new file may have its name by now, and would make void what the old one took from here on.
+      old.giveUp(error);
+      throw error;
+    } finally {
+      old.close();
+    }
+  }
+
+  truncateBelow(lsn: number): void {
+    this.#started();
+    let count = 0;
+    while (count + 1 < this.#files.length && this.#files[count + 1].header.firstLsn <= lsn) count++;
+    if (count === 0) return;
+    let recycled = false;
+    for (const { name } of this.#files.splice(0, count)) {
+      const path = join(this.#directory, name);
+      if (this.#hasRecycled || recycled || this.#bytesOf(path) > RECYCLED_BYTES_MAX) {
+        this.#storage.remove(path);
+      } else {
+        this.#storage.rename(path, join(this.#directory, RECYCLED_NAME));
+        recycled = true;
+      }
+    }
+    if (!recycled) return;
+    this.#storage.syncDirectory(this.#directory);
+    this.#hasRecycled = true;
+  }
+
+  close(): void {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    try {
+      if (!writer.failed) {
+        writer.sync();
+        writer.mark();
+      }
+    } finally {
+      writer.close();
+    }
+  }
+
+  #started(): WalWriter {
+    assert(this.#writer !== undefined, 'the log was not started');
+    return this.#writer;
+  }
+
+  /** The files that hold the records from `fromLsn` on: the last that begins at or before it, and all later ones. */
+  #filesFrom(fromLsn: number, dropped: Dropped[]): LogFile[] {
+    assert(Number.isSafeInteger(fromLsn) && fromLsn >= 1, 'LSNs begin with 1');
+    const first = this.#files.findLastIndex((file) => file.header.firstLsn <= fromLsn);
+    if (first >= 0) return this.#files.slice(first);
+    if (this.#files.length === 0 && fromLsn === 1) return [];
+    const firstLsn = this.#files[0]?.header.firstLsn ?? null;
+    const reason =
+      firstLsn === null
+        ? `the log is missing, records from LSN ${fromLsn} on are needed`
+        : `the log begins with LSN ${firstLsn}, records from ${fromLsn} on are needed`;
+    const path = this.#directory;
+    if (!this.#options.salvage) throw new OmenError('OMEN_CORRUPT', `${path}: ${reason}`);
+    const lastLsn = firstLsn === null ? null : firstLsn - 1;
+    dropped.push({ path, offset: 0, firstLsn: fromLsn, lastLsn, reason });
+    return this.#files.slice();
+  }
+
+  #newFile(firstLsn: number, recycle: string | undefined): WalWriter {
+    this.#sequence++;
+    return new WalWriter(this.#storage, join(this.#directory, fileName(this.#sequence)), {
+      identity: this.#identity,
+      sequence: this.#sequence,
+      firstLsn,
+      recycle,
+      pieceBytes: this.#options.pieceBytes,
+    });
+  }
+
+  /** Copies the frames from `firstLsn` on, which begins one. */
+  #copy({ name, header }: LogFile, firstLsn: number, writer: WalWriter): void {
+    const options = { nextFirstLsn: null, salvage: this.#options.salvage ?? false };
+    readWal(this.#storage, join(this.#directory, name), header, options, (frame) => {
+      if (frame.firstLsn < firstLsn || frame.records === 0) return;
+      this.#group.append(frame.views.u8.subarray(frame.start, frame.end), frame.records);
+      writer.append(this.#group, false);
+    });
+  }
+
+  #removeLeftovers(): void {
+    const kept = new Set(this.files);
+    for (const name of this.#storage.list(this.#directory)) {
+      const ours = FILE_NAME.test(name) || LEFTOVER_NAME.test(name);
+      if (!ours || kept.has(name)) continue;
+      const path = join(this.#directory, name);
+      // What salvage could not read is put aside for those who can.
+      if (this.#dropped.some((entry) => entry.path === path)) {
+        this.#storage.rename(path, `${path}.damaged`);
+      } else {
+        this.#storage.remove(path);
+      }
+    }
+  }
+
+  #bytesOf(path: string): number {
+    const file = this.#storage.open(path, 'read');
+    try {
+      return file.size();
+    } finally {
+      file.close();
+    }
+  }
+}
