@@ -1,0 +1,279 @@
+/**
+ * A storage in memory that fails on request: the process killed before, in the middle of or after any
+ * operation, the power cut, a system error once or from then on. For tests; the engine never makes one.
+ *
+ * - Operations are numbered from 0, in the order of `log`. The same calls and seed give the same run.
+ * - A kill throws a CrashError, which is no OmenError, and so does every call after it, except close():
+ *   a dead process touches nothing. What it leaves behind is asked for by restart() (the process
+ *   died, the machine lives: the page cache is intact) or crash() (the power was cut).
+ * - What a power cut may leave is the business of model-disk.ts and model-file.ts.
+ * - size(), exists(), freeBytes() and close() change nothing and ask no disk: they are not numbered.
+ */
+
+import assert from 'node:assert/strict';
+import { basename, dirname } from 'node:path';
+import { systemError } from '../errors.ts';
+import { ModelDirectory } from './model-disk.ts';
+import { type CutPolicy, ModelFile, type Random, seededRandom } from './model-file.ts';
+import type { OpenMode, Storage, StorageFile } from './storage.ts';
+
+/** The process was killed. Nothing but a test may catch it. */
+export class CrashError extends Error {
+  override readonly name = 'CrashError';
+}
+
+export type OperationKind =
+  | 'create'
+  | 'open'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'datasync'
+  | 'truncate'
+  | 'list'
+  | 'makeDirectory'
+  | 'rename'
+  | 'remove'
+  | 'syncDirectory';
+
+/** One entry of the log. `bytes` of a read or write, else 0. */
+export interface Operation {
+  readonly kind: OperationKind;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/**
+ * What goes wrong at an operation. A torn write has written some bytes of its beginning; any other
+ * torn operation has done nothing yet. An error does likewise, and a sync that fails loses what it was to
+ * make durable. `lasting`: all operations of the same sort (reading, or changing) fail from then on. An
+ * error that the operation cannot have (ENOSPC at a read) happens at the next that can.
+ */
+export type Fault =
+  | { readonly kill: 'before' | 'torn' | 'after' }
+  | { readonly error: string; readonly lasting: boolean };
+
+const READING: readonly OperationKind[] = ['open', 'read', 'list'];
+/** Operations that take space. */
+const ALLOCATING: readonly OperationKind[] = [
+  'create',
+  'write',
+  'truncate',
+  'makeDirectory',
+  'rename',
+];
+const SPACE_ERRORS = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+const POLICIES: readonly CutPolicy[] = ['nothing', 'everything', 'prefix', 'any', 'garbled'];
+
+export class CrashStorage implements Storage {
+  readonly log: Operation[] = [];
+  readonly #random: Random;
+  #root = new ModelDirectory();
+  #fault: { at: number; fault: Fault; reading: boolean | null } | undefined;
+  #dead = false;
+
+  /** An empty disk. The seed decides where torn writes are torn. */
+  constructor(seed = 1) {
+    this.#random = seededRandom(seed);
+  }
+
+  /** Number of operations so far, which is the number of the next. */
+  get operations(): number {
+    return this.log.length;
+  }
+
+  /** Lets operation number `operation` fail. One fault at a time: a later call replaces it. */
+  failAt(operation: number, fault: Fault): void {
+    this.#fault = { at: operation, fault, reading: null };
+  }
+
+  /** The storage as a new process finds it: the same page cache, nothing more synced than before. */
+  restart(seed = 1): CrashStorage {
+    const storage = new CrashStorage(seed);
+    storage.#root = this.#root.clone();
+    return storage;
+  }
+
+  /** The storage as it may be after a power cut now; another seed, another legal outcome. */
+  crash(seed: number): CrashStorage {
+    const random = seededRandom(seed);
+    const pick = () => POLICIES[Math.floor(random() * POLICIES.length)];
+    const storage = new CrashStorage(seed);
+    storage.#root = this.#root.afterPowerCut(pick(), pick(), random);
+    return storage;
+  }
+
+  open(path: string, mode: OpenMode): StorageFile {
+    if (mode === 'create-new') {
+      return this.#perform('create', path, 0, () => {
+        const directory = this.#directory(dirname(path));
+        if (directory.entries.has(basename(path))) throw errno('EEXIST');
+        const node = new ModelFile();
+        directory.add(basename(path), node);
+        return this.#handle(path, node, true);
+      });
+    }
+    return this.#perform('open', path, 0, () => {
+      const node = this.#directory(dirname(path)).entries.get(basename(path));
+      if (node === undefined) throw errno('ENOENT');
+      if (!(node instanceof ModelFile)) throw errno('EISDIR');
+      return this.#handle(path, node, mode === 'read-write');
+    });
+  }
+
+  exists(path: string): boolean {
+    this.#refuseWhenDead();
+    if (path === dirname(path)) return true;
+    try {
+      return this.#directory(dirname(path)).entries.has(basename(path));
+    } catch {
+      return false;
+    }
+  }
+
+  list(directory: string): string[] {
+    return this.#perform('list', directory, 0, () =>
+      [...this.#directory(directory).entries.keys()].sort(),
+    );
+  }
+
+  makeDirectory(path: string): void {
+    this.#perform('makeDirectory', path, 0, () => {
+      const parent = this.#directory(dirname(path));
+      const node = parent.entries.get(basename(path));
+      if (node instanceof ModelFile) throw errno('EEXIST');
+      if (node === undefined) parent.add(basename(path), new ModelDirectory());
+    });
+  }
+
+  rename(from: string, to: string): void {
+    assert(dirname(from) === dirname(to), 'the model renames within one directory only');
+    this.#perform('rename', from, 0, () => {
+      const directory = this.#directory(dirname(from));
+      if (!directory.entries.has(basename(from))) throw errno('ENOENT');
+      directory.rename(basename(from), basename(to));
+    });
+  }
+
+  remove(path: string): void {
+    this.#perform('remove', path, 0, () => {
+      const directory = this.#directory(dirname(path));
+      const node = directory.entries.get(basename(path));
+      if (node === undefined) throw errno('ENOENT');
+      if (!(node instanceof ModelFile)) throw errno('EISDIR');
+      directory.remove(basename(path));
+    });
+  }
+
+  syncDirectory(path: string): void {
+    this.#perform(
+      'syncDirectory',
+      path,
+      0,
+      () => this.#directory(path).sync(),
+      (killed) => killed || this.#directory(path).lose(),
+    );
+  }
+
+  freeBytes(): number {
+    this.#refuseWhenDead();
+    return 2 ** 40;
+  }
+
+  #handle(path: string, node: ModelFile, writable: boolean): StorageFile {
+    let open = true;
+    const check = (right: boolean) => assert(open && right, `${path} is open for this`);
+    const lose = (killed: boolean) => {
+      if (!killed) node.lose();
+    };
+    return {
+      size: () => {
+        this.#refuseWhenDead();
+        return node.size;
+      },
+      read: (target, position) => {
+        check(true);
+        return this.#perform('read', path, target.byteLength, () => node.read(target, position));
+      },
+      write: (source, position) => {
+        check(writable);
+        const run = () => node.write(source, position);
+        const tear = () => {
+          node.write(source.subarray(0, this.#random() * source.byteLength), position);
+        };
+        this.#perform('write', path, source.byteLength, run, tear);
+      },
+      truncate: (bytes) => {
+        check(writable);
+        this.#perform('truncate', path, 0, () => node.truncate(bytes));
+      },
+      sync: () => {
+        check(true);
+        this.#perform('sync', path, 0, () => node.sync(), lose);
+      },
+      datasync: () => {
+        check(true);
+        this.#perform('datasync', path, 0, () => node.sync(), lose);
+      },
+      close: () => {
+        open = false;
+      },
+    };
+  }
+
+  #directory(path: string): ModelDirectory {
+    if (path === dirname(path)) return this.#root;
+    const node = this.#directory(dirname(path)).entries.get(basename(path));
+    if (node === undefined) throw errno('ENOENT');
+    if (node instanceof ModelFile) throw errno('ENOTDIR');
+    return node;
+  }
+
+  /** Runs one operation, or its fault: `fail` does what it does in part, told whether the process dies of it. */
+  #perform<T>(
+    kind: OperationKind,
+    path: string,
+    bytes: number,
+    run: () => T,
+    fail?: (killed: boolean) => void,
+  ): T {
+    this.#refuseWhenDead();
+    const number = this.log.push({ kind, path, bytes }) - 1;
+    const fault = this.#faultAt(number, kind);
+    try {
+      if (fault === undefined) return run();
+      if ('error' in fault) {
+        fail?.(false);
+        throw errno(fault.error);
+      }
+      if (fault.kill === 'torn') fail?.(true);
+      if (fault.kill === 'after') run();
+    } catch (error) {
+      throw systemError(error, `${kind} ${path}`);
+    }
+    this.#dead = true;
+    throw new CrashError(`killed ${fault.kill} operation ${number}: ${kind} ${path}`);
+  }
+
+  #faultAt(number: number, kind: OperationKind): Fault | undefined {
+    const set = this.#fault;
+    if (set === undefined || number < set.at) return undefined;
+    const reading = READING.includes(kind);
+    if ('error' in set.fault) {
+      if (SPACE_ERRORS.includes(set.fault.error) && !ALLOCATING.includes(kind)) return undefined;
+      set.reading ??= reading;
+      if (set.reading !== reading) return undefined;
+    }
+    if (!('error' in set.fault && set.fault.lasting)) this.#fault = undefined;
+    return set.fault;
+  }
+
+  #refuseWhenDead(): void {
+    if (this.#dead) throw new CrashError('the process is dead');
+  }
+}
+
+/** An error as node:fs throws it. */
+function errno(code: string): Error {
+  return Object.assign(new Error(`${code}: in the model`), { code });
+}
