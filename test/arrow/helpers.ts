@@ -1,4 +1,5 @@
 /** Segments made from plain values, for the tests of this folder. */
+import assert from 'node:assert';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,10 @@ import {
   ROW_DELETED,
   type SegmentLayout,
 } from '../../src/arrow/layout.ts';
+import { type WrittenSegment, writeSegment } from '../../src/arrow/writer.ts';
+import { OmenError } from '../../src/errors.ts';
 import type { ColumnType, Schema } from '../../src/schema/schema.ts';
+import type { Storage, StorageFile } from '../../src/storage/storage.ts';
 
 export type Value = number | bigint | boolean | string | Uint8Array | null;
 
@@ -181,4 +185,79 @@ export function randomRows(
     ),
     deleted: withFlags ? Array.from({ length: count }, () => random() < 0.2) : null,
   };
+}
+
+/** A file kept in memory, and what was done to it. */
+export interface MemoryFile {
+  bytes: Uint8Array;
+  /** Calls in their order: 'write 4096', 'sync', 'close'. */
+  readonly calls: string[];
+  bytesRead: number;
+}
+
+/** Just enough of a storage for one folder's tests: files in memory, and a record of the calls. */
+export function memoryStorage(
+  files: Map<string, MemoryFile> = new Map(),
+): Storage & { readonly files: Map<string, MemoryFile> } {
+  const refuse = (): never => {
+    throw new Error('segment files are opened, nothing else');
+  };
+  return {
+    files,
+    open(path, mode): StorageFile {
+      if (mode === 'create-new') {
+        if (files.has(path)) throw new OmenError('OMEN_IO', `${path} exists`);
+        files.set(path, { bytes: new Uint8Array(0), calls: [], bytesRead: 0 });
+      }
+      const file = files.get(path);
+      if (file === undefined) throw new OmenError('OMEN_IO', `${path} is not there`);
+      return {
+        size: () => file.bytes.length,
+        read(target, position) {
+          const found = file.bytes.subarray(position, position + target.length);
+          target.set(found);
+          file.bytesRead += found.length;
+          return found.length;
+        },
+        write(source, position) {
+          file.calls.push(`write ${source.length}`);
+          const grown = new Uint8Array(Math.max(file.bytes.length, position + source.length));
+          grown.set(file.bytes);
+          grown.set(source, position);
+          file.bytes = grown;
+        },
+        sync: () => void file.calls.push('sync'),
+        datasync: () => void file.calls.push('datasync'),
+        truncate: refuse,
+        close: () => void file.calls.push('close'),
+      };
+    },
+    exists: refuse,
+    list: refuse,
+    makeDirectory: refuse,
+    rename: refuse,
+    remove: refuse,
+    syncDirectory: refuse,
+    freeBytes: refuse,
+  };
+}
+
+/** A storage with one file, `name`, of these bytes. */
+export function storageOf(name: string, bytes: Uint8Array): ReturnType<typeof memoryStorage> {
+  return memoryStorage(new Map([[name, { bytes, calls: [], bytesRead: 0 }]]));
+}
+
+export interface SegmentFile extends Segment, WrittenSegment {
+  readonly bytes: Uint8Array;
+}
+
+/** A segment and the bytes of its file. */
+export function segmentFile(rows: Rows, metadata: Record<string, string> = {}): SegmentFile {
+  const storage = memoryStorage();
+  const segment = buildSegment(rows);
+  const { layout, body, nullCounts } = segment;
+  const written = writeSegment(storage, 's', rows.schema, layout, body, metadata, nullCounts);
+  const file = storage.files.get('s');
+  assert(file !== undefined);
+  return { ...segment, ...written, bytes: file.bytes };
 }
