@@ -1,6 +1,6 @@
 /**
  * What a shard commits through: append a group of records, learn that it is committed, read from an LSN,
- * truncate below one. The local WAL (local-log.ts) is its first implementation.
+ * truncate below one. The local WAL (log.ts) is its first implementation.
  *
  * Nothing above this interface may assume that the log is a file, that LSNs are dense, or that an error or
  * a time-out means "not written": what an error left undecided, only the next recovery can tell.

@@ -25,6 +25,8 @@ import type { WalHeader, WalIdentity } from './header.ts';
 import { readHeader, readWal } from './reader.ts';
 import { WalWriter } from './writer.ts';
 
+export type { CommitLog, Dropped, ReadReport, RecordVisitor, TornTail } from './commit-log.ts';
+
 export interface LocalLogOptions {
   /** Names of files that must be there, as the caller's manifest has them. There may be others. */
   readonly required?: readonly string[] | undefined;
