@@ -182,7 +182,7 @@ function decodeMessage(
   if (
     prefixView.getUint32(0, true) !== CONTINUATION ||
     length > METADATA_BYTES_MAX ||
-    end % ALIGNMENT !== 0 ||
+    end % 8 !== 0 ||
     end > fileBytes
   ) {
     throw damaged(start, 'no message starts here');
@@ -222,9 +222,10 @@ export function decodeHead(
   if (
     bodyBytes > BODY_BYTES_MAX ||
     bodyBytes % ALIGNMENT !== 0 ||
+    bodyOffset % ALIGNMENT !== 0 ||
     bodyOffset + bodyBytes > fileBytes
   ) {
-    throw corruptFile(path, first.end, `a body of ${bodyBytes} bytes does not fit the file`);
+    throw corruptFile(path, first.end, `a body of ${bodyBytes} bytes cannot be at ${bodyOffset}`);
   }
   return { ...schema, ...batch, batchOffset: first.end, bodyOffset, bodyBytes };
 }
