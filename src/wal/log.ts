@@ -8,8 +8,8 @@
  * - No file is continued after a recovery: start() makes a new one. The last frames of the newest file may
  *   be in the page cache only, marked clean by a sync that failed, so that no later sync would write
  *   them. They are copied into the new file before anybody is shown what they say.
- * - A power cut may undo removals, so files below those needed may reappear, with gaps. They are not
- *   looked into, and removed by start().
+ * - A power cut may undo removals, so files below those needed may reappear, with gaps. read() does not
+ *   look into them; the next truncateBelow() that covers them removes them again.
  * - An obsolete file is kept for recycling under a name that nobody reads, and is overwritten only once
  *   the loss of its old name is durable. One left by an earlier process is removed.
  */
@@ -95,12 +95,12 @@ export class LocalLog implements CommitLog {
   readonly #group = new RecordGroup();
   readonly #dropped: readonly Dropped[];
   /** Oldest first. Once started, the last is the one being written. */
-  #files: LogFile[];
+  readonly #files: LogFile[];
   #sequence: number;
   #writer: WalWriter | undefined;
   #hasRecycled = false;
   /** What the recovery found: where the log ends, and up to where it is certainly on disk. */
-  #recovered: { fromLsn: number; lastLsn: number; durableLsn: number } | undefined;
+  #recovered: { lastLsn: number; durableLsn: number } | undefined;
 
   constructor(
     storage: Storage,
@@ -211,7 +211,7 @@ export class LocalLog implements CommitLog {
     if (this.#writer === undefined) {
       // Beyond fromLsn the caller needs nothing of the old files.
       const needed = lastLsn >= fromLsn;
-      this.#recovered = { fromLsn, lastLsn, durableLsn: needed ? durableLsn : lastLsn };
+      this.#recovered = { lastLsn, durableLsn: needed ? durableLsn : lastLsn };
     }
     return { lastLsn, records, frames, files: files.map((file) => file.name), tail, dropped };
   }
@@ -222,11 +222,10 @@ export class LocalLog implements CommitLog {
    */
   start(): void {
     assert(this.#writer === undefined && this.#recovered, 'read() comes first, start() once');
-    const { fromLsn, lastLsn, durableLsn } = this.#recovered;
-    const files = this.#filesFrom(fromLsn, []);
+    const { lastLsn, durableLsn } = this.#recovered;
     const writer = this.#newFile(durableLsn + 1, undefined);
     try {
-      const newest = files.at(-1);
+      const newest = this.#files.at(-1);
       if (newest && durableLsn < lastLsn) this.#copy(newest, durableLsn + 1, writer);
       assert(writer.lastLsn === lastLsn, 'what was read can be read again');
       writer.publish();
@@ -235,7 +234,7 @@ export class LocalLog implements CommitLog {
       throw error;
     }
     this.#writer = writer;
-    this.#files = [...files, { name: fileName(writer.header.sequence), header: writer.header }];
+    this.#files.push({ name: fileName(writer.header.sequence), header: writer.header });
     this.#removeLeftovers();
   }
 
@@ -337,17 +336,12 @@ export class LocalLog implements CommitLog {
   }
 
   #removeLeftovers(): void {
-    const kept = new Set(this.files);
     for (const name of this.#storage.list(this.#directory)) {
-      const ours = FILE_NAME.test(name) || LEFTOVER_NAME.test(name);
-      if (!ours || kept.has(name)) continue;
       const path = join(this.#directory, name);
+      if (LEFTOVER_NAME.test(name)) this.#storage.remove(path);
       // What salvage could not read is put aside for those who can.
-      if (this.#dropped.some((entry) => entry.path === path)) {
-        this.#storage.rename(path, `${path}.damaged`);
-      } else {
-        this.#storage.remove(path);
-      }
+      const unread = FILE_NAME.test(name) && this.#dropped.some((entry) => entry.path === path);
+      if (unread) this.#storage.rename(path, `${path}.damaged`);
     }
   }
 
