@@ -46,7 +46,7 @@ export interface CommitLog {
    */
   truncateBelow(lsn: number): void;
   /** Visits every committed record from `fromLsn` (at least 1) on. */
-  read(fromLsn: number, visit: RecordVisitor): ReadReport;
+  read(fromLsn: number, visit: RecordVisitor): RecoveryReport;
   /** LSN of the last record committed. */
   readonly lastLsn: number;
   /** Every record up to here survives a power cut. */
@@ -73,7 +73,7 @@ export interface Dropped {
   readonly reason: string;
 }
 
-export interface ReadReport {
+export interface RecoveryReport {
   /** LSN of the last record; fromLsn − 1 when there was none. */
   readonly lastLsn: number;
   /** Records visited. */

@@ -34,10 +34,10 @@ export class RecordGroup {
    */
   reserve(bytes: number): number {
     assert(bytes >= 4, 'a record holds at least its length');
+    if (bytes > FRAME_BYTES_MAX) throw tooLarge();
     const offset = this.bytes;
     const end = offset + recordStride(bytes);
-    // The second comparison catches a stride that overflowed 31 bits.
-    if (end > this.views.u8.byteLength || end < offset) this.#grow(end);
+    if (end > this.views.u8.byteLength) this.#grow(end);
     const { u32, f64 } = this.views;
     f64[(end >> 3) - 1] = 0; // the padding
     u32[offset >> 2] = bytes;
@@ -65,13 +65,15 @@ export class RecordGroup {
   }
 
   #grow(bytes: number): void {
-    if (!(bytes > this.bytes && bytes <= FRAME_BYTES_MAX)) {
-      throw new OmenError('OMEN_ROW_TOO_LARGE', 'a group of writes is larger than 1 GiB');
-    }
+    if (bytes > FRAME_BYTES_MAX) throw tooLarge();
     let capacity = this.views.u8.byteLength;
     while (capacity < bytes) capacity *= 2;
     const grown = viewsOf(new ArrayBuffer(capacity));
     grown.u8.set(this.views.u8.subarray(0, this.bytes));
     this.views = grown;
   }
+}
+
+function tooLarge(): OmenError {
+  return new OmenError('OMEN_ROW_TOO_LARGE', 'a group of writes is larger than 1 GiB');
 }

@@ -18,14 +18,14 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { CommitLog, Dropped, ReadReport, RecordVisitor, TornTail } from './commit-log.ts';
+import type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
 import { recordStride } from './frame.ts';
 import { RecordGroup } from './group.ts';
 import type { WalHeader, WalIdentity } from './header.ts';
 import { readHeader, readWal } from './reader.ts';
 import { WalWriter } from './writer.ts';
 
-export type { CommitLog, Dropped, ReadReport, RecordVisitor, TornTail } from './commit-log.ts';
+export type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
 
 export interface LocalLogOptions {
   /** Names of files that must be there, as the caller's manifest has them. There may be others. */
@@ -175,7 +175,7 @@ export class LocalLog implements CommitLog {
    * Visits every record from `fromLsn` on; before start() this is the recovery. Throws OMEN_CORRUPT, with file
    * and offset, where acknowledged records are damaged or missing; what `visit` throws passes through.
    */
-  read(fromLsn: number, visit: RecordVisitor): ReadReport {
+  read(fromLsn: number, visit: RecordVisitor): RecoveryReport {
     const dropped = [...this.#dropped];
     const files = this.#filesFrom(fromLsn, dropped);
     let records = 0;

@@ -18,6 +18,7 @@ import type { Storage, StorageFile } from '../storage/storage.ts';
 import type { Dropped, TornTail } from './commit-log.ts';
 import {
   claimedLength,
+  FRAME_BYTES_MAX,
   FRAME_HEADER_BYTES,
   type Views,
   verifyFrame,
@@ -175,7 +176,8 @@ function examine(
   if (length === 0) {
     return { problem: 'there is no frame', views: window.views, at: 0, length };
   }
-  if (length < FRAME_HEADER_BYTES || length % 8 !== 0 || !window.load(offset, length)) {
+  const possible = length >= FRAME_HEADER_BYTES && length <= FRAME_BYTES_MAX && length % 8 === 0;
+  if (!possible || !window.load(offset, length)) {
     return { problem: `${length} bytes is no length`, views: window.views, at: 0, length };
   }
   const { views } = window; // loading may have replaced them
