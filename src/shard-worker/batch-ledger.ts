@@ -1,0 +1,217 @@
+/**
+ * What one shard has to remember of batches across shards (`view/commit-table.ts` has the protocol).
+ *
+ * A part goes through: applied (in the group, entries hidden) → voted (durable here) → decided (by the
+ * last vote or an abort, anywhere) → logged (the decision is in this shard's group) → settled (that
+ * group is durable; the bit is set in the table) → forgotten (settled by every participant).
+ * Until it is forgotten, the log must keep the part: another participant may still need it to decide.
+ */
+import { ABORTED, COMMITTED, type CommitTable, UNDECIDED } from '../view/commit-table.ts';
+import type { CommitLog } from '../wal/log.ts';
+import type { MemtableWriter } from './memtable-writer.ts';
+import {
+  COMMITTED_FLAG,
+  DECISION,
+  DECISION_BYTES,
+  EPOCH_HI,
+  EPOCH_LO,
+  type Epoch,
+  OPERATIONS,
+  PART,
+  PARTICIPANTS,
+  partBytes,
+  SHARDS,
+  TICKET,
+  TYPE,
+} from './records.ts';
+
+interface Part {
+  readonly ticket: number;
+  readonly lsn: number;
+  readonly memtable: MemtableWriter;
+  readonly entries: number[];
+  readonly keys: number[];
+}
+
+/** Different keys may share this; then one waits for the other without need, which does no harm. */
+function keyNumber(hi: number, lo: number): number {
+  return hi * 4294967296 + lo;
+}
+
+const TICKET_MASK = 2 ** 30 - 1;
+
+export class BatchLedger {
+  readonly #table: CommitTable;
+  readonly #shard: number;
+  readonly #epoch: Epoch;
+  /** In the group under way. */
+  #applied: Part[] = [];
+  /** Durable here, outcome open. */
+  #voted: Part[] = [];
+  /** Decided; the decision is not in the log yet. */
+  #decided: Part[] = [];
+  /** The decision is in the group under way. */
+  #logged: Part[] = [];
+  #settled: Part[] = [];
+  /** Keys of parts that are applied and undecided, with how many such parts each is in. */
+  #busy = new Map<number, number>();
+  /** Every ticket before this one is applied here, or is none of ours, or was decided without us. */
+  #next: number;
+
+  constructor(table: CommitTable, shard: number, epoch: Epoch) {
+    this.#table = table;
+    this.#shard = shard;
+    this.#epoch = epoch;
+    this.#next = table.oldest;
+  }
+
+  /** Whether it is the turn of a part: every earlier batch of this shard was applied or decided. */
+  isTurnOf(ticket: number): boolean {
+    const table = this.#table;
+    while (this.#next !== ticket) {
+      const next = this.#next;
+      if (next !== 0) {
+        if (!table.isFilled(next)) return false;
+        if (table.state(next) === UNDECIDED && table.involves(next, this.#shard)) return false;
+      }
+      this.#next = (next + 1) & TICKET_MASK;
+    }
+    return true;
+  }
+
+  /** Whether the key is in a part whose outcome is open: another write to it has to wait. */
+  isBusy(hi: number, lo: number): boolean {
+    return this.#busy.size > 0 && this.#busy.has(keyNumber(hi, lo));
+  }
+
+  /** Writes the head of a part into the group; its operations follow. */
+  logPart(
+    log: CommitLog,
+    memtable: MemtableWriter,
+    ticket: number,
+    participants: readonly number[],
+    operations: number,
+  ): void {
+    const lsn = log.nextLsn;
+    const at = log.reserve(partBytes(participants.length)) >>> 2;
+    const words = log.u32;
+    words[at + TYPE] = PART;
+    words[at + TICKET] = ticket;
+    words[at + EPOCH_LO] = this.#epoch.lo;
+    words[at + EPOCH_HI] = this.#epoch.hi;
+    words[at + OPERATIONS] = operations;
+    words[at + PARTICIPANTS] = participants.length;
+    for (let i = 0; i < participants.length; i++) words[at + SHARDS + i] = participants[i];
+    this.#applied.push({ ticket, lsn, memtable, entries: [], keys: [] });
+    this.#next = (ticket + 1) & TICKET_MASK;
+  }
+
+  /** Adds an entry to the part whose head was logged last. */
+  addEntry(entry: number, hi: number, lo: number): void {
+    const part = this.#applied[this.#applied.length - 1];
+    const key = keyNumber(hi, lo);
+    part.entries.push(entry);
+    part.keys.push(key);
+    this.#busy.set(key, (this.#busy.get(key) ?? 0) + 1);
+  }
+
+  /** Writes a decision into the group. */
+  logDecision(log: CommitLog, batch: { ticket: number; epoch: Epoch }, committed: boolean): void {
+    const at = log.reserve(DECISION_BYTES) >>> 2;
+    const words = log.u32;
+    words[at + TYPE] = DECISION | (committed ? COMMITTED_FLAG : 0);
+    words[at + TICKET] = batch.ticket;
+    words[at + EPOCH_LO] = batch.epoch.lo;
+    words[at + EPOCH_HI] = batch.epoch.hi;
+  }
+
+  /** The group is durable and shown. Returns the batches that this shard's vote decided. */
+  groupCommitted(): number[] {
+    for (const part of this.#logged) {
+      this.#table.settle(part.ticket, this.#shard);
+      this.#settled.push(part);
+    }
+    this.#logged = [];
+    const decided = this.#applied
+      .filter(({ ticket }) => this.#table.vote(ticket, this.#shard))
+      .map(({ ticket }) => ticket);
+    this.#voted.push(...this.#applied);
+    this.#applied = [];
+    return decided;
+  }
+
+  /** The group is lost. Returns the batches that were aborted by that. */
+  groupFailed(): number[] {
+    const aborted = this.#applied
+      .filter(({ ticket }) => this.#table.abort(ticket))
+      .map(({ ticket }) => ticket);
+    for (const part of this.#applied) this.#release(part);
+    this.#applied = [];
+    return aborted;
+  }
+
+  #release(part: Part): void {
+    for (const key of part.keys) {
+      const count = (this.#busy.get(key) ?? 1) - 1;
+      if (count === 0) this.#busy.delete(key);
+      else this.#busy.set(key, count);
+    }
+  }
+
+  /** Looks for outcomes. True when there was one: writes that waited may go on. */
+  poll(): boolean {
+    if (this.#voted.length === 0 && this.#settled.length === 0) return false;
+    const open = this.#voted.filter(({ ticket }) => this.#table.state(ticket) === UNDECIDED);
+    const hasNews = open.length < this.#voted.length;
+    for (const part of this.#voted) {
+      if (open.includes(part)) continue;
+      if (this.#table.state(part.ticket) === ABORTED) {
+        for (const entry of part.entries) part.memtable.flagAborted(entry);
+      }
+      this.#release(part);
+      this.#decided.push(part);
+    }
+    this.#voted = open;
+    if (this.#settled.length > 0) {
+      this.#settled = this.#settled.filter(
+        ({ ticket }) => !this.#table.isSettledEverywhere(ticket),
+      );
+    }
+    return hasNews;
+  }
+
+  /** Whether decisions wait to be logged. */
+  get hasDecisions(): boolean {
+    return this.#decided.length > 0;
+  }
+
+  /** Writes all decisions that are not logged yet into the group. */
+  logDecisions(log: CommitLog): void {
+    for (const part of this.#decided) {
+      const committed = this.#table.state(part.ticket) === COMMITTED;
+      this.logDecision(log, { ticket: part.ticket, epoch: this.#epoch }, committed);
+    }
+    this.#logged.push(...this.#decided);
+    this.#decided = [];
+  }
+
+  /** Whether outcomes are awaited: the owner has to look again soon. */
+  get isWaiting(): boolean {
+    return this.#voted.length > 0 || this.#decided.length > 0;
+  }
+
+  /** Whether a memtable holds entries of a batch that is not decided: it must not be flushed. */
+  isOpenIn(memtable: MemtableWriter): boolean {
+    const isIn = (part: Part) => part.memtable === memtable;
+    return this.#applied.some(isIn) || this.#voted.some(isIn);
+  }
+
+  /** The log is needed from here on by participants that have not settled. */
+  get oldestNeededLsn(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const parts of [this.#applied, this.#voted, this.#decided, this.#logged, this.#settled]) {
+      for (const { lsn } of parts) oldest = Math.min(oldest, lsn);
+    }
+    return oldest;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The shard thread's end of its link to one client: requests come in, completions and responses go
+ * out. Owned by the shard thread.
+ */
+import assert from 'node:assert';
+import type { MessagePort } from 'node:worker_threads';
+import type { OmenError } from '../errors.ts';
+import { ChunkReceiver } from '../ring/chunks.ts';
+import { Doorbell } from '../ring/doorbell.ts';
+import { FrameKind, RingConsumer, RingProducer } from '../ring/ring.ts';
+import type { Control } from '../view/control.ts';
+import {
+  BATCH_DONE,
+  BATCH_FAILED,
+  codeNumber,
+  COMPLETED,
+  DEFERRED,
+  DONE,
+  encodeText,
+  FAILED,
+  type LinkMemory,
+  MESSAGE_BYTES_MAX,
+  RESPONSE_HEADER_BYTES,
+} from './protocol.ts';
+
+/** A client as the coordinator introduces it to a shard thread. */
+export interface ClientIntroduction {
+  readonly client: number;
+  readonly memory: LinkMemory;
+  /** Views go out through it; its closing is the client's death. */
+  readonly views: MessagePort;
+}
+
+/** A message as words at an index: in the ring, or in a buffer of its own. */
+export interface Message {
+  words: Uint32Array;
+  at: number;
+}
+
+export class ClientLink {
+  readonly client: number;
+  readonly views: MessagePort;
+  /** Messages taken up so far; the sequence number of the next one. */
+  taken = 0;
+  /** A message that has to wait until its shard has room; nothing behind it is taken up. */
+  held: Message | null = null;
+  readonly #ring: RingConsumer;
+  readonly #chunks: ChunkReceiver;
+  readonly #responses: RingProducer;
+  readonly #completed: Int32Array;
+  readonly #doorbell: Doorbell;
+  readonly #message: Message;
+  #hasNews = false;
+
+  constructor({ client, memory, views }: ClientIntroduction, control: Control) {
+    this.client = client;
+    this.views = views;
+    this.#ring = new RingConsumer(memory.requests);
+    this.#chunks = new ChunkReceiver(this.#ring, MESSAGE_BYTES_MAX);
+    this.#responses = new RingProducer(memory.responses);
+    this.#completed = new Int32Array(memory.completed);
+    this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
+    this.#message = { words: this.#ring.u32, at: 0 };
+  }
+
+  /** The next message, valid until `release`, or null when there is none now. */
+  next(): Message | null {
+    for (;;) {
+      const length = this.#ring.next();
+      if (length < 0) return null;
+      if (this.#ring.kind === FrameKind.whole) {
+        this.#message.at = this.#ring.offset >>> 2;
+        return this.#message;
+      }
+      const whole = this.#chunks.accept(length);
+      if (whole !== undefined) return { words: new Uint32Array(whole.buffer), at: 0 };
+    }
+  }
+
+  /** Keeps a message, copied out of the ring, until its shard has room for it. */
+  hold(message: Message, words: number): void {
+    const copy = message.words.slice(message.at, message.at + words);
+    this.held = { words: copy, at: 0 };
+  }
+
+  release(): void {
+    this.#ring.release();
+  }
+
+  #respond(kind: number, number: number, error: OmenError | null): void {
+    const text = error === null ? null : encodeText(error.message);
+    const at = this.#responses.reserve(RESPONSE_HEADER_BYTES + (text?.length ?? 0));
+    assert.ok(at >= 0, 'a response always finds room');
+    const word = at >>> 2;
+    this.#responses.u32[word] = kind;
+    this.#responses.u32[word + 1] = number;
+    this.#responses.u32[word + 2] = error === null ? 0 : codeNumber(error.code);
+    this.#responses.u32[word + 3] = text?.length ?? 0;
+    if (text !== null) this.#responses.u8.set(text, at + RESPONSE_HEADER_BYTES);
+    this.#responses.publish();
+    this.#hasNews = true;
+  }
+
+  fail(sequence: number, error: OmenError): void {
+    this.#respond(FAILED, sequence, error);
+  }
+
+  defer(sequence: number): void {
+    this.#respond(DEFERRED, sequence, null);
+  }
+
+  done(sequence: number): void {
+    this.#respond(DONE, sequence, null);
+  }
+
+  batchDone(request: number): void {
+    this.#respond(BATCH_DONE, request, null);
+  }
+
+  batchFailed(request: number, error: OmenError): void {
+    this.#respond(BATCH_FAILED, request, error);
+  }
+
+  /** Completes every message taken up so far, and wakes the client if that is news. */
+  complete(): void {
+    if (Atomics.load(this.#completed, COMPLETED) !== (this.taken | 0)) {
+      Atomics.store(this.#completed, COMPLETED, this.taken);
+      this.#hasNews = true;
+    }
+    if (!this.#hasNews) return;
+    this.#hasNews = false;
+    this.#doorbell.ring();
+  }
+}

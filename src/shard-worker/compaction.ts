@@ -1,0 +1,89 @@
+/**
+ * Which runs to merge. Size-tiered: runs of like size that follow each other in age are merged once
+ * there are FANOUT of them, so that a row is rewritten about log_FANOUT(rows / memtable) times and a
+ * look-up probes at most FANOUT − 1 runs a tier. Runs whose key ranges do not overlap (time-ordered
+ * data) are joined without being rewritten.
+ */
+import type { Run, SegmentHandle } from '../view/segment.ts';
+
+const FANOUT = 4;
+/** More runs than this are merged whatever their sizes: the bound on probes per look-up. */
+const RUNS_MAX = 10;
+
+export interface MergePlan {
+  /** The runs [start, end), newest first. */
+  readonly start: number;
+  readonly end: number;
+  /** Whether only to join them: no key range overlaps another. */
+  readonly join: boolean;
+}
+
+function tier(rows: number): number {
+  return Math.floor(Math.log(Math.max(1, rows)) / Math.log(FANOUT));
+}
+
+function overlap(runs: readonly Run[]): boolean {
+  const ranges = runs
+    .map((run) => ({ first: firstKey(run), last: lastKey(run) }))
+    .sort((a, b) => compare(a.first, b.first));
+  return ranges.some((range, i) => i > 0 && compare(ranges[i - 1].last, range.first) >= 0);
+}
+
+interface KeyWords {
+  readonly hi: number;
+  readonly lo: number;
+}
+
+function firstKey(run: Run): KeyWords {
+  const segment = run.segments[0];
+  return { hi: segment.hi(0), lo: segment.lo(0) };
+}
+
+function lastKey(run: Run): KeyWords {
+  const segment = run.segments[run.segments.length - 1];
+  return { hi: segment.hi(segment.rows - 1), lo: segment.lo(segment.rows - 1) };
+}
+
+function compare(a: KeyWords, b: KeyWords): number {
+  return a.hi - b.hi || a.lo - b.lo;
+}
+
+/** Whether a run still hides older versions of keys. */
+function hasTombstones(run: Run): boolean {
+  return run.segments.some((segment) => segment.flags !== null);
+}
+
+/** What to merge next, or null. */
+export function planMerge(runs: readonly Run[]): MergePlan | null {
+  for (let start = 0; start < runs.length; start++) {
+    let end = start + 1;
+    while (end < runs.length && tier(runs[end].rows) <= tier(runs[start].rows)) end++;
+    if (end - start >= FANOUT) return planOf(runs, start, end);
+  }
+  if (runs.length > RUNS_MAX) return planOf(runs, 0, RUNS_MAX);
+  return null;
+}
+
+function planOf(runs: readonly Run[], start: number, end: number): MergePlan {
+  const chosen = runs.slice(start, end);
+  return { start, end, join: !overlap(chosen) && !chosen.some(hasTombstones) };
+}
+
+/** What a full compaction has left to do: one run of few segments, without tombstones. */
+export function planFullMerge(runs: readonly Run[], rowsPerSegment: number): MergePlan | null {
+  if (runs.length === 0) return null;
+  const rows = runs.reduce((sum, run) => sum + run.rows, 0);
+  const segments = runs.reduce((sum, run) => sum + run.segments.length, 0);
+  const isCompact =
+    runs.length === 1 &&
+    !hasTombstones(runs[0]) &&
+    segments <= 2 * Math.ceil(rows / rowsPerSegment);
+  return isCompact ? null : { start: 0, end: runs.length, join: false };
+}
+
+/** The segments of runs that do not overlap, in key order. */
+export function joinSegments(runs: readonly Run[]): SegmentHandle[] {
+  return runs
+    .toSorted((a, b) => compare(firstKey(a), firstKey(b)))
+    .flatMap((run) => run.segments.map((segment) => segment.handle));
+}

@@ -1,0 +1,575 @@
+/**
+ * One shard: log, memtables, segments and manifest, put together. Runs in whatever thread owns it.
+ *
+ * - One owner thread calls everything here. Readers see it only through the views it publishes and
+ *   through the shared memory those name.
+ * - A write goes into the log's group and, unpublished, into the active memtable; `commit` makes the
+ *   group durable and only then publishes it. If the log fails, the group is forgotten, the shard
+ *   refuses further writes (`failure`), and reads go on.
+ * - Memtables are newest first: the active one, then sealed ones until their flush is in the manifest.
+ *   The log is cut only below the oldest record that neither a segment holds nor a batch still needs.
+ * - At most one flush and one merge are under way. A job writes new files only; they count once the
+ *   manifest names them. Files that no manifest names are removed at the next open.
+ */
+import assert from 'node:assert';
+import { join } from 'node:path';
+import { OmenError } from '../errors.ts';
+import type { Schema } from '../schema/schema.ts';
+import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
+import type { Control } from '../view/control.ts';
+import type { MemtableHandle, MemtableShape } from '../view/memtable.ts';
+import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
+import type { ViewMessage } from '../view/shard-view.ts';
+import { type CommitLog, openLocalLog } from '../wal/log.ts';
+import { BatchLedger } from './batch-ledger.ts';
+import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
+import type { Job, RunJob } from './jobs.ts';
+import { ManifestFile, modelName, type SegmentRecord, segmentName } from './manifest.ts';
+import { MemtablePool } from './memtable-pool.ts';
+import { MemtableWriter } from './memtable-writer.ts';
+import { DEL, type Epoch, KEY_HI, KEY_LO, OPERATION_BYTES, type PUT, TYPE } from './records.ts';
+import { type RecoveredShard, Replay } from './replay.ts';
+import { readSegmentFiles, type SegmentPlace, type WrittenSegmentFiles } from './segment-files.ts';
+import { segmentLimit } from './segment-limit.ts';
+
+export interface EngineOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly shard: number;
+  readonly schema: Schema;
+  /** 32 hexadecimal digits. */
+  readonly databaseId: string;
+  readonly epoch: Epoch;
+  readonly control: Control;
+  readonly memtableShape: MemtableShape;
+  /** Bytes this shard may hold in memory: memtables, segments, indexes. */
+  readonly memoryBytes: number;
+  readonly runJob: RunJob;
+  /** Hands a new view to every reader; the version word is raised after it returns. */
+  readonly onView: (view: ViewMessage) => void;
+  /** Clients whose oldest view has to be respected before memory is reused. */
+  readonly clients: () => Iterable<number>;
+}
+
+/** Sealed memtables that wait for their flush: more, and writes have to wait. */
+const SEALED_MAX = 3;
+/** Numbers set aside for the segments that one job may write. */
+const IDS_PER_JOB = 4096;
+
+interface Sealed {
+  readonly memtable: MemtableWriter;
+  /** The LSN of its last record. */
+  readonly lastLsn: number;
+}
+
+interface OpenSegment {
+  readonly record: SegmentRecord;
+  readonly segment: Segment;
+}
+
+export class Engine {
+  readonly shard: number;
+  readonly ledger: BatchLedger;
+  /** Why the shard refuses writes, or null. */
+  failure: OmenError | null = null;
+  readonly #options: EngineOptions;
+  readonly #place: SegmentPlace;
+  readonly #manifest: ManifestFile;
+  readonly #log: CommitLog & { start(): void };
+  readonly #pool: MemtablePool;
+  #active: MemtableWriter;
+  #sealed: Sealed[] = [];
+  #segments = new Map<number, OpenSegment>();
+  #runs: Run[] = [];
+  #version = 0;
+  #nextId: number;
+  #flushing: Promise<void> | null = null;
+  #merging: Promise<void> | null = null;
+  #isServing = false;
+  readonly #counts = { commits: 0, flushes: 0, compactions: 0 };
+
+  private constructor(options: EngineOptions) {
+    const { storage, directory, shard, databaseId, control, schema } = options;
+    this.#options = options;
+    this.shard = shard;
+    this.#place = { directory, schema, databaseId, shard };
+    this.#manifest = ManifestFile.open(storage, directory, databaseId, shard);
+    this.#nextId = this.#manifest.current.nextId;
+    const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
+    this.#log = openLocalLog(storage, directory, identity);
+    this.#pool = new MemtablePool(options.memtableShape, control, shard, options.clients);
+    this.#active = new MemtableWriter(this.#pool.take(), control.table);
+    this.ledger = new BatchLedger(control.table, shard, options.epoch);
+  }
+
+  /**
+   * Reads manifest, segments and log. Nothing is shown before `start`.
+   * @throws OMEN_CORRUPT naming file and offset, OMEN_NEWER_FORMAT, what the storage throws
+   */
+  static async open(options: EngineOptions): Promise<{ engine: Engine; found: RecoveredShard }> {
+    const engine = new Engine(options);
+    engine.#loadSegments();
+    return { engine, found: await engine.#replay() };
+  }
+
+  #loadSegments(): void {
+    const { schema } = this.#place;
+    const runs: Run[] = [];
+    for (const records of this.#manifest.current.runs) {
+      const segments = records.map((record) => {
+        const handle = readSegmentFiles(this.#options.storage, this.#place, record);
+        const segment = new Segment(handle, schema.key);
+        this.#segments.set(record.id, { record, segment });
+        return segment;
+      });
+      runs.push(new Run(segments));
+    }
+    this.#runs = runs;
+  }
+
+  async #replay(): Promise<RecoveredShard> {
+    const replay = new Replay(this.shard, {
+      active: () => this.#active,
+      seal: (lastLsn) => this.#seal(lastLsn),
+    });
+    const report = this.#log.read(this.#manifest.current.flushedLsn + 1, replay.visit);
+    this.#replayed = replay;
+    return replay.finish(report);
+  }
+
+  #replayed: Replay | null = null;
+
+  /**
+   * Makes the shard writable, after the outcome of every batch that recovery found undecided is known;
+   * all of them are durable in this shard when it returns.
+   * @param committed names of the batches that are committed; all others found are aborted
+   */
+  start(committed: ReadonlySet<string>): void {
+    const replay = this.#replayed;
+    assert.ok(replay !== null);
+    this.#replayed = null;
+    this.#removeOrphans();
+    this.#log.start();
+    for (const part of replay.resolve(committed)) {
+      this.ledger.logDecision(this.#log, part, committed.has(part.batch));
+    }
+    if (this.#log.groupRecords > 0) this.#log.commit(true);
+    this.#active.publish();
+    this.#active.sealChunks();
+  }
+
+  /** Shows the rows to readers, once every shard has started: all outcomes are durable everywhere. */
+  serve(): void {
+    this.#isServing = true;
+    this.publishView();
+    this.#options.control.setState(this.shard, 'serving');
+    this.maintain();
+  }
+
+  /** Removes what a crash left: files of unfinished jobs and publications. */
+  #removeOrphans(): void {
+    const { storage, directory } = this.#options;
+    const known = new Set<string>();
+    for (const id of this.#segments.keys()) known.add(segmentName(id)).add(modelName(id));
+    for (const name of storage.list(directory)) {
+      const isSegment = name.startsWith('segment-') && !known.has(name);
+      if (isSegment || name.endsWith(TEMPORARY_SUFFIX)) storage.remove(join(directory, name));
+    }
+    this.#manifest.removeOlder();
+  }
+
+  /** Bytes of memory in use, the free memtables of the pool not counted. */
+  get memoryBytes(): number {
+    let bytes = this.#active.usedBytes;
+    for (const { memtable } of this.#sealed) bytes += memtable.usedBytes;
+    for (const { segment } of this.#segments.values()) {
+      bytes += segment.handle.layout.bodyBytes + segment.handle.modelBytes;
+    }
+    return bytes;
+  }
+
+  /** Whether puts are refused for want of memory. Deletes are not. */
+  get isMemoryFull(): boolean {
+    return this.memoryBytes > this.#options.memoryBytes;
+  }
+
+  /** Whether a group of this size fits behind what is pending, without sealing the memtable first. */
+  fits(entries: number, rowBytes: number): boolean {
+    return this.#active.fits(entries, rowBytes);
+  }
+
+  /** Whether the memtable may be sealed now, or writes have to wait for a flush. */
+  get canSeal(): boolean {
+    return this.#sealed.length < SEALED_MAX;
+  }
+
+  /**
+   * Adds one operation to the group. The row is copied from `words`, 32-bit words at `at` (a multiple
+   * of 2), padded to 8 bytes.
+   * @param ticket the batch across shards it is part of, or 0
+   */
+  write(
+    type: typeof PUT | typeof DEL,
+    hi: number,
+    lo: number,
+    ticket: number,
+    words: Uint32Array,
+    at: number,
+    rowBytes: number,
+  ): void {
+    const log = this.#log;
+    const record = log.reserve(OPERATION_BYTES + rowBytes) >>> 2;
+    const target = log.u32;
+    target[record + TYPE] = type;
+    target[record + KEY_LO] = lo;
+    target[record + KEY_HI] = hi;
+    const row = this.#active.append(hi, lo, type === DEL ? 1 : 0, ticket, rowBytes);
+    const arena = this.#active.reader.arena.u32;
+    const logRow = record + OPERATION_BYTES / 4;
+    const rowWords = (rowBytes + 3) >>> 2;
+    if (rowWords > 64) {
+      const source = words.subarray(at, at + rowWords);
+      target.set(source, logRow);
+      arena.set(source, row >>> 2);
+    } else {
+      for (let i = 0; i < rowWords; i++) {
+        const word = words[at + i];
+        target[logRow + i] = word;
+        arena[(row >>> 2) + i] = word;
+      }
+    }
+    if (ticket !== 0) this.ledger.addEntry(this.#active.entryOfRow(row), hi, lo);
+  }
+
+  /** Announces that the next `operations` writes are this shard's part of a batch. */
+  beginPart(ticket: number, participants: readonly number[], operations: number): void {
+    this.ledger.logPart(this.#log, this.#active, ticket, participants, operations);
+  }
+
+  get hasPending(): boolean {
+    return this.#log.groupRecords > 0;
+  }
+
+  get pendingBytes(): number {
+    return this.#log.groupBytes;
+  }
+
+  /**
+   * Makes the group durable (with `sync`) and shows it. On an error nothing of the group is shown,
+   * the shard has failed, and whether the group survives a crash is unknown.
+   */
+  commit(sync: boolean): void {
+    assert.ok(this.failure === null);
+    if (this.ledger.hasDecisions) this.ledger.logDecisions(this.#log);
+    try {
+      this.#log.commit(sync);
+    } catch (error) {
+      this.#active.discard();
+      this.fail(error);
+      throw error;
+    }
+    this.#active.publish();
+    this.#counts.commits++;
+  }
+
+  get lastLsn(): number {
+    return this.#log.lastLsn;
+  }
+
+  sync(): void {
+    if (this.failure !== null || this.#log.durableLsn >= this.#log.lastLsn) return;
+    try {
+      this.#log.sync();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.failure ??= new OmenError(
+      'OMEN_SHARD_FAILED',
+      `Shard ${this.shard} refuses writes since: ${message} Reopen the database to recover it.`,
+      { cause: error },
+    );
+    this.#options.control.setState(this.shard, 'failed');
+  }
+
+  /** Seals the active memtable and starts a new one. Nothing may be pending. */
+  rotate(): void {
+    assert.ok(!this.hasPending && this.canSeal && this.failure === null);
+    if (this.#active.isEmpty) return;
+    const { lastLsn } = this.#log;
+    try {
+      this.#log.rotate();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+    this.#seal(lastLsn);
+    this.publishView();
+    this.maintain();
+  }
+
+  #seal(lastLsn: number): void {
+    this.#sealed.unshift({ memtable: this.#active, lastLsn });
+    this.#active = new MemtableWriter(this.#pool.take(), this.#options.control.table);
+  }
+
+  /** Posts the present set of memtables and segments to all readers. */
+  publishView(): void {
+    this.#version++;
+    this.#options.onView(this.view);
+    this.#options.control.setVersion(this.shard, this.#version);
+  }
+
+  get view(): ViewMessage {
+    const memtables: MemtableHandle[] = [this.#active.handle];
+    for (const { memtable } of this.#sealed) memtables.push(memtable.handle);
+    const runs: SegmentHandle[][] = this.#runs.map((run) =>
+      run.segments.map((segment) => segment.handle),
+    );
+    return { shard: this.shard, version: this.#version, memtables, runs };
+  }
+
+  /** Sorts what was committed lately; call it when nobody waits for an answer. */
+  sealChunks(): void {
+    this.#active.sealChunks();
+  }
+
+  /** Starts the flush or merge that is due. Never waits. */
+  maintain(): void {
+    if (!this.#isServing || this.failure !== null) return;
+    if (this.#flushing === null && this.#sealed.length > 0 && !this.ledger.isOpenIn(this.#oldest)) {
+      this.#flushing = this.#flush().finally(() => {
+        this.#flushing = null;
+        this.maintain();
+      });
+    }
+    if (this.#merging === null) {
+      const plan = planMerge(this.#runs);
+      if (plan !== null) this.#startMerge(plan);
+    }
+  }
+
+  get #oldest(): MemtableWriter {
+    return this.#sealed[this.#sealed.length - 1].memtable;
+  }
+
+  /** Whether jobs are under way, whose results arrive through the event loop. */
+  get isBusy(): boolean {
+    return this.#flushing !== null || this.#merging !== null;
+  }
+
+  #startMerge(plan: MergePlan): Promise<void> {
+    this.#merging = this.#merge(plan).finally(() => {
+      this.#merging = null;
+      this.maintain();
+    });
+    return this.#merging;
+  }
+
+  async #runJob(job: Job): Promise<WrittenSegmentFiles[] | null> {
+    try {
+      return await this.#options.runJob(job);
+    } catch (error) {
+      this.fail(error);
+      return null;
+    }
+  }
+
+  #takeIds(): number {
+    const firstId = this.#nextId;
+    this.#nextId += IDS_PER_JOB;
+    return firstId;
+  }
+
+  async #flush(): Promise<void> {
+    const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
+    const written = await this.#runJob({
+      kind: 'flush',
+      place: this.#place,
+      memtable: memtable.handle,
+      keepTombstones: this.#runs.length > 0,
+      firstId: this.#takeIds(),
+    });
+    if (written === null) return;
+    const opened = this.#openSegments(written);
+    const runs = opened.length > 0 ? [new Run(opened), ...this.#runs] : this.#runs;
+    if (!this.#install(runs, lastLsn)) return;
+    this.#sealed.pop();
+    this.#counts.flushes++;
+    this.publishView();
+    this.#pool.retire(memtable.handle, this.#version);
+    this.truncateLog();
+  }
+
+  async #merge(plan: MergePlan): Promise<void> {
+    const chosen = this.#runs.slice(plan.start, plan.end);
+    const oldest = chosen[chosen.length - 1];
+    let merged: readonly Segment[];
+    if (plan.join) {
+      const handles = joinSegments(chosen);
+      merged = handles.map((handle) => this.#segmentOf(handle.id));
+    } else {
+      const written = await this.#runJob({
+        kind: 'merge',
+        place: this.#place,
+        runs: chosen.map((run) => run.segments.map((segment) => segment.handle)),
+        keepTombstones: oldest !== this.#runs[this.#runs.length - 1],
+        firstId: this.#takeIds(),
+      });
+      if (written === null) return;
+      merged = this.#openSegments(written);
+    }
+    // A flush may have put newer runs in front meanwhile; the chosen ones still follow each other.
+    const at = this.#runs.indexOf(chosen[0]);
+    const runs = this.#runs.toSpliced(
+      at,
+      chosen.length,
+      ...(merged.length > 0 ? [new Run(merged)] : []),
+    );
+    if (!this.#install(runs, this.#manifest.current.flushedLsn)) return;
+    this.#counts.compactions++;
+    this.publishView();
+    this.#dropSegments();
+  }
+
+  #segmentOf(id: number): Segment {
+    const open = this.#segments.get(id);
+    assert.ok(open !== undefined);
+    return open.segment;
+  }
+
+  #openSegments(written: readonly WrittenSegmentFiles[]): Segment[] {
+    return written.map(({ record, handle }) => {
+      const segment = new Segment(handle, this.#place.schema.key);
+      this.#segments.set(record.id, { record, segment });
+      return segment;
+    });
+  }
+
+  /** Makes `runs` the shard's runs, durably. False, with the shard failed, when that is impossible. */
+  #install(runs: Run[], flushedLsn: number): boolean {
+    const { storage, directory } = this.#options;
+    const records = runs.map((run) =>
+      run.segments.map(({ id }) => (this.#segments.get(id) as OpenSegment).record),
+    );
+    try {
+      storage.syncDirectory(directory);
+      this.#manifest.replace({
+        ...this.#manifest.current,
+        flushedLsn,
+        nextId: this.#nextId,
+        runs: records,
+      });
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+    this.#runs = runs;
+    return true;
+  }
+
+  /** Forgets segments that no run has any more, and removes their files: readers hold the memory. */
+  #dropSegments(): void {
+    const { storage, directory } = this.#options;
+    const live = new Set(this.#runs.flatMap((run) => run.segments.map(({ id }) => id)));
+    for (const id of this.#segments.keys()) {
+      if (live.has(id)) continue;
+      this.#segments.delete(id);
+      storage.remove(join(directory, segmentName(id)));
+      storage.remove(join(directory, modelName(id)));
+    }
+  }
+
+  /** Cuts the log below what neither memtables nor batches need. */
+  truncateLog(): void {
+    if (this.failure !== null) return;
+    const flushed = this.#manifest.current.flushedLsn;
+    const needed = Math.min(flushed + 1, this.ledger.oldestNeededLsn);
+    try {
+      this.#log.truncateBelow(needed);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Seals and flushes everything committed so far. The owner commits what is pending first. */
+  async flush(): Promise<void> {
+    this.sync();
+    await this.#flushUpTo(this.#log.lastLsn);
+  }
+
+  async #flushUpTo(lsn: number): Promise<void> {
+    while (this.#manifest.current.flushedLsn < lsn) {
+      this.#throwIfFailed();
+      if (this.#active.isEmpty && this.#sealed.length === 0) return;
+      if (this.#sealed.length === 0 && !this.hasPending) this.rotate();
+      this.maintain();
+      if (this.#flushing !== null) await this.#flushing;
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Flushes, then merges all runs into one without tombstones. */
+  async compact(): Promise<void> {
+    await this.flush();
+    for (;;) {
+      this.#throwIfFailed();
+      while (this.#merging !== null) await this.#merging;
+      const plan = planFullMerge(this.#runs, segmentLimit(this.#place.schema));
+      if (plan === null) return;
+      await this.#startMerge(plan);
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.failure !== null) throw this.failure;
+  }
+
+  /** Writes the shard's statistics where any thread can read them. */
+  count(): void {
+    const { control } = this.#options;
+    const segments = [...this.#segments.values()].map(({ segment }) => segment.handle);
+    const sum = (of: (handle: SegmentHandle) => number) =>
+      segments.reduce((total, handle) => total + of(handle), 0);
+    const memtableEntries = this.#sealed.reduce(
+      (total, { memtable }) => total + memtable.entries,
+      this.#active.entries,
+    );
+    const set = control.setCounter.bind(control, this.shard);
+    set('rows', sum(({ layout }) => layout.rows) + memtableEntries);
+    set('runs', this.#runs.length);
+    set('segments', segments.length);
+    set(
+      'segmentBytes',
+      sum(({ layout }) => layout.bodyBytes),
+    );
+    set(
+      'indexBytes',
+      sum(({ modelBytes }) => modelBytes),
+    );
+    set('memtableBytes', this.#active.usedBytes);
+    set('walBytes', this.#log.fileBytes);
+    set('lsn', this.#log.lastLsn);
+    set('commits', this.#counts.commits);
+    set('flushes', this.#counts.flushes);
+    set('compactions', this.#counts.compactions);
+    set(
+      'windowMax',
+      segments.reduce((max, { model }) => Math.max(max, model.windowMax), 0),
+    );
+  }
+
+  /** Waits for jobs under way, makes everything committed durable, closes the log. */
+  async close(): Promise<void> {
+    while (this.isBusy) {
+      await Promise.all([this.#flushing, this.#merging]);
+      if (this.#sealed.length === 0 && this.#merging === null) break;
+    }
+    this.sync();
+    this.#log.close();
+  }
+}

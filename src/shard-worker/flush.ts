@@ -1,0 +1,97 @@
+/**
+ * Flush: a sealed memtable becomes segments, one version a key. A stateless job: it reads the
+ * memtable from shared memory and runs in any thread.
+ */
+import { layoutSegment, ROW_DELETED } from '../arrow/layout.ts';
+import { sortableToNumber } from '../schema/key.ts';
+import type { Storage } from '../storage/storage.ts';
+import { ColumnWriter, variableBytes } from '../view/column-writer.ts';
+import { CommitTable } from '../view/commit-table.ts';
+import { ARENA_START, Memtable, type MemtableHandle } from '../view/memtable.ts';
+import { radixSort, sortBuffers } from '../view/radix-sort.ts';
+import { keyForm } from '../view/segment.ts';
+import { type SegmentPlace, type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
+import { segmentLimit } from './segment-limit.ts';
+
+export interface FlushJob {
+  readonly kind: 'flush';
+  readonly place: SegmentPlace;
+  readonly memtable: MemtableHandle;
+  /** Whether older versions may exist: without them a tombstone has nothing to hide. */
+  readonly keepTombstones: boolean;
+  readonly firstId: number;
+}
+
+/** The newest version of every key, in key order. All batches of a sealed memtable are decided. */
+function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
+  const visible = { watermark: memtable.watermark, undecided: new Set<number>() };
+  const count = memtable.entries;
+  const unsorted = sortBuffers(count);
+  let entry = ARENA_START;
+  for (let i = 0; i < count; i++) {
+    unsorted.hi[i] = memtable.hi(entry);
+    unsorted.lo[i] = memtable.lo(entry);
+    unsorted.payload[i] = entry;
+    entry = memtable.following(entry);
+  }
+  const { hi, lo, payload } = radixSort(unsorted, sortBuffers(count), count);
+  const newest: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (i + 1 < count && lo[i] === lo[i + 1] && hi[i] === hi[i + 1]) continue;
+    const version = memtable.visibleVersion(payload[i], visible);
+    if (version === 0 || (!keepTombstones && memtable.isTombstone(version))) continue;
+    newest.push(version);
+  }
+  return newest;
+}
+
+/** Writes and syncs the segments; the caller syncs the directory. May return none. */
+export function flushMemtable(storage: Storage, job: FlushJob): WrittenSegmentFiles[] {
+  // Every batch is decided and flagged, so an empty table gives the same answers as the real one.
+  const memtable = new Memtable(job.memtable, CommitTable.empty());
+  const entries = newestEntries(memtable, job.keepTombstones);
+  const written: WrittenSegmentFiles[] = [];
+  const rowsMax = segmentLimit(job.place.schema);
+  for (let start = 0; start < entries.length; start += rowsMax) {
+    const part = entries.slice(start, start + rowsMax);
+    written.push(writePart(storage, job, memtable, part, job.firstId + written.length));
+  }
+  return written;
+}
+
+function writePart(
+  storage: Storage,
+  job: FlushJob,
+  memtable: Memtable,
+  entries: number[],
+  id: number,
+): WrittenSegmentFiles {
+  const { schema } = job.place;
+  const rows = entries.length;
+  const hasTombstones = entries.some((entry) => memtable.isTombstone(entry));
+  const layout = layoutSegment(schema, rows, variableBytes(schema, memtable, entries), {
+    flags: hasTombstones,
+  });
+  const body = new SharedArrayBuffer(layout.bodyBytes);
+  const keyOf = (entry: number) => ({ hi: memtable.hi(entry), lo: memtable.lo(entry) });
+  const form = keyForm(schema.key, keyOf(entries[0]), keyOf(entries[rows - 1]));
+  if (form === 'f64') {
+    const keys = new Float64Array(body, layout.key.offset, rows);
+    for (let i = 0; i < rows; i++) {
+      keys[i] = sortableToNumber(schema.key, memtable.hi(entries[i]), memtable.lo(entries[i]));
+    }
+  } else {
+    const keys = new Uint32Array(body, layout.key.offset, 2 * rows);
+    for (let i = 0; i < rows; i++) {
+      keys[2 * i] = memtable.lo(entries[i]);
+      keys[2 * i + 1] = memtable.hi(entries[i]);
+    }
+  }
+  const writer = new ColumnWriter(schema, layout, body);
+  writer.fromMemtable(memtable, entries, rows, 0);
+  if (layout.flags !== null) {
+    const flags = new Uint8Array(body, layout.flags.offset, rows);
+    for (let i = 0; i < rows; i++) if (memtable.isTombstone(entries[i])) flags[i] = ROW_DELETED;
+  }
+  return writeSegmentFiles(storage, job.place, id, layout, form, body, writer.nullCounts);
+}

@@ -1,0 +1,429 @@
+/**
+ * The loop of a shard thread: it takes messages off the rings of its clients, writes them as one group
+ * a shard, commits, and answers. All writes that arrive while a group is synced make the next one.
+ *
+ * - The thread blocks in `Atomics.wait` when there is nothing to do. Its event loop, through which
+ *   control messages and finished jobs arrive, turns only in `#turn`: whenever somebody announced a
+ *   control message, while jobs or control calls are under way, and now and then.
+ * - Order: messages of one client to one shard take effect in the order sent. A message that has to
+ *   wait for a batch is parked, and everything of that client to that shard behind it too. Parts of
+ *   batches are applied in the order of their tickets. So every wait is for an earlier ticket, and
+ *   there is no cycle.
+ */
+import { OmenError } from '../errors.ts';
+import { Doorbell } from '../ring/doorbell.ts';
+import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
+import type { Control } from '../view/control.ts';
+import type { ViewMessage } from '../view/shard-view.ts';
+import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
+import type { Engine } from './engine.ts';
+import { MESSAGE_HEADER_BYTES, WRITE_BATCH, WRITE_DEL, WRITE_PUT } from './protocol.ts';
+import { DEL, OPERATION_BYTES, PUT } from './records.ts';
+
+/** Acknowledged = on disk; = handed to the kernel, synced every so often; = handed to the kernel. */
+export type Durability = 'sync' | 'os' | { readonly intervalMs: number };
+
+/** What one turn of the loop takes up before it commits. */
+const MESSAGES_PER_GROUP = 8192;
+const GROUP_BYTES_MAX = 2 ** 20;
+const SPIN_ROUNDS = 60;
+const IDLE_MS = 250;
+const BUSY_MS = 1;
+
+interface Waiter {
+  readonly link: ClientLink;
+  readonly sequence: number;
+  /** Whether its client was told that it is deferred. */
+  readonly isDeferred: boolean;
+}
+
+interface Parked {
+  readonly link: ClientLink;
+  readonly sequence: number;
+  readonly message: Message;
+}
+
+/** An engine with what the loop keeps for it. */
+interface Lane {
+  readonly engine: Engine;
+  /** Whose writes are in the group under way. */
+  waiters: Waiter[];
+  parked: Parked[];
+  isMemoryFull: boolean;
+}
+
+export class Host {
+  readonly #control: Control;
+  readonly #thread: number;
+  readonly #doorbell: Doorbell;
+  readonly #durability: Durability;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #links = new Map<number, ClientLink>();
+  #isClosing = false;
+  #handledRequests = 0;
+  #callsUnderWay = 0;
+  #lastSyncMs = 0;
+  #lastTurnMs = 0;
+
+  constructor(control: Control, thread: number, durability: Durability) {
+    this.#control = control;
+    this.#thread = thread;
+    this.#durability = durability;
+    this.#doorbell = new Doorbell(control.memory, control.threadDoorbellAt(thread));
+    this.#handledRequests = control.requests(thread);
+  }
+
+  addEngine(engine: Engine): void {
+    this.#lanes.set(engine.shard, { engine, waiters: [], parked: [], isMemoryFull: false });
+  }
+
+  get engines(): Engine[] {
+    return [...this.#lanes.values()].map(({ engine }) => engine);
+  }
+
+  clients(): Iterable<number> {
+    return this.#links.keys();
+  }
+
+  addClient(introduction: ClientIntroduction): void {
+    const link = new ClientLink(introduction, this.#control);
+    this.#links.set(link.client, link);
+    link.views.on('close', () => this.removeClient(link));
+    for (const { engine } of this.#lanes.values()) link.views.postMessage(engine.view);
+  }
+
+  /** Forgets a client that is gone; what it had not been answered stays undecided or written. */
+  removeClient(link: ClientLink): void {
+    if (this.#links.get(link.client) === link) this.#links.delete(link.client);
+    for (const lane of this.#lanes.values()) {
+      lane.parked = lane.parked.filter((parked) => parked.link !== link);
+    }
+  }
+
+  postView(view: ViewMessage): void {
+    for (const { views } of this.#links.values()) views.postMessage(view);
+  }
+
+  /** Runs a control call, during which the event loop keeps turning. */
+  async call<T>(work: () => T | Promise<T>): Promise<T> {
+    this.#handledRequests++;
+    this.#callsUnderWay++;
+    try {
+      return await work();
+    } finally {
+      this.#callsUnderWay--;
+    }
+  }
+
+  stop(): void {
+    this.#isClosing = true;
+  }
+
+  /** Serves until `stop`; then everything taken up is committed and answered. */
+  async run(): Promise<void> {
+    while (!this.#isClosing) {
+      const seen = this.#doorbell.read();
+      const taken = this.#takeAll();
+      this.#commitAll();
+      this.#settle();
+      if (this.#wantsTurn()) await this.#turn();
+      if (taken > 0) continue;
+      for (const { engine } of this.#lanes.values()) {
+        engine.sealChunks();
+        engine.count();
+      }
+      if (this.#doorbell.spin(seen, SPIN_ROUNDS)) continue;
+      this.#doorbell.sleepSync(seen, this.#sleepMs());
+    }
+    while (this.#takeAll() > 0) this.#commitAll();
+    this.#commitAll();
+  }
+
+  #isBusy(): boolean {
+    if (this.#callsUnderWay > 0) return true;
+    for (const { engine, parked } of this.#lanes.values()) {
+      if (engine.isBusy || engine.ledger.isWaiting || parked.length > 0) return true;
+    }
+    for (const link of this.#links.values()) if (link.held !== null) return true;
+    return false;
+  }
+
+  #sleepMs(): number {
+    if (this.#isBusy()) return BUSY_MS;
+    return typeof this.#durability === 'object'
+      ? Math.min(IDLE_MS, this.#durability.intervalMs)
+      : IDLE_MS;
+  }
+
+  #wantsTurn(): boolean {
+    if (this.#control.requests(this.#thread) !== this.#handledRequests) return true;
+    const elapsed = performance.now() - this.#lastTurnMs;
+    return elapsed > IDLE_MS || (elapsed > BUSY_MS && this.#isBusy());
+  }
+
+  async #turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#lastTurnMs = performance.now();
+  }
+
+  /** Takes up what waits in all rings, as far as it fits into one group. Returns how many. */
+  #takeAll(): number {
+    for (const lane of this.#lanes.values()) {
+      lane.isMemoryFull = lane.engine.isMemoryFull;
+      if (lane.parked.length > 0) this.#retryParked(lane);
+    }
+    let taken = 0;
+    for (const link of this.#links.values()) taken += this.#takeFrom(link);
+    return taken;
+  }
+
+  #takeFrom(link: ClientLink): number {
+    let count = 0;
+    if (link.held !== null) {
+      const message = link.held;
+      if (!this.#take(link, message)) return 0;
+      link.held = null;
+      count++;
+    }
+    while (count < MESSAGES_PER_GROUP) {
+      const message = link.next();
+      if (message === null) break;
+      count++;
+      if (!this.#take(link, message)) {
+        link.hold(message, messageWords(message));
+        break;
+      }
+    }
+    link.release();
+    return count;
+  }
+
+  /** False when the shard has no room now; then the message was not taken up. */
+  #take(link: ClientLink, message: Message): boolean {
+    const head = message.words[message.at];
+    const lane = this.#lanes.get(head >>> 8);
+    const sequence = link.taken;
+    if (lane === undefined) {
+      link.taken++;
+      link.fail(sequence, new OmenError('OMEN_SHARD_FAILED', `Shard ${head >>> 8} is not here.`));
+      return true;
+    }
+    const isBatch = (head & 0xff) === WRITE_BATCH;
+    if (isBatch && this.#isAborted(message)) {
+      link.taken++;
+      return true;
+    }
+    if (!this.#makeRoom(lane, message)) return false;
+    link.taken++;
+    if (lane.parked.some((parked) => parked.link === link) || this.#mustWait(lane, message)) {
+      const words = message.words.slice(message.at, message.at + messageWords(message));
+      lane.parked.push({ link, sequence, message: { words, at: 0 } });
+      link.defer(sequence);
+      return true;
+    }
+    this.#apply(lane, { link, sequence, isDeferred: false }, message);
+    return true;
+  }
+
+  #isAborted(message: Message): boolean {
+    const ticket = message.words[message.at + 2];
+    if (ticket === 0) return false;
+    return this.#control.table.state(ticket) !== UNDECIDED;
+  }
+
+  /** Whether the shard has room for the message, after sealing its memtable if need be. */
+  #makeRoom(lane: Lane, message: Message): boolean {
+    const { engine } = lane;
+    if (engine.failure !== null) return true;
+    const { entries, rowBytes } = sizeOf(message);
+    const isFull = !engine.fits(entries, rowBytes);
+    if (!isFull && engine.pendingBytes < GROUP_BYTES_MAX) return true;
+    this.#commit(lane);
+    if (!isFull || engine.failure !== null) return true;
+    if (!engine.canSeal) return false;
+    try {
+      engine.rotate();
+    } catch {
+      // The engine has noted its failure: the write is refused with it.
+    }
+    return true;
+  }
+
+  #mustWait(lane: Lane, message: Message): boolean {
+    const { ledger } = lane.engine;
+    const { words, at } = message;
+    if ((words[at] & 0xff) !== WRITE_BATCH) return ledger.isBusy(words[at + 3], words[at + 2]);
+    const ticket = words[at + 2];
+    if (ticket !== 0 && !ledger.isTurnOf(ticket)) return true;
+    let operation = at + MESSAGE_HEADER_BYTES / 4;
+    for (let i = words[at + 1]; i > 0; i--) {
+      if (ledger.isBusy(words[operation + 3], words[operation + 2])) return true;
+      operation += operationWords(words[operation + 1]);
+    }
+    return false;
+  }
+
+  #retryParked(lane: Lane): void {
+    const waiting: Parked[] = [];
+    for (const parked of lane.parked) {
+      const { link, sequence, message } = parked;
+      const isBehind = waiting.some((other) => other.link === link);
+      if (isBehind || this.#mustWait(lane, message) || !this.#makeRoom(lane, message)) {
+        waiting.push(parked);
+      } else if (this.#isBatch(message) && this.#isAborted(message)) {
+        link.done(sequence);
+      } else {
+        this.#apply(lane, { link, sequence, isDeferred: true }, message);
+      }
+    }
+    lane.parked = waiting;
+  }
+
+  #isBatch(message: Message): boolean {
+    return (message.words[message.at] & 0xff) === WRITE_BATCH;
+  }
+
+  #apply(lane: Lane, waiter: Waiter, message: Message): void {
+    const { engine } = lane;
+    const refusal = engine.failure ?? (lane.isMemoryFull ? memoryFull(engine.shard, message) : null);
+    if (refusal !== null) {
+      this.#refuse(waiter, message, refusal);
+      return;
+    }
+    const { words, at } = message;
+    const op = words[at] & 0xff;
+    if (op !== WRITE_BATCH) {
+      const type = op === WRITE_DEL ? DEL : PUT;
+      engine.write(type, words[at + 3], words[at + 2], 0, words, at + 4, words[at + 1]);
+    } else {
+      this.#applyBatch(engine, words, at);
+    }
+    lane.waiters.push(waiter);
+  }
+
+  #applyBatch(engine: Engine, words: Uint32Array, at: number): void {
+    const operations = words[at + 1];
+    const ticket = words[at + 2];
+    if (ticket !== 0) {
+      engine.beginPart(ticket, this.#control.table.participants(ticket), operations);
+    }
+    let from = at + MESSAGE_HEADER_BYTES / 4;
+    for (let i = 0; i < operations; i++) {
+      const type = words[from] === DEL ? DEL : PUT;
+      const rowBytes = words[from + 1];
+      engine.write(type, words[from + 3], words[from + 2], ticket, words, from + 4, rowBytes);
+      from += operationWords(rowBytes);
+    }
+  }
+
+  #refuse(waiter: Waiter, message: Message, error: OmenError): void {
+    const { link, sequence, isDeferred } = waiter;
+    const ticket = this.#isBatch(message) ? message.words[message.at + 2] : 0;
+    if (ticket === 0) {
+      link.fail(sequence, error);
+      return;
+    }
+    if (this.#control.table.abort(ticket)) this.#tellOwner(ticket, error);
+    if (isDeferred) link.done(sequence);
+  }
+
+  /** Tells the client of a batch how it ended: the one thread that decided it does. */
+  #tellOwner(ticket: number, error: OmenError | null): void {
+    const { client, request } = this.#control.table.owner(ticket);
+    const link = this.#links.get(client);
+    if (error === null) link?.batchDone(request);
+    else link?.batchFailed(request, error);
+  }
+
+  #commitAll(): void {
+    for (const lane of this.#lanes.values()) this.#commit(lane);
+    for (const link of this.#links.values()) link.complete();
+  }
+
+  #commit(lane: Lane): void {
+    const { engine } = lane;
+    if (engine.failure !== null || !engine.hasPending) return;
+    try {
+      engine.commit(this.#durability === 'sync');
+    } catch (error) {
+      this.#groupFailed(lane, error);
+      return;
+    }
+    for (const ticket of engine.ledger.groupCommitted()) this.#tellOwner(ticket, null);
+    for (const { link, sequence, isDeferred } of lane.waiters) if (isDeferred) link.done(sequence);
+    lane.waiters = [];
+  }
+
+  #groupFailed(lane: Lane, cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const isRefused = cause instanceof OmenError && cause.code === 'OMEN_DISK_FULL';
+    const error = new OmenError(
+      isRefused ? 'OMEN_DISK_FULL' : 'OMEN_OUTCOME_UNKNOWN',
+      `Shard ${lane.engine.shard} failed while committing: ${text}`,
+    );
+    for (const ticket of lane.engine.ledger.groupFailed()) this.#tellOwner(ticket, error);
+    for (const { link, sequence } of lane.waiters) link.fail(sequence, error);
+    lane.waiters = [];
+  }
+
+  /** What follows a commit: outcomes of batches, syncs on time, flushes. */
+  #settle(): void {
+    const { table } = this.#control;
+    for (const lane of this.#lanes.values()) {
+      const { engine } = lane;
+      if (engine.failure !== null) continue;
+      if (engine.ledger.poll()) engine.maintain();
+      if (engine.ledger.hasDecisions && !engine.hasPending) {
+        engine.logDecisions();
+        this.#commit(lane);
+      }
+    }
+    if (typeof this.#durability === 'object') this.#syncOnTime(this.#durability.intervalMs);
+    void table;
+  }
+
+  #syncOnTime(intervalMs: number): void {
+    const now = performance.now();
+    if (now - this.#lastSyncMs < intervalMs) return;
+    this.#lastSyncMs = now;
+    for (const { engine } of this.#lanes.values()) {
+      try {
+        engine.sync();
+      } catch {
+        // The engine has noted its failure: later writes are refused with it.
+      }
+    }
+  }
+}
+
+function operationWords(rowBytes: number): number {
+  return (OPERATION_BYTES + ((rowBytes + 7) & ~7)) >>> 2;
+}
+
+/** Length of a message in words. */
+function messageWords(message: Message): number {
+  const { words, at } = message;
+  const op = words[at] & 0xff;
+  if (op === WRITE_PUT) return (MESSAGE_HEADER_BYTES + ((words[at + 1] + 7) & ~7)) >>> 2;
+  if (op === WRITE_DEL) return MESSAGE_HEADER_BYTES >>> 2;
+  let end = at + MESSAGE_HEADER_BYTES / 4;
+  for (let i = words[at + 1]; i > 0; i--) end += operationWords(words[end + 1]);
+  return end - at;
+}
+
+function sizeOf(message: Message): { entries: number; rowBytes: number } {
+  const { words, at } = message;
+  if ((words[at] & 0xff) !== WRITE_BATCH) return { entries: 1, rowBytes: words[at + 1] };
+  return { entries: words[at + 1], rowBytes: 4 * messageWords(message) };
+}
+
+function memoryFull(shard: number, message: Message): OmenError | null {
+  const { words, at } = message;
+  const op = words[at] & 0xff;
+  if (op === WRITE_DEL) return null;
+  return new OmenError(
+    'OMEN_MEMORY_FULL',
+    `Shard ${shard} has used up its share of the memory budget. Open with a larger "memory", ` +
+      'or delete rows and compact.',
+  );
+}

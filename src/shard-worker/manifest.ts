@@ -1,0 +1,157 @@
+/**
+ * The manifest: which segments make up a shard, in which runs, and up to which LSN they hold its log.
+ * A file of its own for each change, `manifest-<sequence>.json`, published atomically; the newest one
+ * counts, and the ones before it are removed once it is durable. Its second line is the CRC-32 of
+ * the first: damage is refused, never guessed around.
+ */
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { OmenError } from '../errors.ts';
+import { publishFile, type Storage } from '../storage/storage.ts';
+import type { KeyForm } from '../view/segment.ts';
+
+export const MANIFEST_FORMAT = 1;
+
+export interface SegmentRecord {
+  readonly id: number;
+  readonly rows: number;
+  readonly form: KeyForm;
+  readonly fileBytes: number;
+  readonly modelBytes: number;
+  readonly modelCrc: number;
+}
+
+export interface Manifest {
+  readonly format: number;
+  readonly databaseId: string;
+  readonly shard: number;
+  /** Records of the log up to here are in the segments. */
+  readonly flushedLsn: number;
+  /** Segments get this number next; numbers are never used again. */
+  readonly nextId: number;
+  /** Newest run first. */
+  readonly runs: readonly (readonly SegmentRecord[])[];
+}
+
+const NAME = /^manifest-(\d{10})\.json$/;
+
+export function segmentName(id: number): string {
+  return `segment-${String(id).padStart(10, '0')}.arrow`;
+}
+
+export function modelName(id: number): string {
+  return `segment-${String(id).padStart(10, '0')}.model.arrow`;
+}
+
+function manifestName(sequence: number): string {
+  return `manifest-${String(sequence).padStart(10, '0')}.json`;
+}
+
+function corrupt(path: string, what: string, cause?: unknown): OmenError {
+  return new OmenError(
+    'OMEN_CORRUPT',
+    `${path} is damaged at offset 0: ${what}. Restore the shard from a backup.`,
+    { cause },
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function parseManifest(path: string, text: string, databaseId: string, shard: number): Manifest {
+  const [line, crc] = text.split('\n');
+  if (crc === undefined || crc !== crc32(line).toString(16).padStart(8, '0')) {
+    throw corrupt(path, 'its checksum does not match');
+  }
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(line) as Manifest;
+  } catch (error) {
+    throw corrupt(path, 'it is not JSON', error);
+  }
+  if (manifest.format > MANIFEST_FORMAT) {
+    throw new OmenError(
+      'OMEN_NEWER_FORMAT',
+      `${path} has format ${manifest.format}; this release knows up to ${MANIFEST_FORMAT}.`,
+    );
+  }
+  if (manifest.databaseId !== databaseId || manifest.shard !== shard) {
+    throw corrupt(path, `it belongs to shard ${manifest.shard} of ${manifest.databaseId}`);
+  }
+  const segments = manifest.runs.flat();
+  const isWhole =
+    isCount(manifest.flushedLsn) &&
+    isCount(manifest.nextId) &&
+    segments.every(({ id, rows, fileBytes }) => isCount(id) && isCount(rows) && isCount(fileBytes));
+  if (!isWhole) throw corrupt(path, 'a number in it is not one');
+  return manifest;
+}
+
+/** The manifest in force in one shard's directory. One owner thread. */
+export class ManifestFile {
+  readonly #storage: Storage;
+  readonly #directory: string;
+  #sequence = 0;
+  current: Manifest;
+
+  private constructor(storage: Storage, directory: string, empty: Manifest) {
+    this.#storage = storage;
+    this.#directory = directory;
+    this.current = empty;
+  }
+
+  /**
+   * Reads the newest manifest; a shard without one is empty.
+   * @throws OMEN_CORRUPT, OMEN_NEWER_FORMAT, what the storage throws
+   */
+  static open(
+    storage: Storage,
+    directory: string,
+    databaseId: string,
+    shard: number,
+  ): ManifestFile {
+    const empty = {
+      format: MANIFEST_FORMAT,
+      databaseId,
+      shard,
+      flushedLsn: 0,
+      nextId: 1,
+      runs: [],
+    };
+    const manifest = new ManifestFile(storage, directory, empty);
+    const names = storage.list(directory).filter((name) => NAME.test(name));
+    const newest = names.at(-1);
+    if (newest === undefined) return manifest;
+    const path = join(directory, newest);
+    const file = storage.open(path, 'read');
+    try {
+      const bytes = new Uint8Array(file.size());
+      file.read(bytes, 0);
+      const text = new TextDecoder().decode(bytes);
+      manifest.current = parseManifest(path, text, databaseId, shard);
+    } finally {
+      file.close();
+    }
+    manifest.#sequence = Number(NAME.exec(newest)?.[1]);
+    return manifest;
+  }
+
+  /** Makes `next` the manifest in force, durably; then the ones before it are removed. */
+  replace(next: Manifest): void {
+    const line = JSON.stringify(next);
+    const text = `${line}\n${crc32(line).toString(16).padStart(8, '0')}\n`;
+    const name = manifestName(this.#sequence + 1);
+    publishFile(this.#storage, join(this.#directory, name), new TextEncoder().encode(text));
+    this.#sequence++;
+    this.current = next;
+    this.removeOlder();
+  }
+
+  removeOlder(): void {
+    const newest = manifestName(this.#sequence);
+    for (const name of this.#storage.list(this.#directory)) {
+      if (NAME.test(name) && name < newest) this.#storage.remove(join(this.#directory, name));
+    }
+  }
+}

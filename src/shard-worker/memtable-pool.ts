@@ -1,0 +1,53 @@
+/**
+ * The memory of memtables, reused: V8 does not count SharedArrayBuffers, and would let gigabytes of
+ * replaced ones pile up before it collects any. Memory is reused once no client can still be reading
+ * it, which clients say in the control block (`Control.oldestSeen`).
+ */
+import type { Control } from '../view/control.ts';
+import { layoutMemtable, type MemtableHandle, type MemtableShape } from '../view/memtable.ts';
+
+interface Retired {
+  readonly memory: SharedArrayBuffer;
+  /** The first view without it. */
+  readonly version: number;
+}
+
+/** Retired memory that waits to be reused; what is beyond is left to the collector. */
+const RETIRED_MAX = 4;
+
+export class MemtablePool {
+  readonly #shape: MemtableShape;
+  readonly #control: Control;
+  readonly #shard: number;
+  readonly #clients: () => Iterable<number>;
+  #retired: Retired[] = [];
+  #nextId = 1;
+
+  constructor(
+    shape: MemtableShape,
+    control: Control,
+    shard: number,
+    clients: () => Iterable<number>,
+  ) {
+    this.#shape = shape;
+    this.#control = control;
+    this.#shard = shard;
+    this.#clients = clients;
+  }
+
+  take(): MemtableHandle {
+    const oldest = this.#control.oldestSeen(this.#shard, this.#clients());
+    const free = this.#retired.findIndex(({ version }) => version <= oldest);
+    const memory =
+      free >= 0
+        ? this.#retired.splice(free, 1)[0].memory
+        : new SharedArrayBuffer(layoutMemtable(this.#shape).bytes);
+    return { id: this.#nextId++, memory, shape: this.#shape };
+  }
+
+  /** Gives back memory that view `version` and later ones do not name. */
+  retire(handle: MemtableHandle, version: number): void {
+    this.#retired.push({ memory: handle.memory, version });
+    if (this.#retired.length > RETIRED_MAX) this.#retired.shift();
+  }
+}

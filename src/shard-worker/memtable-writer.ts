@@ -1,0 +1,229 @@
+/**
+ * The owner's side of a memtable (`view/memtable.ts` says what readers may rely on).
+ *
+ * Entries are appended behind the watermark, where only the owner sees them, while their commit group
+ * is written and synced; `publish` then links them into the hash index and raises the watermark.
+ * `discard` forgets what was appended since: a group whose write failed was never shown.
+ */
+import assert from 'node:assert';
+import { hashKey } from '../schema/key.ts';
+import type { CommitTable } from '../view/commit-table.ts';
+import {
+  ABORTED_ENTRY,
+  ARENA_START,
+  CHUNK_ENTRIES,
+  CHUNKS,
+  CONTROL_BYTES,
+  ENTRIES,
+  ENTRY_HEADER_BYTES,
+  KEY_HI,
+  KEY_LO,
+  layoutMemtable,
+  META,
+  Memtable,
+  type MemtableHandle,
+  NEXT,
+  PREV,
+  ROW_BYTES,
+  SKIP,
+  TICKET,
+  WATERMARK,
+} from '../view/memtable.ts';
+import { radixSort, sortBuffers } from '../view/radix-sort.ts';
+
+const ORDINAL_ONE = 256;
+
+export class MemtableWriter {
+  readonly handle: MemtableHandle;
+  readonly reader: Memtable;
+  readonly #control: Uint32Array;
+  readonly #buckets: Uint32Array;
+  readonly #chunks: Uint32Array;
+  readonly #words: Uint32Array;
+  readonly #mask: number;
+  /** Behind the last entry appended, and behind the last one published. */
+  #end = ARENA_START;
+  #published = ARENA_START;
+  #entries = 0;
+  #pendingEntries = 0;
+
+  /** Takes over `handle.memory`, whose hash index and control block are cleared here. */
+  constructor(handle: MemtableHandle, table: CommitTable) {
+    const layout = layoutMemtable(handle.shape);
+    const { memory } = handle;
+    this.handle = handle;
+    this.#control = new Uint32Array(memory, 0, CONTROL_BYTES / 4);
+    this.#buckets = new Uint32Array(memory, layout.bucketsAt, layout.buckets);
+    this.#chunks = new Uint32Array(
+      memory,
+      layout.chunksAt,
+      (layout.orderKeysAt - layout.chunksAt) >>> 2,
+    );
+    if (Atomics.load(this.#control, WATERMARK) !== 0) {
+      this.#control.fill(0);
+      this.#buckets.fill(0);
+    }
+    Atomics.store(this.#control, WATERMARK, ARENA_START);
+    this.reader = new Memtable(handle, table);
+    this.#words = this.reader.arena.u32;
+    this.#mask = layout.buckets - 1;
+  }
+
+  get isEmpty(): boolean {
+    return this.#end === ARENA_START;
+  }
+
+  get hasPending(): boolean {
+    return this.#end !== this.#published;
+  }
+
+  /** Entries published. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Bytes of the arena in use. */
+  get usedBytes(): number {
+    return this.#end;
+  }
+
+  /** Whether `entries` more, of `rowBytes` row bytes in all, fit. */
+  fits(entries: number, rowBytes: number): boolean {
+    const { arenaBytes, entriesMax } = this.handle.shape;
+    const bytes = entries * (ENTRY_HEADER_BYTES + 8) + rowBytes;
+    return (
+      this.#end + bytes <= arenaBytes &&
+      this.#entries + this.#pendingEntries + entries <= entriesMax
+    );
+  }
+
+  /**
+   * Appends an entry that is not shown yet and returns the offset in the arena where the caller puts
+   * its `rowBytes` row bytes.
+   * @param flags TOMBSTONE or 0
+   * @param ticket the batch across shards it is part of, or 0
+   */
+  append(hi: number, lo: number, flags: number, ticket: number, rowBytes: number): number {
+    const entry = this.#end;
+    const words = this.#words;
+    const at = entry >>> 2;
+    words[at + NEXT] = 0;
+    words[at + PREV] = 0;
+    words[at + SKIP] = 0;
+    words[at + META] = flags;
+    words[at + KEY_LO] = lo;
+    words[at + KEY_HI] = hi;
+    words[at + ROW_BYTES] = rowBytes;
+    words[at + TICKET] = ticket;
+    this.#end = entry + ENTRY_HEADER_BYTES + ((rowBytes + 7) & ~7);
+    this.#pendingEntries++;
+    return entry + ENTRY_HEADER_BYTES;
+  }
+
+  /** Shows everything appended since the last call. */
+  publish(): void {
+    if (this.#end === this.#published) return;
+    for (let entry = this.#published; entry < this.#end; entry = this.reader.following(entry)) {
+      this.#link(entry);
+    }
+    this.#published = this.#end;
+    this.#entries += this.#pendingEntries;
+    this.#pendingEntries = 0;
+    Atomics.store(this.#control, ENTRIES, this.#entries);
+    Atomics.store(this.#control, WATERMARK, this.#end);
+  }
+
+  /** Forgets everything appended since the last `publish`. */
+  discard(): void {
+    this.#end = this.#published;
+    this.#pendingEntries = 0;
+  }
+
+  /** Hides an entry of an aborted batch for ever. Before the batch is settled by this shard. */
+  flagAborted(entry: number): void {
+    Atomics.or(this.#words, (entry >>> 2) + META, ABORTED_ENTRY);
+  }
+
+  /** The entry whose row bytes `append` placed at `row`. */
+  entryOfRow(row: number): number {
+    return row - ENTRY_HEADER_BYTES;
+  }
+
+  #link(entry: number): void {
+    const words = this.#words;
+    const at = entry >>> 2;
+    const lo = words[at + KEY_LO];
+    const hi = words[at + KEY_HI];
+    const bucket = hashKey(hi, lo) & this.#mask;
+    const head = this.#buckets[bucket];
+    let before = 0;
+    let older = head;
+    while (older !== 0) {
+      const o = older >>> 2;
+      if (words[o + KEY_LO] === lo && words[o + KEY_HI] === hi) break;
+      before = older;
+      older = words[o + NEXT];
+    }
+    if (older === 0) {
+      words[at + NEXT] = head;
+      Atomics.store(this.#buckets, bucket, entry);
+      return;
+    }
+    words[at + NEXT] = words[(older >>> 2) + NEXT];
+    words[at + PREV] = older;
+    const ordinal = (words[(older >>> 2) + META] >>> 8) + 1;
+    words[at + META] |= ordinal * ORDINAL_ONE;
+    words[at + SKIP] = this.#ancestor(older, ordinal & (ordinal - 1));
+    if (before === 0) Atomics.store(this.#buckets, bucket, entry);
+    else Atomics.store(words, (before >>> 2) + NEXT, entry);
+  }
+
+  /** The version with the given ordinal, at or behind `entry`. */
+  #ancestor(newest: number, ordinal: number): number {
+    const words = this.#words;
+    let entry = newest;
+    while (words[(entry >>> 2) + META] >>> 8 > ordinal) {
+      const skip = words[(entry >>> 2) + SKIP];
+      const canSkip = skip !== 0 && words[(skip >>> 2) + META] >>> 8 >= ordinal;
+      entry = canSkip ? skip : words[(entry >>> 2) + PREV];
+    }
+    return entry;
+  }
+
+  /** Sorts what was published, chunk by chunk (some 5 ms each): after the group is answered. */
+  sealChunks(): void {
+    for (;;) {
+      const chunks = Atomics.load(this.#control, CHUNKS);
+      const start = chunks * CHUNK_ENTRIES;
+      if (this.#entries - start < CHUNK_ENTRIES) return;
+      this.#sealChunk(chunks, start);
+    }
+  }
+
+  #sealChunk(chunk: number, start: number): void {
+    const { reader } = this;
+    const words = this.#words;
+    let entry = reader.offsetAfter(chunk);
+    for (let i = 0; i < CHUNK_ENTRIES; i++) {
+      unsorted.hi[i] = words[(entry >>> 2) + KEY_HI];
+      unsorted.lo[i] = words[(entry >>> 2) + KEY_LO];
+      unsorted.payload[i] = entry;
+      entry = reader.following(entry);
+    }
+    const { hi, lo, payload } = radixSort(unsorted, scratch, CHUNK_ENTRIES);
+    const keys = reader.orderKeys;
+    for (let i = 0; i < CHUNK_ENTRIES; i++) {
+      keys[2 * (start + i)] = lo[i];
+      keys[2 * (start + i) + 1] = hi[i];
+    }
+    reader.orderOffsets.set(payload, start);
+    this.#chunks[2 * chunk] = start + CHUNK_ENTRIES;
+    this.#chunks[2 * chunk + 1] = entry;
+    assert.ok(entry <= this.#end);
+    Atomics.store(this.#control, CHUNKS, chunk + 1);
+  }
+}
+
+/** A shard's thread seals one chunk at a time: its buffers are shared by all its memtables. */
+const unsorted = sortBuffers(CHUNK_ENTRIES);
+const scratch = sortBuffers(CHUNK_ENTRIES);

@@ -1,0 +1,155 @@
+/**
+ * The ordered merge of the keys of several runs, block by block. Hot: nothing is allocated a row.
+ * Of equal keys the newest source's row is taken and the others are passed over. While one source's
+ * keys come before the next of all others, a row costs one comparison.
+ */
+import type { Selection } from '../view/column-writer.ts';
+import type { Segment } from '../view/segment.ts';
+
+export class MergeSource {
+  readonly segments: readonly Segment[];
+  /** Number of the first of `segments` among those of all sources. */
+  readonly base: number;
+  readonly isNumeric: boolean;
+  /** Where it stands. */
+  segment: Segment;
+  index = 0;
+  row = 0;
+  done = false;
+
+  private constructor(segments: readonly Segment[], base: number) {
+    this.segments = segments;
+    this.base = base;
+    this.segment = segments[0];
+    this.isNumeric = segments.every((segment) => segment.form === 'f64');
+  }
+
+  /** One source a run, newest first. */
+  static over(runs: readonly (readonly Segment[])[]): MergeSource[] {
+    let base = 0;
+    return runs.map((segments) => {
+      const source = new MergeSource(segments, base);
+      base += segments.length;
+      return source;
+    });
+  }
+
+  get hi(): number {
+    return this.segment.hi(this.row);
+  }
+
+  get lo(): number {
+    return this.segment.lo(this.row);
+  }
+
+  get number(): number {
+    return this.segment.keysF64[this.row];
+  }
+
+  step(): void {
+    if (++this.row < this.segment.rows) return;
+    this.row = 0;
+    this.index++;
+    if (this.index === this.segments.length) this.done = true;
+    else this.segment = this.segments[this.index];
+  }
+}
+
+/** Writes the next merged rows into `chosen` and returns how many: at most `max`, 0 at the end. */
+export function mergeBlock(
+  sources: readonly MergeSource[],
+  chosen: Selection,
+  max: number,
+): number {
+  const live = sources.filter((source) => !source.done);
+  const isNumeric = sources.every((source) => source.isNumeric);
+  let count = 0;
+  while (count < max && live.length > 0) {
+    count = isNumeric
+      ? mergeNumbers(live, chosen, count, max)
+      : mergeWords(live, chosen, count, max);
+    for (let i = live.length - 1; i >= 0; i--) if (live[i].done) live.splice(i, 1);
+  }
+  return count;
+}
+
+/** One stretch of the source with the smallest key: up to the smallest key of the others. */
+function mergeNumbers(
+  live: readonly MergeSource[],
+  chosen: Selection,
+  start: number,
+  max: number,
+): number {
+  let best = live[0];
+  let bestKey = best.number;
+  let limit = Number.POSITIVE_INFINITY;
+  let isLimited = false;
+  for (let i = 1; i < live.length; i++) {
+    const source = live[i];
+    let key = source.number;
+    if (key === bestKey) {
+      source.step();
+      if (source.done) continue;
+      key = source.number;
+    } else if (key < bestKey) {
+      [best, bestKey, key] = [source, key, bestKey];
+    }
+    if (!isLimited || key < limit) limit = key;
+    isLimited = true;
+  }
+  const keys = best.segment.keysF64;
+  const number = best.base + best.index;
+  let { row } = best;
+  let count = start;
+  // A stretch ends with its segment, so that the loop need not look.
+  const end = Math.min(best.segment.rows, row + max - start);
+  do {
+    chosen.source[count] = number;
+    chosen.row[count] = row;
+    count++;
+    row++;
+  } while (row < end && (!isLimited || keys[row] < limit));
+  best.row = row - 1;
+  best.step();
+  return count;
+}
+
+function isBefore(aHi: number, aLo: number, bHi: number, bLo: number): boolean {
+  return aHi < bHi || (aHi === bHi && aLo < bLo);
+}
+
+function mergeWords(
+  live: readonly MergeSource[],
+  chosen: Selection,
+  start: number,
+  max: number,
+): number {
+  let best = live[0];
+  let limit: MergeSource | null = null;
+  for (let i = 1; i < live.length; i++) {
+    const source = live[i];
+    let other = source;
+    if (source.hi === best.hi && source.lo === best.lo) {
+      source.step();
+      if (source.done) continue;
+    } else if (isBefore(source.hi, source.lo, best.hi, best.lo)) {
+      other = best;
+      best = source;
+    }
+    if (limit === null || isBefore(other.hi, other.lo, limit.hi, limit.lo)) limit = other;
+  }
+  const limitHi = limit === null ? 0 : limit.hi;
+  const limitLo = limit === null ? 0 : limit.lo;
+  let count = start;
+  do {
+    chosen.source[count] = best.base + best.index;
+    chosen.row[count] = best.row;
+    count++;
+    best.step();
+  } while (
+    count < max &&
+    !best.done &&
+    (limit === null || isBefore(best.hi, best.lo, limitHi, limitLo))
+  );
+  return count;
+}

@@ -1,0 +1,201 @@
+/**
+ * Compaction: runs that follow each other in age become one run, the newest version of each key
+ * surviving. A stateless job over shared memory: it runs in any thread and writes new files only.
+ *
+ * Two passes over the keys: the first finds where the output is cut into segments and how large they
+ * are, the second fills them. Keys are merged a block at a time into a selection (which source, which
+ * row), then every column is copied by that selection.
+ */
+import { layoutSegment, ROW_DELETED, type SegmentLayout } from '../arrow/layout.ts';
+import { sortableToNumber } from '../schema/key.ts';
+import type { Schema } from '../schema/schema.ts';
+import { isVariable } from '../schema/schema.ts';
+import type { Storage } from '../storage/storage.ts';
+import { ColumnWriter, type Selection } from '../view/column-writer.ts';
+import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
+import { MergeSource, mergeBlock } from './merge-keys.ts';
+import { type SegmentPlace, type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
+import { SEGMENT_BODY_BYTES_MAX, segmentLimit } from './segment-limit.ts';
+
+export interface MergeJob {
+  readonly kind: 'merge';
+  readonly place: SegmentPlace;
+  /** Newest run first. */
+  readonly runs: readonly (readonly SegmentHandle[])[];
+  readonly keepTombstones: boolean;
+  readonly firstId: number;
+}
+
+const BLOCK_ROWS = 16_384;
+/** While planning with text: so that a block of the longest rows stays far below what a body can be. */
+const TEXT_BLOCK_ROWS = 64;
+
+/** What one output segment will hold. */
+interface Part {
+  rows: number;
+  variableBytes: number[];
+  tombstones: number;
+}
+
+interface Block extends Selection {
+  count: number;
+}
+
+function newBlock(): Block {
+  return { source: new Uint16Array(BLOCK_ROWS), row: new Uint32Array(BLOCK_ROWS), count: 0 };
+}
+
+/** Writes and syncs the new run's segments; the caller syncs the directory. May return none. */
+export function mergeRuns(storage: Storage, job: MergeJob): WrittenSegmentFiles[] {
+  const { schema } = job.place;
+  const runs = job.runs.map((run) => run.map((handle) => new Segment(handle, schema.key)));
+  const segments = runs.flat();
+  const parts = planParts(job, runs, segments);
+  const sources = MergeSource.over(runs);
+  const block = newBlock();
+  return parts.map((part, i) =>
+    writePart(storage, job, segments, sources, block, part, job.firstId + i),
+  );
+}
+
+/** Rows that survive: without older versions below, a tombstone need not. */
+function dropTombstones(block: Block, segments: readonly Segment[]): void {
+  let kept = 0;
+  for (let i = 0; i < block.count; i++) {
+    if (segments[block.source[i]].isDeleted(block.row[i])) continue;
+    block.source[kept] = block.source[i];
+    block.row[kept] = block.row[i];
+    kept++;
+  }
+  block.count = kept;
+}
+
+/** Fills the block with at most `rowsMax` merged rows. False when the sources are exhausted. */
+function nextBlock(
+  job: MergeJob,
+  segments: readonly Segment[],
+  sources: MergeSource[],
+  block: Block,
+  rowsMax: number,
+): boolean {
+  do {
+    block.count = mergeBlock(sources, block, Math.min(rowsMax, BLOCK_ROWS));
+    if (block.count === 0) return false;
+    if (!job.keepTombstones) dropTombstones(block, segments);
+  } while (block.count === 0);
+  return true;
+}
+
+function planParts(
+  job: MergeJob,
+  runs: readonly (readonly Segment[])[],
+  segments: readonly Segment[],
+): Part[] {
+  const { schema } = job.place;
+  const sources = MergeSource.over(runs);
+  const block = newBlock();
+  const rowsMax = segmentLimit(schema);
+  const empty = (): Part => ({
+    rows: 0,
+    variableBytes: schema.columns.map(() => 0),
+    tombstones: 0,
+  });
+  const parts: Part[] = [];
+  let part = empty();
+  const hasText = schema.columns.some((column) => isVariable(column.type));
+  const blockMax = hasText ? TEXT_BLOCK_ROWS : BLOCK_ROWS;
+  while (nextBlock(job, segments, sources, block, Math.min(blockMax, rowsMax - part.rows))) {
+    addTo(part, schema, segments, block);
+    const text = part.variableBytes.reduce((sum, bytes) => sum + bytes, 0);
+    if (part.rows < rowsMax && text < SEGMENT_BODY_BYTES_MAX / 2) continue;
+    parts.push(part);
+    part = empty();
+  }
+  if (part.rows > 0) parts.push(part);
+  return parts;
+}
+
+function addTo(part: Part, schema: Schema, segments: readonly Segment[], block: Block): void {
+  part.rows += block.count;
+  for (let i = 0; i < block.count; i++) {
+    if (segments[block.source[i]].isDeleted(block.row[i])) part.tombstones++;
+  }
+  schema.columns.forEach((column, c) => {
+    if (!isVariable(column.type)) return;
+    let sum = 0;
+    for (let i = 0; i < block.count; i++) {
+      const { offsets } = segments[block.source[i]].columns[c];
+      sum += offsets[block.row[i] + 1] - offsets[block.row[i]];
+    }
+    part.variableBytes[c] += sum;
+  });
+}
+
+function writePart(
+  storage: Storage,
+  job: MergeJob,
+  segments: readonly Segment[],
+  sources: MergeSource[],
+  block: Block,
+  part: Part,
+  id: number,
+): WrittenSegmentFiles {
+  const { schema } = job.place;
+  const flags = part.tombstones > 0;
+  const layout = layoutSegment(schema, part.rows, part.variableBytes, { flags });
+  const body = new SharedArrayBuffer(layout.bodyBytes);
+  const writer = new ColumnWriter(schema, layout, body);
+  const columns = segments.map((segment) => segment.columns);
+  // Sources that all hold numbers give numbers. Words may turn out to fit: known at the last key.
+  const form: KeyForm = segments.every((segment) => segment.form === 'f64') ? 'f64' : 'words';
+  let rows = 0;
+  while (rows < part.rows && nextBlock(job, segments, sources, block, part.rows - rows)) {
+    writeKeys(form, layout, body, segments, block, rows);
+    writer.fromSegments(columns, block, block.count, rows);
+    if (layout.flags !== null) {
+      const deleted = new Uint8Array(body, layout.flags.offset, part.rows);
+      for (let i = 0; i < block.count; i++) {
+        if (segments[block.source[i]].isDeleted(block.row[i])) deleted[rows + i] = ROW_DELETED;
+      }
+    }
+    rows += block.count;
+  }
+  const final = form === 'words' ? narrowKeys(schema, layout, body) : form;
+  return writeSegmentFiles(storage, job.place, id, layout, final, body, writer.nullCounts);
+}
+
+function writeKeys(
+  form: KeyForm,
+  layout: SegmentLayout,
+  body: SharedArrayBuffer,
+  segments: readonly Segment[],
+  block: Block,
+  start: number,
+): void {
+  if (form === 'f64') {
+    const keys = new Float64Array(body, layout.key.offset, layout.rows);
+    for (let i = 0; i < block.count; i++) {
+      keys[start + i] = segments[block.source[i]].keysF64[block.row[i]];
+    }
+    return;
+  }
+  const keys = new Uint32Array(body, layout.key.offset, 2 * layout.rows);
+  for (let i = 0; i < block.count; i++) {
+    const segment = segments[block.source[i]];
+    keys[2 * (start + i)] = segment.lo(block.row[i]);
+    keys[2 * (start + i) + 1] = segment.hi(block.row[i]);
+  }
+}
+
+/** Keys written as words become numbers where all of them can. */
+function narrowKeys(schema: Schema, layout: SegmentLayout, body: SharedArrayBuffer): KeyForm {
+  const { rows, key } = layout;
+  const words = new Uint32Array(body, key.offset, 2 * rows);
+  const keyAt = (row: number) => ({ hi: words[2 * row + 1], lo: words[2 * row] });
+  if (keyForm(schema.key, keyAt(0), keyAt(rows - 1)) === 'words') return 'words';
+  const numbers = new Float64Array(body, key.offset, rows);
+  for (let i = 0; i < rows; i++) {
+    numbers[i] = sortableToNumber(schema.key, words[2 * i + 1], words[2 * i]);
+  }
+  return 'f64';
+}

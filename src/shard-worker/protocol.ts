@@ -1,0 +1,79 @@
+/**
+ * What crosses the rings between a client and a shard thread. Words are 32-bit; a message that is
+ * larger than a frame of the ring crosses in chunks and has the same content.
+ *
+ * Requests, client to thread:
+ *   WRITE_PUT, WRITE_DEL   op | shard << 8, row bytes, key lo, key hi, row
+ *   WRITE_BATCH            op | shard << 8, operations, ticket or 0, request, then for each operation
+ *                          PUT or DEL, row bytes, key lo, key hi, row padded to 8 bytes
+ *
+ * Every message has a sequence number, counted by both sides. The thread completes messages in order
+ * and says so with one word, the number completed (`COMPLETED`). Whatever does not simply succeed in
+ * order has a response beforehand:
+ *   FAILED    sequence, error code, text          the write was refused, or its outcome is unknown
+ *   DEFERRED  sequence                            it waits for a batch; DONE or FAILED follows
+ *   DONE      sequence
+ *   BATCH_DONE, BATCH_FAILED   request, …         the outcome of a batch across shards, which comes
+ *                                                 from whichever participant decided it
+ * A client has at most IN_FLIGHT_MAX messages that are not completed, each of which has at most two
+ * responses: so a response always finds room, and a thread never waits for a client.
+ */
+import assert from 'node:assert';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import { frameBytes, guaranteedBytes } from '../ring/ring.ts';
+
+export const WRITE_PUT = 1;
+export const WRITE_DEL = 2;
+export const WRITE_BATCH = 3;
+export const MESSAGE_HEADER_BYTES = 16;
+
+export const FAILED = 1;
+export const DEFERRED = 2;
+export const DONE = 3;
+export const BATCH_DONE = 4;
+export const BATCH_FAILED = 5;
+
+/** Words of a response: kind, number (sequence or request), error code, length of the text. */
+export const RESPONSE_HEADER_BYTES = 16;
+const TEXT_BYTES_MAX = 240;
+
+export const IN_FLIGHT_MAX = 4096;
+export const REQUEST_RING_BYTES = 512 * 1024;
+export const RESPONSE_RING_BYTES = 2 ** 21;
+/** The largest message: a batch may hold more than one of the largest rows. */
+export const MESSAGE_BYTES_MAX = 24 * 2 ** 20;
+
+const responseBytesMax = frameBytes(RESPONSE_HEADER_BYTES + TEXT_BYTES_MAX);
+assert.ok(
+  IN_FLIGHT_MAX * (responseBytesMax + frameBytes(RESPONSE_HEADER_BYTES)) <=
+    guaranteedBytes(RESPONSE_RING_BYTES, RESPONSE_HEADER_BYTES + TEXT_BYTES_MAX),
+  'a response always finds room',
+);
+
+/** The word of `LinkMemory.completed` that holds the number of messages completed. */
+export const COMPLETED = 0;
+
+/** The shared memory of one client and one shard thread. */
+export interface LinkMemory {
+  readonly requests: SharedArrayBuffer;
+  readonly responses: SharedArrayBuffer;
+  readonly completed: SharedArrayBuffer;
+}
+
+const CODES = Object.keys(ERRORS) as ErrorCode[];
+
+export function codeNumber(code: ErrorCode): number {
+  return CODES.indexOf(code);
+}
+
+export function codeOf(number: number): ErrorCode {
+  return CODES[number];
+}
+
+const encoder = new TextEncoder();
+
+/** The text of an error, cut to what a response can carry. */
+export function encodeText(text: string): Uint8Array {
+  const buffer = new Uint8Array(TEXT_BYTES_MAX);
+  return buffer.subarray(0, encoder.encodeInto(text, buffer).written);
+}

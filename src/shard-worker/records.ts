@@ -1,0 +1,61 @@
+/**
+ * The records of a shard's log. Each begins with its own length (the log's part), then a word with its
+ * type in the lowest byte and flags in the next. Words are 32-bit, little-endian.
+ *
+ *   PUT       length, type | flags, key lo, key hi, row bytes
+ *   DEL       length, type | flags, key lo, key hi
+ *   PART      length, type, ticket, epoch lo, epoch hi, operations, participants, shard, shard, …
+ *             the part of this shard in a batch across shards: its operations are the PUT and DEL
+ *             records that follow, in the same frame
+ *   DECISION  length, type | committed ? COMMITTED_FLAG : 0, ticket, epoch lo, epoch hi
+ *
+ * A batch across shards is named by (epoch, ticket); the epoch is drawn at each open, so that no name
+ * is used twice. Reserved: type RANGE_DELETE, and the flag EXPIRES_FLAG of a PUT, with which 8 bytes
+ * of expiry time stand before the row.
+ */
+
+export const PUT = 1;
+export const DEL = 2;
+export const PART = 3;
+export const DECISION = 4;
+export const RANGE_DELETE = 5;
+
+export const COMMITTED_FLAG = 0x100;
+export const EXPIRES_FLAG = 0x200;
+
+/** Words of a record, from its start. */
+export const TYPE = 1;
+export const KEY_LO = 2;
+export const KEY_HI = 3;
+export const OPERATION_BYTES = 16;
+
+export const TICKET = 2;
+export const EPOCH_LO = 3;
+export const EPOCH_HI = 4;
+export const OPERATIONS = 5;
+export const PARTICIPANTS = 6;
+export const SHARDS = 7;
+export const DECISION_BYTES = 20;
+
+export function partBytes(participants: number): number {
+  return 4 * (SHARDS + participants);
+}
+
+/** Names an open of the database within the names of batches. */
+export interface Epoch {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** A part that recovery found. */
+export interface BatchPart {
+  /** The batch's name: epoch and ticket. */
+  readonly batch: string;
+  readonly ticket: number;
+  readonly epoch: Epoch;
+  readonly participants: readonly number[];
+}
+
+export function batchName(epoch: Epoch, ticket: number): string {
+  return `${epoch.hi}-${epoch.lo}-${ticket}`;
+}

@@ -1,0 +1,149 @@
+/**
+ * Replay: the log's records become memtable entries again. Operations of a batch whose outcome this
+ * shard's log does not tell are applied, and remembered: `resolve` hides those that were aborted
+ * before anybody reads.
+ */
+import { OmenError } from '../errors.ts';
+import type { RecordVisitor, RecoveryReport } from '../wal/log.ts';
+import type { MemtableWriter } from './memtable-writer.ts';
+import {
+  type BatchPart,
+  batchName,
+  COMMITTED_FLAG,
+  DECISION,
+  DEL,
+  EPOCH_HI,
+  EPOCH_LO,
+  KEY_HI,
+  KEY_LO,
+  OPERATION_BYTES,
+  OPERATIONS,
+  PART,
+  PARTICIPANTS,
+  PUT,
+  SHARDS,
+  TICKET,
+  TYPE,
+} from './records.ts';
+
+/** What recovery found in one shard: plain data, for the coordinator that decides the batches. */
+export interface RecoveredShard {
+  readonly shard: number;
+  /** Parts of batches whose outcome is not in this shard's log. */
+  readonly undecided: readonly BatchPart[];
+  /** Outcomes in this shard's log: names of batches, and whether they are committed. */
+  readonly decided: readonly (readonly [string, boolean])[];
+  readonly records: number;
+  /** A last group that was cut off: it was never acknowledged. */
+  readonly tornBytesAt: string | null;
+}
+
+interface ReplayTarget {
+  active(): MemtableWriter;
+  /** Seals the active memtable, whose last record has this LSN, and begins another. */
+  seal(lastLsn: number): void;
+}
+
+interface OpenPart extends BatchPart {
+  readonly entries: { readonly memtable: MemtableWriter; readonly entry: number }[];
+}
+
+export class Replay {
+  readonly #target: ReplayTarget;
+  readonly #shard: number;
+  readonly #parts = new Map<string, OpenPart>();
+  readonly #decided = new Map<string, boolean>();
+  #current: OpenPart | null = null;
+  #operationsLeft = 0;
+
+  constructor(shard: number, target: ReplayTarget) {
+    this.#shard = shard;
+    this.#target = target;
+  }
+
+  /** @throws OMEN_NEWER_FORMAT for a record of a type that this release does not know */
+  readonly visit: RecordVisitor = (views, offset, bytes, lsn) => {
+    const words = views.u32;
+    const at = offset >>> 2;
+    const type = words[at + TYPE] & 0xff;
+    if (type === PUT || type === DEL) {
+      this.#apply(words, at, type, bytes - OPERATION_BYTES, lsn);
+    } else if (type === PART) {
+      this.#beginPart(words, at);
+    } else if (type === DECISION) {
+      const epoch = { lo: words[at + EPOCH_LO], hi: words[at + EPOCH_HI] };
+      const committed = (words[at + TYPE] & COMMITTED_FLAG) !== 0;
+      this.#decide(batchName(epoch, words[at + TICKET]), committed);
+    } else {
+      throw new OmenError(
+        'OMEN_NEWER_FORMAT',
+        `Shard ${this.#shard} has a log record of unknown type ${type} at LSN ${lsn}. ` +
+          'Open it with the release that wrote it.',
+      );
+    }
+  };
+
+  #beginPart(words: Uint32Array, at: number): void {
+    const epoch = { lo: words[at + EPOCH_LO], hi: words[at + EPOCH_HI] };
+    const ticket = words[at + TICKET];
+    const batch = batchName(epoch, ticket);
+    const count = words[at + PARTICIPANTS];
+    const participants = Array.from(words.subarray(at + SHARDS, at + SHARDS + count));
+    this.#current = { batch, ticket, epoch, participants, entries: [] };
+    this.#operationsLeft = words[at + OPERATIONS];
+    this.#parts.set(batch, this.#current);
+  }
+
+  #apply(words: Uint32Array, at: number, type: number, rowBytes: number, lsn: number): void {
+    let memtable = this.#target.active();
+    if (!memtable.fits(1, rowBytes)) {
+      memtable.publish();
+      memtable.sealChunks();
+      this.#target.seal(lsn - 1);
+      memtable = this.#target.active();
+    }
+    const hi = words[at + KEY_HI];
+    const lo = words[at + KEY_LO];
+    const row = memtable.append(hi, lo, type === DEL ? 1 : 0, 0, rowBytes);
+    const arena = memtable.reader.arena.u32;
+    const from = at + OPERATION_BYTES / 4;
+    const rowWords = (rowBytes + 3) >>> 2;
+    for (let i = 0; i < rowWords; i++) arena[(row >>> 2) + i] = words[from + i];
+    if (this.#operationsLeft === 0 || this.#current === null) return;
+    this.#operationsLeft--;
+    this.#current.entries.push({ memtable, entry: memtable.entryOfRow(row) });
+  }
+
+  #decide(batch: string, committed: boolean): void {
+    const part = this.#parts.get(batch);
+    this.#decided.set(batch, committed);
+    if (part === undefined) return;
+    if (!committed) hide(part);
+    this.#parts.delete(batch);
+  }
+
+  finish(report: RecoveryReport): RecoveredShard {
+    const { tail } = report;
+    const strip = ({ batch, ticket, epoch, participants }: OpenPart): BatchPart => {
+      return { batch, ticket, epoch, participants };
+    };
+    return {
+      shard: this.#shard,
+      undecided: [...this.#parts.values()].map(strip),
+      decided: [...this.#decided],
+      records: report.records,
+      tornBytesAt: tail === null ? null : `offset ${tail.offset}: ${tail.reason}`,
+    };
+  }
+
+  /** Hides the undecided parts that are not in `committed`; returns all of them. */
+  resolve(committed: ReadonlySet<string>): BatchPart[] {
+    const parts = [...this.#parts.values()];
+    for (const part of parts) if (!committed.has(part.batch)) hide(part);
+    return parts;
+  }
+}
+
+function hide(part: OpenPart): void {
+  for (const { memtable, entry } of part.entries) memtable.flagAborted(entry);
+}

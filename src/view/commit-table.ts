@@ -1,0 +1,225 @@
+/**
+ * The commit table: one slot for every batch across shards whose outcome is not yet durable at all
+ * its participants. It lies in shared memory, so that no thread need ask another how a batch ended.
+ *
+ * A batch takes a *ticket*, a number that only grows (modulo 2^30). Tickets give batches one global
+ * order: every shard applies its parts in the order of their tickets, so that two batches can never
+ * wait for each other. Ticket t uses slot t mod SLOTS, and may be taken only when the batch that had
+ * the slot before is decided, and that decision durable, everywhere.
+ *
+ * The first word of a slot holds ticket and state together, so that one load reads both: a reader
+ * can never pair the ticket of one batch with the state of another.
+ *
+ * Who writes what
+ * - The client that took the ticket fills the slot, the first word last (state UNDECIDED).
+ * - A participant, once its part is durable, sets its bit in `votes`. Whoever sees all bits set flips
+ *   UNDECIDED to COMMITTED by compare-and-exchange; a participant that cannot take its part flips it
+ *   to ABORTED. Only one of them succeeds, and that one tells the client.
+ * - A participant, once it has logged and synced the decision, sets its bit in `settled`.
+ * - Before it sets that bit of an aborted batch it has flagged its entries as aborted: a reader that
+ *   finds another ticket in the slot may therefore take an entry without the flag as committed.
+ */
+import assert from 'node:assert';
+
+export const SHARDS_MAX = 128;
+
+export const UNDECIDED = 1;
+export const COMMITTED = 2;
+export const ABORTED = 3;
+export type BatchState = typeof UNDECIDED | typeof COMMITTED | typeof ABORTED;
+
+const SLOTS = 1024;
+const TICKET_MASK = 2 ** 30 - 1;
+const MASK_WORDS = SHARDS_MAX / 32;
+
+const STATE = 0;
+const CLIENT = 1;
+const REQUEST = 2;
+const PARTICIPANTS = 4;
+const VOTES = PARTICIPANTS + MASK_WORDS;
+const SETTLED = VOTES + MASK_WORDS;
+const SLOT_WORDS = 16;
+assert.ok(SETTLED + MASK_WORDS <= SLOT_WORDS && TICKET_MASK % SLOTS === SLOTS - 1);
+
+/** The next ticket, and a lower bound of the oldest ticket whose slot is in use. */
+const NEXT = 0;
+const OLDEST = 1;
+const HEADER_WORDS = 32;
+
+export const COMMIT_TABLE_BYTES = 4 * (HEADER_WORDS + SLOTS * SLOT_WORDS);
+
+/** `a` before `b` in the circular order of tickets. */
+export function ticketBefore(a: number, b: number): boolean {
+  return ((a - b) << 2) >> 2 < 0;
+}
+
+export class CommitTable {
+  readonly #words: Int32Array;
+
+  /** @param memory zeros in shared memory at creation: every slot is free, the first ticket is 1 */
+  constructor(memory: SharedArrayBuffer, byteOffset: number) {
+    this.#words = new Int32Array(memory, byteOffset, COMMIT_TABLE_BYTES / 4);
+  }
+
+  /** A table that knows no batch: everything not flagged as aborted is committed. */
+  static empty(): CommitTable {
+    return new CommitTable(new SharedArrayBuffer(COMMIT_TABLE_BYTES), 0);
+  }
+
+  /** The ticket that the next batch will get. Ticket 0 is never used: it means "no batch". */
+  get next(): number {
+    const ticket = (Atomics.load(this.#words, NEXT) + 1) & TICKET_MASK;
+    return ticket === 0 ? 1 : ticket;
+  }
+
+  /** Every batch before this ticket is decided. */
+  get oldest(): number {
+    return Atomics.load(this.#words, OLDEST);
+  }
+
+  #base(ticket: number): number {
+    return HEADER_WORDS + (ticket % SLOTS) * SLOT_WORDS;
+  }
+
+  #isSettled(ticket: number): boolean {
+    const base = this.#base(ticket);
+    if (Atomics.load(this.#words, base + STATE) >>> 2 !== ticket) return false;
+    for (let i = 0; i < MASK_WORDS; i++) {
+      const wanted = this.#words[base + PARTICIPANTS + i];
+      if (Atomics.load(this.#words, base + SETTLED + i) !== wanted) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Takes a ticket for a batch over `shards`, or returns 0 when the table is full (back-pressure).
+   * The caller must pass its parts on at once: shards wait for them in the order of tickets.
+   */
+  take(shards: readonly number[], client: number, request: number): number {
+    const words = this.#words;
+    for (;;) {
+      const taken = Atomics.load(words, NEXT);
+      const ticket = (taken + 1) & TICKET_MASK;
+      const before = (ticket - SLOTS) & TICKET_MASK;
+      const isFirstUse = words[this.#base(ticket) + STATE] === 0;
+      if (ticket !== 0 && !isFirstUse && before !== 0 && !this.#isSettled(before)) return 0;
+      if (Atomics.compareExchange(words, NEXT, taken, ticket) !== taken) continue;
+      if (ticket === 0) continue;
+      const base = this.#base(ticket);
+      for (let i = 0; i < MASK_WORDS; i++) {
+        words[base + PARTICIPANTS + i] = 0;
+        words[base + VOTES + i] = 0;
+        words[base + SETTLED + i] = 0;
+      }
+      for (const shard of shards) words[base + PARTICIPANTS + (shard >>> 5)] |= 1 << (shard & 31);
+      words[base + CLIENT] = client;
+      words[base + REQUEST] = request;
+      Atomics.store(words, base + STATE, (ticket << 2) | UNDECIDED);
+      return ticket;
+    }
+  }
+
+  /** The state of a batch that is still in the table, or undefined: decided and settled long ago. */
+  state(ticket: number): BatchState | undefined {
+    const word = Atomics.load(this.#words, this.#base(ticket) + STATE);
+    return word >>> 2 === ticket ? ((word & 3) as BatchState) : undefined;
+  }
+
+  /**
+   * Whether a reader has to pass over an entry of this batch. `undefined` states are told apart by
+   * the entry's own aborted flag, see above.
+   */
+  hides(ticket: number): boolean {
+    const word = Atomics.load(this.#words, this.#base(ticket) + STATE);
+    return word >>> 2 === ticket && (word & 3) !== COMMITTED;
+  }
+
+  /** Whether the slot of `ticket` is filled, or was and has been reused since. */
+  isFilled(ticket: number): boolean {
+    const found = Atomics.load(this.#words, this.#base(ticket) + STATE) >>> 2;
+    return found === ticket || (found !== 0 && ticketBefore(ticket, found));
+  }
+
+  /** Whether `shard` takes part in a ticket that is filled and in the table. */
+  involves(ticket: number, shard: number): boolean {
+    const base = this.#base(ticket);
+    if (Atomics.load(this.#words, base + STATE) >>> 2 !== ticket) return false;
+    return (this.#words[base + PARTICIPANTS + (shard >>> 5)] & (1 << (shard & 31))) !== 0;
+  }
+
+  participants(ticket: number): number[] {
+    const base = this.#base(ticket) + PARTICIPANTS;
+    const shards: number[] = [];
+    for (let shard = 0; shard < SHARDS_MAX; shard++) {
+      if ((this.#words[base + (shard >>> 5)] & (1 << (shard & 31))) !== 0) shards.push(shard);
+    }
+    return shards;
+  }
+
+  /** Whom to answer: the client's number and its own number for the batch. */
+  owner(ticket: number): { client: number; request: number } {
+    const base = this.#base(ticket);
+    return { client: this.#words[base + CLIENT], request: this.#words[base + REQUEST] };
+  }
+
+  /** The part of `shard` is durable. True for the one caller whose vote decided the batch. */
+  vote(ticket: number, shard: number): boolean {
+    const words = this.#words;
+    const base = this.#base(ticket);
+    Atomics.or(words, base + VOTES + (shard >>> 5), 1 << (shard & 31));
+    for (let i = 0; i < MASK_WORDS; i++) {
+      if (Atomics.load(words, base + VOTES + i) !== words[base + PARTICIPANTS + i]) return false;
+    }
+    return this.#decide(ticket, COMMITTED);
+  }
+
+  hasVoted(ticket: number, shard: number): boolean {
+    const word = Atomics.load(this.#words, this.#base(ticket) + VOTES + (shard >>> 5));
+    return (word & (1 << (shard & 31))) !== 0;
+  }
+
+  /** True for the one caller that aborted the batch; false when it was decided before. */
+  abort(ticket: number): boolean {
+    return this.#decide(ticket, ABORTED);
+  }
+
+  #decide(ticket: number, state: BatchState): boolean {
+    const undecided = (ticket << 2) | UNDECIDED;
+    const at = this.#base(ticket) + STATE;
+    return Atomics.compareExchange(this.#words, at, undecided, (ticket << 2) | state) === undecided;
+  }
+
+  /** The decision is durable with `shard`. */
+  settle(ticket: number, shard: number): void {
+    const at = this.#base(ticket) + SETTLED + (shard >>> 5);
+    Atomics.or(this.#words, at, 1 << (shard & 31));
+  }
+
+  /** Whether the decision is durable with every participant. */
+  isSettledEverywhere(ticket: number): boolean {
+    const found = Atomics.load(this.#words, this.#base(ticket) + STATE) >>> 2;
+    return found !== ticket || this.#isSettled(ticket);
+  }
+
+  /** Tickets that are taken and not decided, oldest first. Costs as much as there are open slots. */
+  undecided(): number[] {
+    const words = this.#words;
+    const last = Atomics.load(words, NEXT);
+    const open: number[] = [];
+    let oldest = Atomics.load(words, OLDEST);
+    let isPrefix = true;
+    for (let t = oldest; t !== ((last + 1) & TICKET_MASK); t = (t + 1) & TICKET_MASK) {
+      if (t === 0) continue;
+      const word = Atomics.load(words, this.#base(t) + STATE);
+      const isDecided = word >>> 2 === t ? (word & 3) !== UNDECIDED : this.isFilled(t);
+      if (!isDecided) {
+        open.push(t);
+        isPrefix = false;
+      } else if (isPrefix) {
+        oldest = t;
+      }
+    }
+    Atomics.store(words, OLDEST, oldest);
+    return open;
+  }
+}

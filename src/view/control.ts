@@ -1,0 +1,148 @@
+/**
+ * The control block: the words of shared memory through which all threads of one open database find
+ * each other. Made by the coordinator, zeros at first; every part has one writer unless it says so.
+ *
+ * - doorbells: one for each shard thread and each client (rung by anybody, slept on by its owner)
+ * - requests: for each shard thread, how many control messages were posted to it (any client adds)
+ * - shards: for each shard, the version of its view and what it counts (its owner writes)
+ * - clients: for each client and shard, the oldest view that the client may still read (the client
+ *   writes; a free place holds zeros). A shard reuses no memory that such a view reaches.
+ * - the commit table (`commit-table.ts`)
+ */
+import assert from 'node:assert';
+import { COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
+
+export const THREADS_MAX = 64;
+export const CLIENTS_MAX = 64;
+
+const LINE_BYTES = 128;
+const THREADS_AT = 0;
+const CLIENTS_AT = THREADS_AT + THREADS_MAX * LINE_BYTES;
+const SHARDS_AT = CLIENTS_AT + CLIENTS_MAX * LINE_BYTES;
+const SEEN_AT = SHARDS_AT + SHARDS_MAX * LINE_BYTES;
+const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4;
+const BYTES = TABLE_AT + COMMIT_TABLE_BYTES;
+assert.ok(TABLE_AT % 8 === 0);
+
+/** Words behind the doorbell in a thread's line. */
+const REQUESTS_WORD = 8;
+
+/** Words of a shard's line. Counters of bytes and rows are 64-bit floats at the second half. */
+const VERSION_WORD = 0;
+const STATE_WORD = 1;
+const COUNTERS_AT = 32;
+
+export const SHARD_STATES = ['opening', 'serving', 'failed'] as const;
+export type ShardState = (typeof SHARD_STATES)[number];
+
+/** What a shard counts. All are written by its owner and read by anybody. */
+export const SHARD_COUNTERS = [
+  'rows',
+  'runs',
+  'segments',
+  'segmentBytes',
+  'indexBytes',
+  'memtableBytes',
+  'walBytes',
+  'lsn',
+  'commits',
+  'flushes',
+  'compactions',
+  'windowMax',
+] as const;
+export type ShardCounter = (typeof SHARD_COUNTERS)[number];
+assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= LINE_BYTES);
+
+export function createControl(): SharedArrayBuffer {
+  return new SharedArrayBuffer(BYTES);
+}
+
+export class Control {
+  readonly memory: SharedArrayBuffer;
+  readonly table: CommitTable;
+  readonly #words: Uint32Array;
+  readonly #floats: Float64Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    assert.strictEqual(memory.byteLength, BYTES);
+    this.memory = memory;
+    this.table = new CommitTable(memory, TABLE_AT);
+    this.#words = new Uint32Array(memory);
+    this.#floats = new Float64Array(memory);
+  }
+
+  threadDoorbellAt(thread: number): number {
+    return THREADS_AT + thread * LINE_BYTES;
+  }
+
+  clientDoorbellAt(client: number): number {
+    return CLIENTS_AT + client * LINE_BYTES;
+  }
+
+  /** Tells a shard thread, after a control message was posted to it, to look at its port. */
+  addRequest(thread: number): void {
+    Atomics.add(this.#words, (this.threadDoorbellAt(thread) >>> 2) + REQUESTS_WORD, 1);
+  }
+
+  requests(thread: number): number {
+    return Atomics.load(this.#words, (this.threadDoorbellAt(thread) >>> 2) + REQUESTS_WORD);
+  }
+
+  /** Index of the version word in `words`, for readers that check it at every look-up. */
+  versionIndex(shard: number): number {
+    return ((SHARDS_AT + shard * LINE_BYTES) >>> 2) + VERSION_WORD;
+  }
+
+  get words(): Uint32Array {
+    return this.#words;
+  }
+
+  version(shard: number): number {
+    return Atomics.load(this.#words, this.versionIndex(shard));
+  }
+
+  setVersion(shard: number, version: number): void {
+    Atomics.store(this.#words, this.versionIndex(shard), version);
+  }
+
+  state(shard: number): ShardState {
+    return SHARD_STATES[Atomics.load(this.#words, this.versionIndex(shard) + STATE_WORD)];
+  }
+
+  setState(shard: number, state: ShardState): void {
+    const word = this.versionIndex(shard) + STATE_WORD;
+    Atomics.store(this.#words, word, SHARD_STATES.indexOf(state));
+  }
+
+  /** Aligned 64-bit floats are written and read whole on every platform Node runs on. */
+  setCounter(shard: number, counter: ShardCounter, value: number): void {
+    this.#floats[this.#counterAt(shard, counter)] = value;
+  }
+
+  counter(shard: number, counter: ShardCounter): number {
+    return this.#floats[this.#counterAt(shard, counter)];
+  }
+
+  #counterAt(shard: number, counter: ShardCounter): number {
+    const at = SHARDS_AT + shard * LINE_BYTES + COUNTERS_AT;
+    return (at >>> 3) + SHARD_COUNTERS.indexOf(counter);
+  }
+
+  /** The client may read view `version` of the shard and later ones; 0 when it reads none. */
+  setSeen(client: number, shard: number, version: number): void {
+    Atomics.store(this.#words, this.#seenAt(client, shard), version);
+  }
+
+  /** The oldest view of the shard that some client may still read. */
+  oldestSeen(shard: number, clients: Iterable<number>): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const client of clients) {
+      oldest = Math.min(oldest, Atomics.load(this.#words, this.#seenAt(client, shard)));
+    }
+    return oldest;
+  }
+
+  #seenAt(client: number, shard: number): number {
+    return (SEEN_AT >>> 2) + client * SHARDS_MAX + shard;
+  }
+}

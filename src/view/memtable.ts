@@ -1,0 +1,231 @@
+/**
+ * The memtable as every thread sees it: an append-only arena of entries, a hash index over it, and
+ * sorted chunks for ordered reads, all in one SharedArrayBuffer.
+ *
+ * - One writer, the shard's owner (`shard-worker/memtable-writer.ts`); any number of readers.
+ * - An entry is linked into the hash index only after its commit group is durable, so whatever the
+ *   index reaches may be shown. Everything in an entry but `next` is written before it is linked.
+ * - The watermark is the arena offset up to which entries may be read. It is stored last, after a
+ *   whole group is linked: a reader that loads it once sees all of a group or none of it.
+ * - Versions of a key form a chain, newest first. Bucket chains hold one entry a key: a new version
+ *   takes the place of the one before, which stays reachable as its `prev`. `skip` of version v leads
+ *   to version v & (v − 1) (the lowest bit cleared), so that a reader behind a million newer versions
+ *   takes about 20 steps.
+ * - Every CHUNK_ENTRIES entries the owner sorts what it linked since into the next chunk; its arrays
+ *   are complete before the chunk count is raised. Readers order only the tail behind the last chunk.
+ * - All offsets are bytes from the start of the arena; 0 means none.
+ */
+import assert from 'node:assert';
+import { type Views, viewsOf } from '../schema/row.ts';
+import type { CommitTable } from './commit-table.ts';
+
+export const CHUNK_ENTRIES = 65_536;
+
+/** Words of an entry before its row bytes. */
+export const NEXT = 0;
+export const PREV = 1;
+export const SKIP = 2;
+/** Flags in the lowest 8 bits, the version's ordinal within the memtable in the other 24. */
+export const META = 3;
+export const KEY_LO = 4;
+export const KEY_HI = 5;
+export const ROW_BYTES = 6;
+/** The batch across shards that this entry is part of; 0: none. Kept for ever. */
+export const TICKET = 7;
+export const ENTRY_HEADER_BYTES = 32;
+
+export const TOMBSTONE = 1;
+export const ABORTED_ENTRY = 2;
+/** Reserved for time to live. */
+export const EXPIRES = 4;
+
+/** Words of the control block at the start of the memory. */
+export const WATERMARK = 0;
+export const CHUNKS = 1;
+export const ENTRIES = 2;
+export const CONTROL_BYTES = 256;
+
+/** The first entry's offset: 0 must stay free to mean "none". */
+export const ARENA_START = 64;
+
+export interface MemtableShape {
+  readonly entriesMax: number;
+  readonly arenaBytes: number;
+}
+
+/** Where the parts lie in the memory, in bytes. */
+export interface MemtableLayout extends MemtableShape {
+  readonly buckets: number;
+  readonly bucketsAt: number;
+  readonly chunksAt: number;
+  readonly orderKeysAt: number;
+  readonly orderOffsetsAt: number;
+  readonly arenaAt: number;
+  readonly bytes: number;
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 128) * 128;
+
+export function layoutMemtable(shape: MemtableShape): MemtableLayout {
+  const { entriesMax, arenaBytes } = shape;
+  assert.ok(entriesMax < 2 ** 24, 'ordinals of versions have 24 bits');
+  assert.ok(arenaBytes < 2 ** 31 && arenaBytes % 8 === 0, 'arena offsets are 32-bit, 8-aligned');
+  const buckets = 2 ** Math.ceil(Math.log2(Math.max(64, entriesMax * 1.5)));
+  const bucketsAt = CONTROL_BYTES;
+  const chunksAt = bucketsAt + 4 * buckets;
+  const orderKeysAt = align(chunksAt + 8 * (Math.ceil(entriesMax / CHUNK_ENTRIES) + 1));
+  const orderOffsetsAt = align(orderKeysAt + 8 * entriesMax);
+  const arenaAt = align(orderOffsetsAt + 4 * entriesMax);
+  const bytes = arenaAt + arenaBytes;
+  return {
+    entriesMax,
+    arenaBytes,
+    buckets,
+    bucketsAt,
+    chunksAt,
+    orderKeysAt,
+    orderOffsetsAt,
+    arenaAt,
+    bytes,
+  };
+}
+
+/** What a reader may see: entries before the watermark whose batch is not hidden from it. */
+export interface Visibility {
+  readonly watermark: number;
+  /** Batches that were undecided when a snapshot was taken: hidden from it for ever. */
+  readonly undecided: ReadonlySet<number>;
+}
+
+/** How a memtable crosses threads. `id` tells its incarnations apart when its memory is reused. */
+export interface MemtableHandle {
+  readonly id: number;
+  readonly memory: SharedArrayBuffer;
+  readonly shape: MemtableShape;
+}
+
+export class Memtable {
+  readonly id: number;
+  readonly layout: MemtableLayout;
+  /** Views of the arena; `bytes` is the same memory as a Buffer, which decodes strings fastest. */
+  readonly arena: Views;
+  readonly bytes: Buffer;
+  /** Sorted chunks: sortable keys as [lo, hi] pairs, and the entries' offsets. */
+  readonly orderKeys: Uint32Array;
+  readonly orderOffsets: Uint32Array;
+  readonly #control: Uint32Array;
+  readonly #buckets: Uint32Array;
+  readonly #chunks: Uint32Array;
+  readonly #words: Uint32Array;
+  readonly #mask: number;
+  readonly #table: CommitTable;
+
+  constructor(handle: MemtableHandle, table: CommitTable) {
+    const layout = layoutMemtable(handle.shape);
+    const memory = handle.memory;
+    assert.ok(memory.byteLength >= layout.bytes);
+    this.id = handle.id;
+    this.layout = layout;
+    this.arena = viewsOf(memory, layout.arenaAt, layout.arenaBytes);
+    this.bytes = Buffer.from(memory, layout.arenaAt, layout.arenaBytes);
+    this.orderKeys = new Uint32Array(memory, layout.orderKeysAt, 2 * layout.entriesMax);
+    this.orderOffsets = new Uint32Array(memory, layout.orderOffsetsAt, layout.entriesMax);
+    this.#control = new Uint32Array(memory, 0, CONTROL_BYTES / 4);
+    this.#buckets = new Uint32Array(memory, layout.bucketsAt, layout.buckets);
+    this.#chunks = new Uint32Array(
+      memory,
+      layout.chunksAt,
+      (layout.orderKeysAt - layout.chunksAt) >>> 2,
+    );
+    this.#words = this.arena.u32;
+    this.#mask = layout.buckets - 1;
+    this.#table = table;
+  }
+
+  get watermark(): number {
+    return Atomics.load(this.#control, WATERMARK);
+  }
+
+  /** Number of entries linked, versions included. */
+  get entries(): number {
+    return Atomics.load(this.#control, ENTRIES);
+  }
+
+  get chunks(): number {
+    return Atomics.load(this.#control, CHUNKS);
+  }
+
+  /** Number of entries in the first `chunks` chunks. */
+  entriesIn(chunks: number): number {
+    return chunks === 0 ? 0 : this.#chunks[2 * (chunks - 1)];
+  }
+
+  /** The arena offset behind the entries of the first `chunks` chunks: where the tail starts. */
+  offsetAfter(chunks: number): number {
+    return chunks === 0 ? ARENA_START : this.#chunks[2 * (chunks - 1) + 1];
+  }
+
+  /** The offset of the entry behind `entry`. */
+  following(entry: number): number {
+    const bytes = this.#words[(entry >>> 2) + ROW_BYTES];
+    return entry + ENTRY_HEADER_BYTES + ((bytes + 7) & ~7);
+  }
+
+  /**
+   * The newest entry of a key that may be seen, a tombstone included, or 0.
+   * @param hash `hashKey` of the key
+   */
+  find(hash: number, hi: number, lo: number, visible: Visibility): number {
+    const words = this.#words;
+    let entry = Atomics.load(this.#buckets, hash & this.#mask);
+    while (entry !== 0) {
+      const at = entry >>> 2;
+      if (words[at + KEY_LO] === lo && words[at + KEY_HI] === hi) break;
+      entry = Atomics.load(words, at + NEXT);
+    }
+    return entry === 0 ? 0 : this.visibleVersion(entry, visible);
+  }
+
+  /** The newest version at or behind `entry` in its chain that may be seen, or 0. */
+  visibleVersion(newest: number, visible: Visibility): number {
+    const words = this.#words;
+    let entry = newest;
+    while (entry !== 0) {
+      const at = entry >>> 2;
+      if (entry < visible.watermark) {
+        if (this.isVisible(entry, visible)) return entry;
+        entry = words[at + PREV];
+      } else {
+        const skip = words[at + SKIP];
+        entry = skip >= visible.watermark ? skip : words[at + PREV];
+      }
+    }
+    return 0;
+  }
+
+  /** Whether an entry below the watermark may be seen, going by its batch. */
+  isVisible(entry: number, visible: Visibility): boolean {
+    const at = entry >>> 2;
+    const ticket = this.#words[at + TICKET];
+    if (ticket !== 0 && (visible.undecided.has(ticket) || this.#table.hides(ticket))) return false;
+    // Asked last: an owner flags its entries before it lets go of an aborted batch's slot.
+    return (Atomics.load(this.#words, at + META) & ABORTED_ENTRY) === 0;
+  }
+
+  isTombstone(entry: number): boolean {
+    return (this.#words[(entry >>> 2) + META] & TOMBSTONE) !== 0;
+  }
+
+  hi(entry: number): number {
+    return this.#words[(entry >>> 2) + KEY_HI];
+  }
+
+  lo(entry: number): number {
+    return this.#words[(entry >>> 2) + KEY_LO];
+  }
+
+  /** Where the row bytes of an entry start. */
+  rowAt(entry: number): number {
+    return entry + ENTRY_HEADER_BYTES;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The view of one shard: what a thread needs to read it without asking anybody. Its owner posts a new
+ * view whenever the set of memtables or segments changes, then raises the shard's version word;
+ * every thread keeps the view it took last, and takes the new one before it next reads a watermark.
+ *
+ * A ShardView belongs to one thread and is read by that thread only.
+ */
+
+import type { MemtableRowReader, SegmentRowReader } from '../schema/decode.ts';
+import { memtableRowReader, segmentRowReader } from '../schema/decode.ts';
+import type { Schema } from '../schema/schema.ts';
+import type { CommitTable } from './commit-table.ts';
+import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
+import { Memtable, type MemtableHandle, type Visibility } from './memtable.ts';
+import { Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
+import { Tail } from './tail.ts';
+
+/** How a view crosses threads: newest memtable first, newest run first. */
+export interface ViewMessage {
+  readonly shard: number;
+  readonly version: number;
+  readonly memtables: readonly MemtableHandle[];
+  readonly runs: readonly (readonly SegmentHandle[])[];
+}
+
+/** The decoders of one database, compiled once a thread. */
+export interface RowReaders {
+  readonly schema: Schema;
+  readonly memtable: MemtableRowReader;
+  readonly segment: SegmentRowReader;
+}
+
+export function compileReaders(schema: Schema, bigints: boolean): RowReaders {
+  return {
+    schema,
+    memtable: memtableRowReader(schema, bigints),
+    segment: segmentRowReader(schema, bigints),
+  };
+}
+
+const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
+
+/** A memtable with what this thread knows of its order. */
+interface OrderedMemtable {
+  readonly memtable: Memtable;
+  readonly tail: Tail;
+  /** Reused by point reads: a look-up allocates nothing. */
+  readonly visible: { watermark: number; undecided: ReadonlySet<number> };
+}
+
+/** What a snapshot of a shard sees: its memtables up to their watermarks then, and its runs. */
+export interface ShardSnapshot {
+  readonly view: ShardView;
+  readonly visible: readonly Visibility[];
+}
+
+export class ShardView {
+  readonly version: number;
+  readonly memtables: readonly OrderedMemtable[];
+  readonly runs: readonly Run[];
+  readonly readers: RowReaders;
+
+  constructor(
+    message: ViewMessage,
+    readers: RowReaders,
+    table: CommitTable,
+    previous: ShardView | null,
+  ) {
+    this.version = message.version;
+    this.readers = readers;
+    const known = new Map(previous?.memtables.map((ordered) => [ordered.memtable.id, ordered]));
+    this.memtables = message.memtables.map((handle) => {
+      const found = known.get(handle.id);
+      if (found) return found;
+      const memtable = new Memtable(handle, table);
+      const visible = { watermark: 0, undecided: NOTHING_HIDDEN };
+      return { memtable, tail: new Tail(memtable), visible };
+    });
+    const segments = new Map(
+      previous?.runs.flatMap((run) => run.segments).map((segment) => [segment.id, segment]),
+    );
+    const segmentOf = (handle: SegmentHandle): Segment =>
+      segments.get(handle.id) ?? new Segment(handle, readers.schema.key);
+    this.runs = message.runs.map((run) => new Run(run.map(segmentOf)));
+  }
+
+  /** The row of a key, or undefined. `hash` is its `hashKey`, `number` its value as a number. */
+  get(hash: number, hi: number, lo: number, number: number): unknown {
+    const { memtables, runs, readers } = this;
+    for (let i = 0; i < memtables.length; i++) {
+      const { memtable, visible } = memtables[i];
+      visible.watermark = memtable.watermark;
+      const entry = memtable.find(hash, hi, lo, visible);
+      if (entry === 0) continue;
+      if (memtable.isTombstone(entry)) return undefined;
+      return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(entry));
+    }
+    for (let i = 0; i < runs.length; i++) {
+      const segment = runs[i].segmentFor(hi, lo);
+      if (segment === null) continue;
+      const row = segment.find(hi, lo, number);
+      if (row < 0) continue;
+      return segment.isDeleted(row) ? undefined : readers.segment(segment.columns, row);
+    }
+    return undefined;
+  }
+
+  has(hash: number, hi: number, lo: number, number: number): boolean {
+    for (const { memtable, visible } of this.memtables) {
+      visible.watermark = memtable.watermark;
+      const entry = memtable.find(hash, hi, lo, visible);
+      if (entry !== 0) return !memtable.isTombstone(entry);
+    }
+    for (const run of this.runs) {
+      const segment = run.segmentFor(hi, lo);
+      const row = segment === null ? -1 : segment.find(hi, lo, number);
+      if (segment !== null && row >= 0) return !segment.isDeleted(row);
+    }
+    return false;
+  }
+
+  /** The watermarks as they are now. Batches in `undecided` stay hidden from the snapshot. */
+  capture(undecided: ReadonlySet<number>): ShardSnapshot {
+    const visible = this.memtables.map(({ memtable }) => ({
+      watermark: memtable.watermark,
+      undecided,
+    }));
+    return { view: this, visible };
+  }
+
+  /** A cursor over all live keys of a snapshot of this view. */
+  cursor(visible: readonly Visibility[]): Cursor {
+    const parts: Cursor[] = [];
+    this.memtables.forEach(({ memtable, tail }, i) => {
+      for (const piece of tail.pieces(visible[i].watermark)) {
+        parts.push(new PieceCursor(memtable, piece, visible[i]));
+      }
+    });
+    for (const run of this.runs) parts.push(new RunCursor(run, this.readers.schema));
+    return new MergeCursor(parts);
+  }
+
+  /** The row that a cursor of this view stands on. */
+  row(cursor: Cursor): unknown {
+    const { source } = cursor;
+    const { readers } = this;
+    if (source instanceof PieceCursor) {
+      const { memtable } = source;
+      return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(source.position));
+    }
+    return readers.segment((source as RunCursor).segment.columns, source.position);
+  }
+
+  /** Entries in memtables, versions included; 0 means that the runs hold everything. */
+  get pendingEntries(): number {
+    let sum = 0;
+    for (const { memtable } of this.memtables) sum += memtable.entries;
+    return sum;
+  }
+}
