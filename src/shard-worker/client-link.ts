@@ -7,13 +7,13 @@ import type { MessagePort } from 'node:worker_threads';
 import type { OmenError } from '../errors.ts';
 import { ChunkReceiver } from '../ring/chunks.ts';
 import { Doorbell } from '../ring/doorbell.ts';
-import { FrameKind, RingConsumer, RingProducer } from '../ring/ring.ts';
+import { FRAME_WHOLE, RingConsumer, RingProducer } from '../ring/ring.ts';
 import type { Control } from '../view/control.ts';
 import {
   BATCH_DONE,
   BATCH_FAILED,
-  codeNumber,
   COMPLETED,
+  codeNumber,
   DEFERRED,
   DONE,
   encodeText,
@@ -68,7 +68,7 @@ export class ClientLink {
     for (;;) {
       const length = this.#ring.next();
       if (length < 0) return null;
-      if (this.#ring.kind === FrameKind.whole) {
+      if (this.#ring.kind === FRAME_WHOLE) {
         this.#message.at = this.#ring.offset >>> 2;
         return this.#message;
       }

@@ -260,7 +260,7 @@ export class Engine {
    */
   commit(sync: boolean): void {
     assert.ok(this.failure === null);
-    if (this.ledger.hasDecisions) this.ledger.logDecisions(this.#log);
+    this.logDecisions();
     try {
       this.#log.commit(sync);
     } catch (error) {
@@ -270,6 +270,11 @@ export class Engine {
     }
     this.#active.publish();
     this.#counts.commits++;
+  }
+
+  /** Adds the outcomes of batches that are not logged yet to the group. */
+  logDecisions(): void {
+    this.ledger.logDecisions(this.#log);
   }
 
   get lastLsn(): number {

@@ -12,7 +12,7 @@
  */
 import { OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
-import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
+import { UNDECIDED } from '../view/commit-table.ts';
 import type { Control } from '../view/control.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
@@ -100,6 +100,13 @@ export class Host {
     }
   }
 
+  dropClient(client: number): void {
+    const link = this.#links.get(client);
+    if (link === undefined) return;
+    this.removeClient(link);
+    link.views.close();
+  }
+
   postView(view: ViewMessage): void {
     for (const { views } of this.#links.values()) views.postMessage(view);
   }
@@ -125,7 +132,7 @@ export class Host {
       const seen = this.#doorbell.read();
       const taken = this.#takeAll();
       this.#commitAll();
-      this.#settle();
+      this.#settle(taken === 0);
       if (this.#wantsTurn()) await this.#turn();
       if (taken > 0) continue;
       for (const { engine } of this.#lanes.values()) {
@@ -285,7 +292,8 @@ export class Host {
 
   #apply(lane: Lane, waiter: Waiter, message: Message): void {
     const { engine } = lane;
-    const refusal = engine.failure ?? (lane.isMemoryFull ? memoryFull(engine.shard, message) : null);
+    const refusal =
+      engine.failure ?? (lane.isMemoryFull ? memoryFull(engine.shard, message) : null);
     if (refusal !== null) {
       this.#refuse(waiter, message, refusal);
       return;
@@ -367,19 +375,18 @@ export class Host {
   }
 
   /** What follows a commit: outcomes of batches, syncs on time, flushes. */
-  #settle(): void {
-    const { table } = this.#control;
+  #settle(isIdle: boolean): void {
     for (const lane of this.#lanes.values()) {
       const { engine } = lane;
       if (engine.failure !== null) continue;
       if (engine.ledger.poll()) engine.maintain();
-      if (engine.ledger.hasDecisions && !engine.hasPending) {
+      // While writes come in, decisions go with the next group and cost no sync of their own.
+      if (isIdle && engine.ledger.hasDecisions) {
         engine.logDecisions();
         this.#commit(lane);
       }
     }
     if (typeof this.#durability === 'object') this.#syncOnTime(this.#durability.intervalMs);
-    void table;
   }
 
   #syncOnTime(intervalMs: number): void {

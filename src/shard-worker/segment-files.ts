@@ -8,7 +8,8 @@ import type { SegmentLayout } from '../arrow/layout.ts';
 import { readSections, writeSections } from '../arrow/model-file.ts';
 import { readSegment } from '../arrow/reader.ts';
 import { writeSegment } from '../arrow/writer.ts';
-import { checkModel, type Model, trainF64, trainWords } from '../rmi/index.ts';
+import { OmenError } from '../errors.ts';
+import { checkModel, type Model, modelBytes, trainF64, trainWords } from '../rmi/index.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
@@ -82,7 +83,6 @@ export function writeSegmentFiles(
   const sections = {
     pages: bytesOf(written.pageCrcs),
     numbers: bytesOf(numbers),
-    leaves: bytesOf(model.leaves),
     cells: bytesOf(model.cells),
     nodes: bytesOf(model.nodes),
   };
@@ -106,8 +106,7 @@ function handleOf(
   model: Model,
 ): SegmentHandle {
   const { id, form, fileBytes } = record;
-  const modelBytes = model.leaves.byteLength + model.cells.byteLength + model.nodes.byteLength;
-  return { id, body, layout, form, model, fileBytes, modelBytes };
+  return { id, body, layout, form, model, fileBytes, modelBytes: modelBytes(model) };
 }
 
 /**
@@ -132,7 +131,6 @@ export function readSegmentFiles(
   const model = {
     form: record.form,
     ...Object.fromEntries(MODEL_NUMBERS.map((name, i) => [name, numbers[i]])),
-    leaves: new Float64Array(section('leaves')),
     cells: new Uint32Array(section('cells')),
     nodes: new Float64Array(section('nodes')),
   } as Model;
@@ -142,8 +140,14 @@ export function readSegmentFiles(
   const read = readSegment(storage, path, schema, {
     fileBytes: record.fileBytes,
     pageCrcs,
-    metadata,
   });
+  for (const [name, value] of Object.entries(metadata)) {
+    if (read.metadata.get(name) === value) continue;
+    throw new OmenError(
+      'OMEN_CORRUPT',
+      `${path} is damaged at offset 0: it is another file's copy, its ${name} is not ${value}.`,
+    );
+  }
   const body = read.body.buffer;
   const { layout } = read;
   fileKeysToResident(schema.key, record.form, body, layout.key.offset, layout.rows);

@@ -1,0 +1,46 @@
+/** What the coordinator calls in a shard thread, over Comlink. Rare commands only, never data. */
+
+import type { Schema } from '../schema/schema.ts';
+import type { MemtableShape } from '../view/memtable.ts';
+import type { ClientIntroduction } from './client-link.ts';
+import type { Durability } from './host.ts';
+import type { Epoch } from './records.ts';
+import type { RecoveredShard } from './replay.ts';
+
+export interface OpenShards {
+  readonly thread: number;
+  /** The shards of this thread, and their directories. */
+  readonly shards: readonly { readonly shard: number; readonly directory: string }[];
+  readonly control: SharedArrayBuffer;
+  readonly schema: Schema;
+  readonly databaseId: string;
+  readonly epoch: Epoch;
+  readonly durability: Durability;
+  readonly memtableShape: MemtableShape;
+  /** Bytes a shard may hold in memory. */
+  readonly memoryBytes: number;
+}
+
+/**
+ * Order of calls: `open`, `start`, `addClient` as often as there are clients, `serve`. From `serve` on the
+ * thread blocks between turns of its event loop: whoever calls must raise its request word
+ * (`Control.addRequest`) and ring its doorbell after posting.
+ */
+export interface ShardThread {
+  /** Reads everything; nothing is shown yet. */
+  open(options: OpenShards): Promise<RecoveredShard[]>;
+  /** Makes the outcomes of recovered batches durable. */
+  start(committed: readonly string[]): Promise<void>;
+  addClient(introduction: ClientIntroduction): Promise<void>;
+  removeClient(client: number): Promise<void>;
+  serve(): Promise<void>;
+  flush(): Promise<void>;
+  compact(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** An error as it crosses a thread: structured clone would drop its code. */
+export interface CrossedError {
+  readonly code: string;
+  readonly message: string;
+}

@@ -1,0 +1,37 @@
+/**
+ * The Piscina pool of one shard thread: two threads at most, one for a flush and one for a merge, made
+ * when first needed and given up when idle. It belongs to the shard thread, not to the coordinator,
+ * whose event loop a user may block for as long as they like.
+ */
+import { extname } from 'node:path';
+import type { Piscina } from 'piscina';
+import type { Job } from './jobs.ts';
+import type { WrittenSegmentFiles } from './segment-files.ts';
+
+const IDLE_MS = 5000;
+
+export class JobPool {
+  #pool: Promise<Piscina> | null = null;
+
+  async run(job: Job): Promise<WrittenSegmentFiles[]> {
+    this.#pool ??= create();
+    const pool = await this.#pool;
+    return (await pool.run(job)) as WrittenSegmentFiles[];
+  }
+
+  async close(): Promise<void> {
+    const pool = await this.#pool;
+    await pool?.destroy();
+  }
+}
+
+async function create(): Promise<Piscina> {
+  const { Piscina } = await import('piscina');
+  return new Piscina({
+    filename: new URL(`./pool-worker${extname(import.meta.url)}`, import.meta.url).href,
+    minThreads: 0,
+    maxThreads: 2,
+    idleTimeout: IDLE_MS,
+    concurrentTasksPerWorker: 1,
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * The entry of a shard thread. Control calls come in over Comlink; once `serve` was called, the host's
+ * loop has the thread and lets the event loop turn when there is something for it.
+ */
+import { parentPort } from 'node:worker_threads';
+import { expose } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { OmenError } from '../errors.ts';
+import { realStorage } from '../storage/real.ts';
+import { Control } from '../view/control.ts';
+import type { ClientIntroduction } from './client-link.ts';
+import type { CrossedError, OpenShards, ShardThread } from './control-plane.ts';
+import { Engine } from './engine.ts';
+import { Host } from './host.ts';
+import { JobPool } from './job-pool.ts';
+import type { RecoveredShard } from './replay.ts';
+
+if (parentPort === null) throw new Error('This is the entry of a worker thread.');
+
+const pool = new JobPool();
+let host: Host | null = null;
+let running: Promise<void> = Promise.resolve();
+
+function theHost(): Host {
+  if (host === null) throw new OmenError('OMEN_CLOSED', 'The shard thread has not been opened.');
+  return host;
+}
+
+/** Lets an error keep its code on its way through structured clone. */
+function crossed(error: unknown): CrossedError {
+  const code = error instanceof OmenError ? error.code : 'OMEN_SHARD_FAILED';
+  const message = error instanceof Error ? error.message : String(error);
+  return { code, message };
+}
+
+async function answer<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await (host === null ? work() : host.call(work));
+  } catch (error) {
+    throw crossed(error);
+  }
+}
+
+async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
+  const control = new Control(options.control);
+  const opened = new Host(control, options.thread, options.durability);
+  const found: RecoveredShard[] = [];
+  for (const { shard, directory } of options.shards) {
+    const recovered = await Engine.open({
+      storage: realStorage,
+      directory,
+      shard,
+      schema: options.schema,
+      databaseId: options.databaseId,
+      epoch: options.epoch,
+      control,
+      memtableShape: options.memtableShape,
+      memoryBytes: options.memoryBytes,
+      runJob: (job) => pool.run(job),
+      onView: (view) => opened.postView(view),
+      clients: () => opened.clients(),
+    });
+    opened.addEngine(recovered.engine);
+    found.push(recovered.found);
+  }
+  host = opened;
+  return found;
+}
+
+const thread: ShardThread = {
+  open: (options) => answer(() => openShards(options)),
+  start: (committed) =>
+    answer(() => {
+      const names = new Set(committed);
+      for (const engine of theHost().engines) engine.start(names);
+    }),
+  addClient: (introduction: ClientIntroduction) => answer(() => theHost().addClient(introduction)),
+  removeClient: (client) => answer(() => theHost().dropClient(client)),
+  serve: () =>
+    answer(() => {
+      for (const engine of theHost().engines) engine.serve();
+      running = theHost().run();
+    }),
+  flush: () =>
+    answer(async () => {
+      await Promise.all(theHost().engines.map((engine) => engine.flush()));
+    }),
+  compact: () =>
+    answer(async () => {
+      await Promise.all(theHost().engines.map((engine) => engine.compact()));
+    }),
+  close: () =>
+    answer(async () => {
+      const closing = theHost();
+      closing.stop();
+      await running;
+      for (const engine of closing.engines) await engine.close();
+      await pool.close();
+    }),
+};
+
+expose(thread, nodeEndpoint(parentPort));
