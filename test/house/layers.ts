@@ -47,7 +47,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: ['node:worker_threads'],
     packages: ['comlink', 'piscina'],
   },
-  view: { uses: [...PARTS, ...BASE], lazy: ['apache-arrow'] },
+  view: {
+    uses: [...PARTS, ...BASE],
+    node: ['node:v8', 'node:vm'], // to have buffers collected that V8 does not count
+    lazy: ['apache-arrow'],
+  },
   ring: { uses: BASE },
   rmi: { uses: BASE },
   wal: { uses: BASE, types: ['storage'] },
