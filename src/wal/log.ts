@@ -240,8 +240,8 @@ export class LocalLog implements CommitLog {
 
   rotate(): void {
     const old = this.#started();
-    if (old.lastLsn < old.header.firstLsn) return;
     old.sync();
+    if (old.lastLsn < old.header.firstLsn) return;
     try {
       const recycle = this.#hasRecycled ? join(this.#directory, RECYCLED_NAME) : undefined;
       this.#hasRecycled = false;

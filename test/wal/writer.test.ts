@@ -1,0 +1,189 @@
+import test from 'ava';
+import { CrashStorage } from '../../src/storage/crash.ts';
+import { RecordGroup } from '../../src/wal/group.ts';
+import { BLOCK_BYTES } from '../../src/wal/header.ts';
+import { type Frame, readHeader, readWal } from '../../src/wal/reader.ts';
+import { type NewWalFile, WalWriter } from '../../src/wal/writer.ts';
+import { codeOf } from '../storage/support.ts';
+import { IDENTITY } from './support.ts';
+
+const PATH = '/wal-0000000001.log';
+const NEW: NewWalFile = { identity: IDENTITY, sequence: 1, firstLsn: 1, pieceBytes: 16384 };
+
+function published(storage: CrashStorage, file: NewWalFile = NEW): WalWriter {
+  const writer = new WalWriter(storage, PATH, file);
+  writer.publish();
+  return writer;
+}
+
+function groupOf(...sizes: number[]): RecordGroup {
+  const group = new RecordGroup();
+  for (const bytes of sizes) group.reserve(bytes);
+  return group;
+}
+
+function framesOf(storage: CrashStorage): Pick<Frame, 'firstLsn' | 'records'>[] {
+  const frames: Pick<Frame, 'firstLsn' | 'records'>[] = [];
+  const header = readHeader(storage, PATH, IDENTITY, 1);
+  readWal(storage, PATH, header, { nextFirstLsn: null, salvage: false }, (frame) => {
+    frames.push({ firstLsn: frame.firstLsn, records: frame.records });
+  });
+  return frames;
+}
+
+function kinds(storage: CrashStorage, from: number): string[] {
+  return storage.log.slice(from).map((operation) => operation.kind);
+}
+
+test('a file is written and synced before it gets its name, and that before the directory is synced', (t) => {
+  const storage = new CrashStorage();
+  published(storage);
+  t.deepEqual(kinds(storage, 0), [
+    'create',
+    'write',
+    'write',
+    'sync',
+    'rename',
+    'syncDirectory',
+    'open',
+  ]);
+  t.deepEqual(storage.list('/'), ['wal-0000000001.log']);
+});
+
+test('LSNs count on from the first, and a commit returns the last of its group', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage, { ...NEW, firstLsn: 41 });
+  t.is(writer.lastLsn, 40);
+  t.is(writer.append(groupOf(8, 8, 8), true), 43);
+  t.is(writer.append(groupOf(8), false), 44);
+  t.is(writer.lastLsn, 44);
+  t.is(writer.durableLsn, 43);
+  writer.sync();
+  t.is(writer.durableLsn, 44);
+  t.deepEqual(framesOf(storage), [
+    { firstLsn: 41, records: 3 },
+    { firstLsn: 44, records: 1 },
+  ]);
+});
+
+test('a durable commit is one write and one datasync, each frame on blocks of its own', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage);
+  const from = storage.operations;
+  writer.append(groupOf(100), true);
+  writer.append(groupOf(100), false);
+  t.deepEqual(kinds(storage, from), ['write', 'datasync', 'write']);
+  t.is(writer.fileBytes, 3 * BLOCK_BYTES);
+});
+
+test('what has nothing to do does nothing', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage);
+  const from = storage.operations;
+  t.is(writer.append(groupOf(), true), 0);
+  writer.sync();
+  writer.mark();
+  t.is(storage.operations, from);
+  writer.append(groupOf(8), false);
+  writer.append(groupOf(), true);
+  t.is(writer.durableLsn, 1, 'an empty group makes durable what came before');
+  writer.mark();
+  const marked = storage.operations;
+  writer.mark();
+  t.is(storage.operations, marked);
+});
+
+test('a file grows by prewritten pieces, in front of the frames', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage);
+  const size = () => {
+    const file = storage.open(PATH, 'read');
+    return file.size();
+  };
+  t.is(size(), BLOCK_BYTES + 16384);
+  let grown = 0;
+  for (let i = 0; i < 100; i++) {
+    const before = size();
+    writer.append(groupOf(5000), i % 2 === 0);
+    if (size() > before) grown++;
+    t.true(size() >= writer.fileBytes);
+    t.is(size() % BLOCK_BYTES, 0);
+  }
+  t.true(grown > 1 && grown < 10, `${grown}`);
+  t.is(framesOf(storage).length, 100);
+});
+
+test('a frame larger than any piece is written', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage);
+  writer.append(groupOf(10_000_000), true);
+  writer.append(groupOf(8), true);
+  t.deepEqual(
+    framesOf(storage).map((frame) => frame.firstLsn),
+    [1, 2],
+  );
+});
+
+test('a recycled file keeps its length, and nothing of its former life counts', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage);
+  for (let i = 0; i < 20; i++) writer.append(groupOf(5000), true);
+  writer.close();
+  storage.rename(PATH, '/old');
+  const again = published(storage, { ...NEW, recycle: '/old' });
+  t.deepEqual(storage.list('/'), ['wal-0000000001.log']);
+  t.deepEqual(framesOf(storage), []);
+  const from = storage.operations;
+  again.append(groupOf(5000), true);
+  t.deepEqual(kinds(storage, from), ['write', 'datasync']);
+  t.deepEqual(framesOf(storage), [{ firstLsn: 1, records: 1 }]);
+  again.close();
+});
+
+test('after a failed write or sync nothing is accepted, and no sync is tried again', (t) => {
+  for (const [kind, error, code] of [
+    ['write', 'ENOSPC', 'OMEN_DISK_FULL'],
+    ['write', 'EIO', 'OMEN_IO'],
+    ['datasync', 'EIO', 'OMEN_IO'],
+  ] as const) {
+    const storage = new CrashStorage();
+    const writer = published(storage);
+    writer.append(groupOf(8), true);
+    storage.failAt(storage.operations + (kind === 'write' ? 0 : 1), { error, lasting: false });
+    t.is(
+      codeOf(() => writer.append(groupOf(8), true)),
+      code,
+    );
+    t.is(storage.log.at(-1)?.kind, kind);
+    t.true(writer.failed);
+    const from = storage.operations;
+    for (const attempt of [
+      () => writer.append(groupOf(8), true),
+      () => writer.append(groupOf(), true),
+      () => writer.sync(),
+      () => writer.mark(),
+      () => writer.publish(),
+    ]) {
+      const refusal = t.throws(attempt, { code: 'OMEN_SHARD_FAILED' });
+      t.is((refusal?.cause as { code?: string } | undefined)?.code, code);
+    }
+    writer.close();
+    t.is(storage.operations, from, 'it does not touch the disk again');
+    t.is(writer.durableLsn, 1);
+  }
+});
+
+test('a file that could not be made leaves nothing open and no name', (t) => {
+  const clean = new CrashStorage();
+  published(clean);
+  for (let operation = 0; operation < clean.operations - 1; operation++) {
+    const storage = new CrashStorage();
+    storage.failAt(operation, { error: 'EIO', lasting: false });
+    t.is(
+      codeOf(() => published(storage)),
+      'OMEN_IO',
+    );
+    const renamed = storage.log.findIndex((entry) => entry.kind === 'rename');
+    if (renamed < 0 || renamed === operation) t.false(storage.list('/').includes(PATH.slice(1)));
+  }
+});
