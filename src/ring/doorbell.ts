@@ -14,9 +14,9 @@
  * wait returns at once. If not, `asleep` was set before the bump, and the ringer sees it and notifies.
  * (test/ring/model.ts walks through every interleaving of these steps, and of wrong variants.)
  *
- * Ringers do not clear `asleep`: one that did and was terminated before its notify would silence all
- * others. As it stands a ringer that dies takes nothing but its own ring with it. The price is a few
- * notifies without effect until the sleeper is up.
+ * Ringers do not clear `asleep`, tempting as it is to notify once only: a slow one would clear the
+ * flag of the next sleep, notify too early for it, and silence all others. The price is a few notifies
+ * without effect until the sleeper is up. So too a ringer that dies takes only its own ring with it.
  *
  * `count` wraps: 2^32 rings within one look for work would go unnoticed, which takes minutes.
  */
