@@ -1,0 +1,150 @@
+/**
+ * Look-ups among float64 keys. Reads shared, immutable memory: any thread may have one, and it has
+ * no state of its own. Nothing is allocated per look-up.
+ *
+ * The model only says where to begin. The search goes outward from there, bounded by the array and
+ * ended by comparisons alone, so that its answer is right whatever the model says; it is linear at
+ * first, since most predictions are off by a key or two and a branch mispredicted costs as much as
+ * reading past several keys.
+ */
+import { strict as assert } from 'node:assert';
+import {
+  CELLS,
+  EDGE,
+  FIRST_CELL,
+  IS_NODE,
+  type Model,
+  NODE_MASK,
+  START,
+  wordsOf,
+} from './model.ts';
+
+/** Keys looked at one by one before the steps grow. */
+const LINEAR_STEPS = 8;
+
+const NOTHING = new Float64Array(4);
+const NO_CELLS = new Uint32Array(2);
+
+export class F64Index {
+  readonly #keys: Float64Array;
+  readonly #count: number;
+  readonly #nodes: Float64Array;
+  readonly #words: Uint32Array;
+  readonly #cells: Uint32Array;
+  readonly #halvingStop: number;
+
+  /** @param model trained on these keys; null only for no keys */
+  constructor(keys: Float64Array, count: number, model: Model | null) {
+    assert(keys.length >= count && (model === null ? count === 0 : model.form === 'f64'));
+    assert(model === null || model.keyCount === count, 'the model is of other keys');
+    this.#keys = keys;
+    this.#count = count;
+    this.#nodes = model?.nodes ?? NOTHING;
+    this.#words = wordsOf(this.#nodes);
+    this.#cells = model?.cells ?? NO_CELLS;
+    this.#halvingStop = 2 * (model?.epsilon ?? 1);
+  }
+
+  /** The position of a key, or −1. */
+  find(key: number): number {
+    const position = this.lowerBound(key);
+    return position < this.#count && this.#keys[position] === key ? position : -1;
+  }
+
+  /** The first position whose key is >= the given one; the number of keys when there is none. */
+  lowerBound(key: number): number {
+    return this.#search(key, this.predict(key));
+  }
+
+  /** Where the model thinks the key is: at most the number of keys. */
+  predict(key: number): number {
+    const nodes = this.#nodes;
+    const words = this.#words;
+    const cells = this.#cells;
+    let node = 0;
+    for (;;) {
+      let x = (key - nodes[4 * node]) * nodes[4 * node + 1];
+      const count = words[8 * node + CELLS];
+      if (!(x > 0)) x = 0;
+      else if (x >= count) x = count - EDGE;
+      const cell = x >>> 0;
+      const at = words[8 * node + FIRST_CELL] + cell;
+      const start = cells[at];
+      if (start < IS_NODE) {
+        let end = cells[at + 1];
+        if (end >= IS_NODE) end = words[8 * (end & NODE_MASK) + START];
+        return (start + (end - start) * (x - cell)) >>> 0;
+      }
+      node = start & NODE_MASK;
+      if (words[8 * node + CELLS] === 0) {
+        return this.#halve(key, words[8 * node + START], words[8 * node + FIRST_CELL]);
+      }
+    }
+  }
+
+  /** Binary search, until few keys are left. */
+  #halve(key: number, start: number, end: number): number {
+    const keys = this.#keys;
+    let low = start;
+    let high = end;
+    while (high - low > this.#halvingStop) {
+      const middle = (low + high) >>> 1;
+      if (keys[middle] < key) low = middle + 1;
+      else high = middle;
+    }
+    return (low + high) >>> 1;
+  }
+
+  #search(key: number, predicted: number): number {
+    const keys = this.#keys;
+    const count = this.#count;
+    let p = predicted < count ? predicted : count - 1;
+    if (p < 0) return 0;
+    if (keys[p] < key) {
+      const stop = p + LINEAR_STEPS < count ? p + LINEAR_STEPS : count;
+      do p++;
+      while (p < stop && keys[p] < key);
+      return p < stop || p === count ? p : this.#gallopUp(key, p);
+    }
+    const stop = p > LINEAR_STEPS ? p - LINEAR_STEPS : 0;
+    while (p > stop && keys[p - 1] >= key) p--;
+    return p > stop || p === 0 ? p : this.#gallopDown(key, p);
+  }
+
+  /** The lower bound, given that the key at `from − 1` is below the key: steps that double. */
+  #gallopUp(key: number, from: number): number {
+    const keys = this.#keys;
+    const count = this.#count;
+    let low = from;
+    let step = LINEAR_STEPS;
+    while (low + step < count && keys[low + step] < key) {
+      low += step + 1;
+      step *= 2;
+    }
+    return this.#between(key, low, low + step < count ? low + step : count);
+  }
+
+  /** The lower bound, given that the key at `from` is not below the key. */
+  #gallopDown(key: number, from: number): number {
+    const keys = this.#keys;
+    let high = from;
+    let step = LINEAR_STEPS;
+    while (high >= step && keys[high - step] >= key) {
+      high -= step;
+      step *= 2;
+    }
+    return this.#between(key, high >= step ? high - step + 1 : 0, high);
+  }
+
+  #between(key: number, from: number, to: number): number {
+    const keys = this.#keys;
+    let low = from;
+    let high = to;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (keys[middle] < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The learned index of a sorted run of fixed-width keys, as plain typed arrays.
+ *
+ * A node divides a stretch of the key range into cells of equal width. What is learned is where the
+ * keys of each cell stand: a cell is a *leaf*, a straight line from the position of its first key to
+ * that of the next cell's, where that line is close enough to the truth; elsewhere it is a node of
+ * its own. Nothing else is stored, so a leaf costs four bytes, and a look-up on even data touches
+ * one word of the index and one stretch of the keys. (The division is that of a histogram tree,
+ * Crotty, "Hist-Tree", CIDR 2021; the line inside a cell makes it a piecewise linear model whose
+ * knots need not be stored.)
+ *
+ * Invariants, established by training and checked by `checkModel` for a model read from a disk:
+ * - Node 0 is the root. A child's number is greater than its parent's: every descent ends, after
+ *   `DEPTH_MAX` nodes at most. Cells lie in the order of their nodes.
+ * - A cell is a position in the keys (below 2^31), or 2^31 plus the number of a node. Read as the
+ *   positions where cells begin, the cells of a node never descend, and the one after the last is
+ *   the position after the node's last key.
+ * - Which cell a key falls in never descends as the key grows: the arithmetic is monotone, because
+ *   IEEE rounding is. So the keys of a cell are exactly those between its ends, for keys that are
+ *   there and for keys that are not; no error bound is involved.
+ * - The prediction in a leaf is off by at most `error` of its node, or the leaf has at most 2ε keys.
+ *
+ * A model is never written once trained; all threads may read it.
+ */
+
+/** Words of a node, as indices into it as doubles. */
+export const BASE = 0;
+export const SCALE = 1;
+/** Words of a node, as indices into it as 32-bit words. The base of the `words` form takes two. */
+export const BASE_LO = 0;
+export const BASE_HI = 1;
+/** Number of cells; 0 for a node that is searched by halving. */
+export const CELLS = 4;
+/** Index of the first cell; of a node that is searched by halving, the position after its last key. */
+export const FIRST_CELL = 5;
+/** Position of the first key. */
+export const START = 6;
+/** The largest distance between the prediction and the position of a key in the node's own leaves. */
+export const ERROR = 7;
+
+export const NODE_DOUBLES = 4;
+export const NODE_WORDS = 2 * NODE_DOUBLES;
+
+/** Set in a cell that is a node. */
+export const IS_NODE = 0x80000000;
+export const NODE_MASK = 0x7fffffff;
+export const KEYS_MAX = 0x7fffffff;
+/** Levels of nodes in any model. */
+export const DEPTH_MAX = 8;
+
+export const TWO_32 = 4294967296;
+
+/** Where a key beyond the last cell is taken to stand: this far before that cell's end, in cells. */
+export const EDGE = 2 ** -20;
+
+export type KeyForm = 'f64' | 'words';
+
+export interface Model {
+  /** What the keys are: numbers, or sortable keys as interleaved [lo, hi] pairs of 32-bit words. */
+  readonly form: KeyForm;
+  readonly keyCount: number;
+  /** Training was to keep every window within 2ε + 1 positions. */
+  readonly epsilon: number;
+  /** The largest number of positions between which a key of a leaf may stand. At most 2ε + 1. */
+  readonly windowMax: number;
+  readonly leafCount: number;
+  /** Levels of nodes. */
+  readonly depth: number;
+  readonly cells: Uint32Array<SharedArrayBuffer>;
+  /** `NODE_DOUBLES` a node. */
+  readonly nodes: Float64Array<SharedArrayBuffer>;
+}
+
+/** The same memory as 32-bit words. */
+export function wordsOf(nodes: Float64Array): Uint32Array {
+  return new Uint32Array(nodes.buffer, nodes.byteOffset, 2 * nodes.length);
+}
+
+export function modelBytes(model: Model): number {
+  return model.cells.byteLength + model.nodes.byteLength;
+}
