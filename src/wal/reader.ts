@@ -236,7 +236,7 @@ function scan(
 
 /** The part of the file that is in memory, a multiple of blocks; grows to the largest frame. */
 class Window {
-  views: Views = viewsOf(new ArrayBuffer(WINDOW_BYTES));
+  views: Views;
   readonly #file: StorageFile;
   readonly #fileBytes: number;
   #start = 0;
@@ -245,6 +245,8 @@ class Window {
   constructor(file: StorageFile) {
     this.#file = file;
     this.#fileBytes = file.size();
+    const bytes = Math.min(wholeBlocks(this.#fileBytes), WINDOW_BYTES);
+    this.views = viewsOf(new ArrayBuffer(bytes));
   }
 
   /** Makes the bytes from `offset` (a multiple of the block) on available; false where the file ends before. */
