@@ -25,7 +25,6 @@ import {
 import {
   ARROW_TYPES,
   BLOCK_BYTES,
-  BUFFER_BYTES,
   CONTINUATION,
   CUSTOM_METADATA_MAX,
   END_OF_STREAM_BYTES,
@@ -40,16 +39,24 @@ import {
   MESSAGE,
   METADATA_BYTES_MAX,
   METADATA_V5,
-  NODE_BYTES,
+  PAIR_BYTES,
   PREFIX_BYTES,
   RECORD_BATCH,
   SCHEMA,
+  TAIL_BYTES_MAX,
   TRAILER_BYTES,
   TYPE_FLOATING_POINT,
   TYPE_INT,
   TYPE_TIMESTAMP,
 } from './format.ts';
-import { ALIGNMENT, BODY_BYTES_MAX, type Extent, type Field, type FieldType } from './layout.ts';
+import {
+  ALIGNMENT,
+  BODY_BYTES_MAX,
+  type Extent,
+  type Field,
+  type FieldType,
+  isVariableField,
+} from './layout.ts';
 import { corruptFile } from './read-file.ts';
 
 /** What a file says before its body. */
@@ -129,8 +136,8 @@ function decodePairs(vector: FlatVector, length: number): [number, number][] {
     throw vector.flat.damaged(vector.start, `a list of ${vector.length} where ${length} belong`);
   }
   return Array.from({ length }, (_, i) => [
-    naturalOf(vector, 16 * i),
-    naturalOf(vector, 16 * i + 8),
+    naturalOf(vector, PAIR_BYTES * i),
+    naturalOf(vector, PAIR_BYTES * i + 8),
   ]);
 }
 
@@ -144,7 +151,7 @@ function decodeRecordBatch(
   if (hasField(table, RECORD_BATCH.compression)) throw flat.damaged(start, 'a compressed body');
   vectorField(table, RECORD_BATCH.variadicBufferCounts, 8, 0);
   const nodes = decodePairs(
-    vectorField(table, RECORD_BATCH.nodes, NODE_BYTES, FIELDS_MAX),
+    vectorField(table, RECORD_BATCH.nodes, PAIR_BYTES, FIELDS_MAX),
     fields.length,
   );
   const nullCounts = nodes.map(([length, nulls], i) => {
@@ -153,12 +160,9 @@ function decodeRecordBatch(
     }
     return nulls;
   });
-  const count = fields.reduce(
-    (n, { type }) => n + (type === 'utf8' || type === 'binary' ? 3 : 2),
-    0,
-  );
+  const count = fields.reduce((n, { type }) => n + (isVariableField(type) ? 3 : 2), 0);
   const buffers = decodePairs(
-    vectorField(table, RECORD_BATCH.buffers, BUFFER_BYTES, 3 * FIELDS_MAX),
+    vectorField(table, RECORD_BATCH.buffers, PAIR_BYTES, 3 * FIELDS_MAX),
     count,
   ).map(([offset, length]) => ({ offset, length }));
   return { rows, nullCounts, buffers };
@@ -226,6 +230,10 @@ export function decodeHead(
     bodyOffset + bodyBytes > fileBytes
   ) {
     throw corruptFile(path, first.end, `a body of ${bodyBytes} bytes cannot be at ${bodyOffset}`);
+  }
+  const bodyEnd = bodyOffset + bodyBytes;
+  if (fileBytes - bodyEnd > TAIL_BYTES_MAX) {
+    throw corruptFile(path, bodyEnd, `${fileBytes - bodyEnd} bytes follow the body`);
   }
   return { ...schema, ...batch, batchOffset: first.end, bodyOffset, bodyBytes };
 }

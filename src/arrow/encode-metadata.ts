@@ -6,6 +6,7 @@ import assert from 'node:assert';
 import { Builder } from 'flatbuffers';
 import {
   ARROW_TYPES,
+  BLOCK_BYTES,
   CONTINUATION,
   CUSTOM_METADATA_MAX,
   END_OF_STREAM_BYTES,
@@ -20,9 +21,11 @@ import {
   MESSAGE,
   METADATA_BYTES_MAX,
   METADATA_V5,
+  PAIR_BYTES,
   PREFIX_BYTES,
   RECORD_BATCH,
   SCHEMA,
+  TAIL_BYTES_MAX,
   TRAILER_BYTES,
   TYPE_FLOATING_POINT,
   TYPE_INT,
@@ -97,9 +100,9 @@ function encodeSchema(builder: Builder, batch: Batch): number {
 
 /** A vector of structs of two int64 (FieldNode, Buffer). */
 function encodePairs(builder: Builder, pairs: readonly (readonly [number, number])[]): number {
-  builder.startVector(16, pairs.length, 8);
+  builder.startVector(PAIR_BYTES, pairs.length, 8);
   for (const [first, second] of pairs.toReversed()) {
-    builder.prep(8, 16);
+    builder.prep(8, PAIR_BYTES);
     builder.writeInt64(BigInt(second));
     builder.writeInt64(BigInt(first));
   }
@@ -173,10 +176,10 @@ export function encodeTail(
 ): Uint8Array {
   const builder = new Builder();
   const schema = encodeSchema(builder, batch);
-  builder.startVector(24, 0, 8);
+  builder.startVector(BLOCK_BYTES, 0, 8);
   const dictionaries = builder.endVector();
-  builder.startVector(24, 1, 8);
-  builder.prep(8, 24);
+  builder.startVector(BLOCK_BYTES, 1, 8);
+  builder.prep(8, BLOCK_BYTES);
   builder.writeInt64(BigInt(batch.layout.bodyBytes));
   builder.pad(4);
   builder.writeInt32(head.length - batchOffset);
@@ -191,6 +194,7 @@ export function encodeTail(
   const footer = builder.asUint8Array();
 
   const tail = new Uint8Array(END_OF_STREAM_BYTES + footer.length + TRAILER_BYTES);
+  assert(tail.length <= TAIL_BYTES_MAX, `${tail.length} bytes of footer`);
   const view = new DataView(tail.buffer);
   view.setUint32(0, CONTINUATION, true);
   tail.set(footer, END_OF_STREAM_BYTES);

@@ -22,6 +22,8 @@ export const END_OF_STREAM_BYTES = 8;
 export const TRAILER_BYTES = 10;
 /** No message or footer of ours is longer; bounds what a damaged length can ask for. */
 export const METADATA_BYTES_MAX = 16 * 2 ** 20;
+/** Nor does more follow the body: the footer is the schema again, and a few numbers. */
+export const TAIL_BYTES_MAX = METADATA_BYTES_MAX + 4096;
 /** The caller's custom metadata: entries at most. */
 export const CUSTOM_METADATA_MAX = 256;
 /** Fields of a file at most, well above what a schema may declare. */
@@ -67,9 +69,9 @@ export const FOOTER = {
   count: 5,
 } as const;
 
-/** Bytes of the structs: FieldNode { length, nulls }, Buffer { offset, length }, Block { offset, metadata, body }. */
-export const NODE_BYTES = 16;
-export const BUFFER_BYTES = 16;
+/** Bytes of the structs FieldNode { int64 length, nulls } and Buffer { int64 offset, length }. */
+export const PAIR_BYTES = 16;
+/** Bytes of the struct Block { int64 offset; int32 metadata bytes, padding; int64 body bytes }. */
 export const BLOCK_BYTES = 24;
 
 export const TYPE_INT = 2;

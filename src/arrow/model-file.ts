@@ -14,7 +14,6 @@ import { crc32 } from 'node:zlib';
 import type { Storage } from '../storage/storage.ts';
 import { checkTail, decodeHead, type Head, sameFields } from './decode-metadata.ts';
 import { type Batch, encodeHead, encodeTail } from './encode-metadata.ts';
-import { METADATA_BYTES_MAX } from './format.ts';
 import {
   align,
   type BatchLayout,
@@ -122,7 +121,6 @@ export function writeSections(
       crc = crc32(chunk, crc);
     };
     writePieces(file, pieces, seen, pace);
-    file.sync();
   } finally {
     file.close();
   }
@@ -225,10 +223,6 @@ export function readSections(
     });
     const layout = checkLayout(path, head);
     const { bodyOffset } = head;
-    const bodyEnd = bodyOffset + layout.bodyBytes;
-    if (fileBytes - bodyEnd > METADATA_BYTES_MAX + 65536) {
-      throw corruptFile(path, bodyEnd, 'the footer is too long');
-    }
     const table = new Uint8Array(layout.fields[2].data.offset);
     readExactly(path, file, bodyOffset, table);
     const rows = decodeTable(path, head, layout, table);

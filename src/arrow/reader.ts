@@ -8,8 +8,8 @@
 import type { Schema } from '../schema/schema.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
 import { checkTail, decodeHead, type Head, sameFields } from './decode-metadata.ts';
-import { METADATA_BYTES_MAX } from './format.ts';
 import {
+  isVariableField,
   listBuffers,
   placeSegment,
   type SegmentLayout,
@@ -71,9 +71,6 @@ function readBody(source: Source, head: Head, start: Uint8Array) {
   const { bodyOffset, bodyBytes } = head;
   const bodyEnd = bodyOffset + bodyBytes;
   const tailPage = Math.floor(bodyEnd / PAGE_BYTES) * PAGE_BYTES;
-  if (source.fileBytes - bodyEnd > METADATA_BYTES_MAX + PAGE_BYTES) {
-    throw corruptFile(source.path, bodyEnd, 'the footer is too long');
-  }
   const body = allocateShared(source.path, bodyBytes);
   // The pages that hold the last of the head, those of the body alone, those that hold its end.
   body.set(start.subarray(bodyOffset, bodyEnd));
@@ -100,7 +97,7 @@ function checkLayout(path: string, schema: Schema, head: Head): SegmentLayout {
   // Per field: validity, offsets where the type has them, data.
   let next = 2;
   const varBytes = schema.columns.map(({ type }) => {
-    const variable = type === 'utf8' || type === 'binary';
+    const variable = isVariableField(type);
     next += variable ? 3 : 2;
     return variable ? head.buffers[next - 1].length : 0;
   });

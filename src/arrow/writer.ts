@@ -1,7 +1,7 @@
 /**
  * Writes a segment: a plain Arrow IPC file with one uncompressed record batch, its body framed at 64
  * bytes (format.ts has the frame, layout.ts the body). The file is new, written front to back
- * in chunks and synced; naming it durably is the caller's, who syncs the directory and then puts the file
+ * in chunks, each synced; naming it durably is the caller's, who syncs the directory and then puts the file
  * into the manifest. When writing throws, a partial file may be left behind, which no manifest names.
  */
 import assert from 'node:assert';
@@ -11,8 +11,13 @@ import { type Batch, encodeHead, encodeTail } from './encode-metadata.ts';
 import { type SegmentLayout, segmentBatch, segmentFields } from './layout.ts';
 import { summarizePages } from './pages.ts';
 
-/** Bytes written at once: syncs of other files queue behind one chunk, not behind a segment. */
-export const WRITE_BYTES_MAX = 4 * 2 ** 20;
+/**
+ * Bytes written at once, and synced before more are written, so that the WAL's syncs queue behind one
+ * chunk and not behind a segment. Measured over 256 MiB on ext4: a WAL sync waits 50 to 110 ms at
+ * worst when the file is synced once at its end, 27 to 51 ms this way (p99: 2 to 6 ms), and the file is
+ * complete in half the time.
+ */
+export const WRITE_BYTES_MAX = 2 ** 20;
 
 /** Called before each chunk with its length in bytes; it may block, to pace the writing. */
 export type Pace = (bytes: number) => void;
@@ -26,7 +31,7 @@ export interface WrittenSegment {
   readonly pageCrcs: Uint32Array;
 }
 
-/** Writes `pieces` one after the other from the start of `file`, in chunks; `seen` gets each chunk. */
+/** Writes `pieces` one after the other from the start of `file`, in chunks, and syncs; `seen` gets each chunk. */
 export function writePieces(
   file: StorageFile,
   pieces: readonly Uint8Array[],
@@ -34,6 +39,7 @@ export function writePieces(
   pace?: Pace,
 ): void {
   let position = 0;
+  let synced = 0;
   for (const piece of pieces) {
     for (let at = 0; at < piece.length; at += WRITE_BYTES_MAX) {
       const chunk = piece.subarray(at, at + WRITE_BYTES_MAX);
@@ -41,8 +47,13 @@ export function writePieces(
       file.write(chunk, position);
       seen(chunk);
       position += chunk.length;
+      if (position - synced >= WRITE_BYTES_MAX) {
+        file.datasync();
+        synced = position;
+      }
     }
   }
+  file.sync();
 }
 
 /** The offsets of variable-length columns must span their data: what readers and Arrow rely on. */
@@ -100,7 +111,6 @@ export function writeSegment(
   const file = storage.open(path, 'create-new');
   try {
     writePieces(file, [start.head, body, tail], pages.add, pace);
-    file.sync();
   } finally {
     file.close();
   }

@@ -187,6 +187,7 @@ const WRONG_HEADS: Wrong[] = [
     /a body of 72 bytes/,
     { batch: { layout: { ...BATCH.layout, bodyBytes: 72 } } },
   ],
+  ['with too much behind the body', /byte 1152: \d+ bytes follow the body/, { fileBytes: 2 ** 30 }],
   ['of a body beyond the file', /a body of 512 bytes/, { fileBytes: 1100 }],
 ];
 

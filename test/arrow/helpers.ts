@@ -12,7 +12,7 @@ import {
 } from '../../src/arrow/layout.ts';
 import { type WrittenSegment, writeSegment } from '../../src/arrow/writer.ts';
 import { OmenError } from '../../src/errors.ts';
-import type { ColumnType, Schema } from '../../src/schema/schema.ts';
+import { type ColumnType, isVariable, type Schema } from '../../src/schema/schema.ts';
 import type { Storage, StorageFile } from '../../src/storage/storage.ts';
 
 export type Value = number | bigint | boolean | string | Uint8Array | null;
@@ -43,8 +43,6 @@ const bytesOf = (value: Value): Uint8Array => {
   if (typeof value === 'string') return new TextEncoder().encode(value);
   return value instanceof Uint8Array ? value : new Uint8Array(0);
 };
-
-const isVariable = (type: ColumnType): boolean => type === 'utf8' || type === 'binary';
 
 type FixedType = 'int32' | 'int64' | 'uint64' | 'float32' | 'float64' | 'timestamp';
 
