@@ -98,6 +98,24 @@ test('a text that is not UTF-8 is refused', (t) => {
   t.throws(() => textField(table, 4), { code: 'OMEN_CORRUPT' });
 });
 
+test('a vtable of an impossible length is refused', (t) => {
+  const clean = sample('', 1n);
+  const view = new DataView(clean.buffer);
+  const table = view.getUint32(0, true);
+  const vtable = table - view.getInt32(table, true);
+  for (const [at, bytes] of [
+    [vtable, 2],
+    [vtable, 5],
+    [vtable + 2, 3],
+  ]) {
+    const before = view.getUint16(at, true);
+    view.setUint16(at, bytes, true);
+    const error = t.throws(() => rootTable(flatBytes(clean, damaged)), { code: 'OMEN_CORRUPT' });
+    t.regex(error.message, /a table of the metadata is malformed/);
+    view.setUint16(at, before, true);
+  }
+});
+
 test('the same text pointed at again and again is refused once it exceeds the bytes there are', (t) => {
   const bytes = sample('x'.repeat(1000), 1n);
   const table = rootTable(flatBytes(bytes, damaged));

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { tableFromIPC } from 'apache-arrow';
 import test from 'ava';
+import { decodeHead } from '../../src/arrow/decode-metadata.ts';
+import { encodeHead, encodeTail } from '../../src/arrow/encode-metadata.ts';
+import { type BatchLayout, type Field, layoutFields } from '../../src/arrow/layout.ts';
 import { CHECKSUM, readSections, writeSections } from '../../src/arrow/model-file.ts';
 import { WRITE_BYTES_MAX } from '../../src/arrow/writer.ts';
 import { OmenError } from '../../src/errors.ts';
@@ -141,7 +144,105 @@ test('a file that is sound and not the expected one is refused', (t) => {
 
 test('a segment is no file of sections', (t) => {
   const { bytes } = segmentFile(randomRows(EVERY_TYPE, 3, seededRandom(1), false));
-  t.truthy(corrupt(() => readSections(storageOf('m', bytes), 'm', null)));
+  const error = corrupt(() => readSections(storageOf('m', bytes), 'm', null));
+  t.regex(error?.message ?? 'read', /it is no file of sections/);
+});
+
+test('a file of the right fields that is not laid out as ours is refused', (t) => {
+  const fields: Field[] = [
+    { name: 'name', type: 'utf8', nullable: false },
+    { name: 'bytes', type: 'int32', nullable: false },
+    { name: 'data', type: 'binary', nullable: false },
+  ];
+  const whole = layoutFields(fields, 2, [9, 0, 64]);
+  const cases: [BatchLayout, RegExp][] = [
+    [layoutFields(fields, 0, [0, 0, 0]), /it has 0 sections/],
+    [layoutFields(fields, 1026, [0, 0, 0]), /it has 1026 sections/],
+    [layoutFields(fields, 2, [70_000, 0, 0]), /it has 2 sections/],
+    [{ ...whole, fields: whole.fields.toReversed() }, /its buffers are not where/],
+    [{ ...whole, bodyBytes: whole.bodyBytes + 64 }, /its buffers are not where/],
+  ];
+  for (const [layout, refusal] of cases) {
+    const batch = { fields, layout, nullCounts: [0, 0, 0], metadata: {} };
+    const start = encodeHead(batch);
+    const body = new Uint8Array(layout.bodyBytes);
+    const bytes = Buffer.concat([start.head, body, encodeTail(batch, start)]);
+    const error = corrupt(() => readSections(storageOf('m', bytes), 'm', null));
+    t.regex(error?.message ?? 'read', refusal);
+  }
+});
+
+/** Gives bytes that were changed the checksum they would have had: only what is checked besides remains. */
+function reseal(bytes: Uint8Array, checksumAt: number): void {
+  bytes.fill(0, checksumAt, checksumAt + 64);
+  new DataView(bytes.buffer).setUint32(checksumAt, crc32(bytes), true);
+}
+
+/** Where in the file the parts of the body stand. */
+function placesOf(bytes: Uint8Array) {
+  const { bodyOffset, buffers } = decodeHead('m', bytes.length, () => bytes);
+  const [, nameEnds, names, , lengths, , offsets, data] = buffers.map(
+    ({ offset }) => bodyOffset + offset,
+  );
+  return { nameEnds, names, lengths, offsets, checksumAt: data + buffers[7].length - 64 };
+}
+
+const WRONG: [
+  what: string,
+  refusal: RegExp,
+  at: (p: ReturnType<typeof placesOf>) => number,
+  value: number,
+][] = [
+  ['whose names begin late', /the offsets of the names/, (p) => p.nameEnds, 1],
+  ['whose names end early', /the offsets of the names/, (p) => p.nameEnds + 12, 9],
+  ['whose names run backwards', /the names are out of order/, (p) => p.nameEnds + 4, 5],
+  ['with a section of negative length', /the place of section 0/, (p) => p.lengths, -1],
+  ['with a section longer than all', /the place of section 0/, (p) => p.lengths, 2 ** 30],
+  ['with a section that is moved', /the place of section 1/, (p) => p.offsets + 4, 64],
+  ['with a section of another size', /the place of section 1/, (p) => p.lengths, 129],
+  ['that ends with another section', /not the checksum/, (p) => p.names + 2, 0x65656565],
+  ['of a longer checksum', /not the checksum/, (p) => p.lengths + 8, 5],
+  ['with a name that is not text', /not UTF-8/, (p) => p.names, 0x686363ff | 0],
+  ['with a name twice', /a name stands twice/, (p) => p.names, 0x68636161],
+];
+
+for (const [what, refusal, at, value] of WRONG) {
+  test(`a file ${what} is refused for that, whatever its checksum says`, (t) => {
+    // Three rows: a, b and the checksum.
+    const { bytes } = write({ a: noise(100), b: noise(3) });
+    const places = placesOf(bytes);
+    const view = new DataView(bytes.buffer);
+    view.setInt32(at(places), value, true);
+    reseal(bytes, places.checksumAt);
+    const error = corrupt(() => readSections(storageOf('m', bytes), 'm', null));
+    t.regex(error?.message ?? 'read', refusal);
+  });
+}
+
+test('a file that went wrong before it was sealed is read or refused, in bounded memory', (t) => {
+  const seed = 31337;
+  const random = seededRandom(seed);
+  const { bytes } = write({ a: noise(100), b: noise(3) });
+  const { checksumAt } = placesOf(bytes);
+  const damaged = new Uint8Array(bytes.length);
+  const view = new DataView(damaged.buffer);
+  for (let run = 0; run < 30_000; run++) {
+    damaged.set(bytes);
+    const at = 2 * Math.floor((random() * (bytes.length - 4)) / 2);
+    const wild = [0, -1, 1, 64, 2 ** 31 - 1, random() * 2 ** 32, view.getInt32(at, true) + 64];
+    view.setInt32(at, wild[Math.floor(random() * wild.length)], true);
+    reseal(damaged, checksumAt);
+    const storage = storageOf('m', damaged);
+    let kept = 0;
+    const error = corrupt(() => {
+      for (const section of readSections(storage, 'm', null).values()) kept += section.length;
+    });
+    const read = storage.files.get('m')?.bytesRead ?? 0;
+    if (read > bytes.length || kept > bytes.length) {
+      t.fail(`run ${run} of seed ${seed}: ${read} bytes read, ${kept} kept, ${error?.message}`);
+    }
+  }
+  t.pass();
 });
 
 test('wild bytes in any place are refused, in bounded memory', (t) => {
