@@ -21,6 +21,7 @@ import {
   type LinkMemory,
   MESSAGE_BYTES_MAX,
   RESPONSE_HEADER_BYTES,
+  WRITE_BATCH,
 } from './protocol.ts';
 
 /** A client as the coordinator introduces it to a shard thread. */
@@ -50,6 +51,7 @@ export class ClientLink {
   readonly #completed: Int32Array;
   readonly #doorbell: Doorbell;
   readonly #message: Message;
+  readonly #staged = new Map<number, Uint32Array>();
   #hasNews = false;
 
   constructor({ client, memory, views }: ClientIntroduction, control: Control) {
@@ -81,6 +83,22 @@ export class ClientLink {
   hold(message: Message, words: number): void {
     const copy = message.words.slice(message.at, message.at + words);
     this.held = { words: copy, at: 0 };
+  }
+
+  /** Keeps the operations of a batch's part until the message with its ticket comes. */
+  stage(message: Message, words: number): void {
+    const copy = message.words.slice(message.at, message.at + words);
+    this.#staged.set(copy[3], copy);
+  }
+
+  /** The part that `message` refers to, with the ticket that it brings, as a WRITE_BATCH. */
+  unstage(message: Message): Message {
+    const [head, operations, ticket, request] = message.words.subarray(message.at, message.at + 4);
+    const words = this.#staged.get(request);
+    assert.ok(words !== undefined, 'a part is staged before its ticket comes');
+    this.#staged.delete(request);
+    words.set([(head & ~0xff) | WRITE_BATCH, operations, ticket, request]);
+    return { words, at: 0 };
   }
 
   release(): void {

@@ -19,6 +19,8 @@ export interface OpenShards {
   readonly memtableShape: MemtableShape;
   /** Bytes a shard may hold in memory. */
   readonly memoryBytes: number;
+  /** Nothing is written, not even what recovery would. */
+  readonly readOnly: boolean;
 }
 
 /**

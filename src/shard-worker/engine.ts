@@ -44,6 +44,8 @@ export interface EngineOptions {
   readonly memtableShape: MemtableShape;
   /** Bytes this shard may hold in memory: memtables, segments, indexes. */
   readonly memoryBytes: number;
+  /** Nothing is written, not even what recovery would; batches are decided in memory only. */
+  readonly readOnly: boolean;
   readonly runJob: RunJob;
   /** Hands a new view to every reader; the version word is raised after it returns. */
   readonly onView: (view: ViewMessage) => void;
@@ -148,12 +150,20 @@ export class Engine {
     const replay = this.#replayed;
     assert.ok(replay !== null);
     this.#replayed = null;
-    this.#removeOrphans();
-    this.#log.start();
-    for (const part of replay.resolve(committed)) {
-      this.ledger.logDecision(this.#log, part, committed.has(part.batch));
+    const parts = replay.resolve(committed);
+    if (this.#options.readOnly) {
+      this.failure = new OmenError(
+        'OMEN_READ_ONLY',
+        'The database was opened with readOnly: true.',
+      );
+    } else {
+      this.#removeOrphans();
+      this.#log.start();
+      for (const part of parts) {
+        this.ledger.logDecision(this.#log, part, committed.has(part.batch));
+      }
+      if (this.#log.groupRecords > 0) this.#log.commit(true);
     }
-    if (this.#log.groupRecords > 0) this.#log.commit(true);
     this.#active.publish();
     this.#active.sealChunks();
   }

@@ -17,7 +17,14 @@ import type { Control } from '../view/control.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
 import type { Engine } from './engine.ts';
-import { MESSAGE_HEADER_BYTES, WRITE_BATCH, WRITE_DEL, WRITE_PUT } from './protocol.ts';
+import {
+  MESSAGE_HEADER_BYTES,
+  WRITE_BATCH,
+  WRITE_DEL,
+  WRITE_PUT,
+  WRITE_STAGE,
+  WRITE_STAGED,
+} from './protocol.ts';
 import { DEL, OPERATION_BYTES, PUT } from './records.ts';
 
 /** Acknowledged = on disk; = handed to the kernel, synced every so often; = handed to the kernel. */
@@ -196,13 +203,24 @@ export class Host {
       const message = link.next();
       if (message === null) break;
       count++;
-      if (!this.#take(link, message)) {
-        link.hold(message, messageWords(message));
+      const whole = this.#unwrap(link, message);
+      if (whole !== null && !this.#take(link, whole)) {
+        link.hold(whole, messageWords(whole));
         break;
       }
     }
     link.release();
     return count;
+  }
+
+  /** Puts the halves of a staged part together: null while there is only the first. */
+  #unwrap(link: ClientLink, message: Message): Message | null {
+    const op = message.words[message.at] & 0xff;
+    if (op === WRITE_STAGED) return link.unstage(message);
+    if (op !== WRITE_STAGE) return message;
+    link.stage(message, messageWords(message));
+    link.taken++;
+    return null;
   }
 
   /** False when the shard has no room now; then the message was not taken up. */
@@ -215,8 +233,7 @@ export class Host {
       link.fail(sequence, new OmenError('OMEN_SHARD_FAILED', `Shard ${head >>> 8} is not here.`));
       return true;
     }
-    const isBatch = (head & 0xff) === WRITE_BATCH;
-    if (isBatch && this.#isAborted(message)) {
+    if (this.#isBatch(message) && this.#isAborted(message)) {
       link.taken++;
       return true;
     }

@@ -56,6 +56,7 @@ async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
       control,
       memtableShape: options.memtableShape,
       memoryBytes: options.memoryBytes,
+      readOnly: options.readOnly,
       runJob: (job) => pool.run(job),
       onView: (view) => opened.postView(view),
       clients: () => opened.clients(),

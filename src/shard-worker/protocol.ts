@@ -6,6 +6,8 @@
  *   WRITE_PUT, WRITE_DEL   op | shard << 8, row bytes, key lo, key hi, row
  *   WRITE_BATCH            op | shard << 8, operations, ticket or 0, request, then for each operation
  *                          PUT or DEL, row bytes, key lo, key hi, row padded to 8 bytes
+ *   WRITE_STAGE            as WRITE_BATCH, kept under its request number until
+ *   WRITE_STAGED           op | shard << 8, operations, ticket, request: the part staged before
  *
  * Every message has a sequence number, counted by both sides. The thread completes messages in order
  * and says so with one word, the number completed (`COMPLETED`). Whatever does not simply succeed in
@@ -25,6 +27,8 @@ import { frameBytes, guaranteedBytes } from '../ring/ring.ts';
 export const WRITE_PUT = 1;
 export const WRITE_DEL = 2;
 export const WRITE_BATCH = 3;
+export const WRITE_STAGE = 4;
+export const WRITE_STAGED = 5;
 export const MESSAGE_HEADER_BYTES = 16;
 
 export const FAILED = 1;

@@ -195,6 +195,16 @@ export class CommitTable {
     Atomics.or(this.#words, at, 1 << (shard & 31));
   }
 
+  /** Every decision there is so far is durable with `shard`: its thread was recovered. */
+  settleDecided(shard: number): void {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const word = Atomics.load(this.#words, HEADER_WORDS + slot * SLOT_WORDS + STATE);
+      const ticket = word >>> 2;
+      const isDecided = (word & 3) === COMMITTED || (word & 3) === ABORTED;
+      if (isDecided && this.involves(ticket, shard)) this.settle(ticket, shard);
+    }
+  }
+
   /** Whether the decision is durable with every participant. */
   isSettledEverywhere(ticket: number): boolean {
     const found = Atomics.load(this.#words, this.#base(ticket) + STATE) >>> 2;

@@ -13,6 +13,14 @@ import type { Cursor } from './cursor.ts';
 
 export type KeyForm = 'f64' | 'words';
 
+/** A range of sortable keys, both ends included. */
+export interface KeyBounds {
+  readonly firstHi: number;
+  readonly firstLo: number;
+  readonly lastHi: number;
+  readonly lastLo: number;
+}
+
 /** How a segment crosses threads. */
 export interface SegmentHandle {
   /** Unique within the shard for the life of the data; the number in the file's name. */
@@ -233,11 +241,25 @@ export class Run {
     return low;
   }
 
+  get hasTombstones(): boolean {
+    return this.segments.some((segment) => segment.flags !== null);
+  }
+
   /** Number of keys in the run, tombstones included, that are < the given one. */
-  rank(hi: number, lo: number, number: number): number {
+  rank(hi: number, lo: number, type: KeyType): number {
     const at = this.indexFor(hi, lo);
     if (at === this.segments.length) return this.rows;
-    return this.before[at] + this.segments[at].lowerBound(hi, lo, number);
+    return this.before[at] + this.segments[at].lowerBound(hi, lo, sortableToNumber(type, hi, lo));
+  }
+
+  /** Number of keys in the run, tombstones included, within the bounds. */
+  countWithin({ firstHi, firstLo, lastHi, lastLo }: KeyBounds, type: KeyType): number {
+    const at = this.indexFor(lastHi, lastLo);
+    const segment = at < this.segments.length ? this.segments[at] : null;
+    const number = sortableToNumber(type, lastHi, lastLo);
+    const hasLast = segment !== null && segment.find(lastHi, lastLo, number) >= 0;
+    const end = this.rank(lastHi, lastLo, type) + (hasLast ? 1 : 0);
+    return end - this.rank(firstHi, firstLo, type);
   }
 }
 

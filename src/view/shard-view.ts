@@ -12,7 +12,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { CommitTable } from './commit-table.ts';
 import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
 import { Memtable, type MemtableHandle, type Visibility } from './memtable.ts';
-import { Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
+import { type KeyBounds, Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
 import { Tail } from './tail.ts';
 
 /** How a view crosses threads: newest memtable first, newest run first. */
@@ -149,6 +149,25 @@ export class ShardView {
       return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(source.position));
     }
     return readers.segment((source as RunCursor).segment.columns, source.position);
+  }
+
+  /** Number of live keys from the first to the last bound, both included. */
+  count(visible: readonly Visibility[], bounds: KeyBounds): number {
+    const { firstHi, firstLo, lastHi, lastLo } = bounds;
+    const { runs } = this;
+    if (this.pendingEntries === 0 && runs.length <= 1) {
+      const run = runs.length === 1 ? runs[0] : null;
+      if (run === null) return 0;
+      if (!run.hasTombstones) return run.countWithin(bounds, this.readers.schema.key);
+    }
+    const cursor = this.cursor(visible);
+    let count = 0;
+    cursor.seekCeil(firstHi, firstLo);
+    while (!cursor.done && (cursor.hi < lastHi || (cursor.hi === lastHi && cursor.lo <= lastLo))) {
+      count++;
+      cursor.next();
+    }
+    return count;
   }
 
   /** Entries in memtables, versions included; 0 means that the runs hold everything. */

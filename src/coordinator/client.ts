@@ -1,0 +1,48 @@
+/** A client: one thread's membership of a database, with what it reads and writes through. */
+import type { MessagePort } from 'node:worker_threads';
+import { OmenError } from '../errors.ts';
+import type { LinkMemory } from '../shard-worker/protocol.ts';
+import type { Membership } from './membership.ts';
+import { Reader } from './reader.ts';
+import { Writer } from './writer.ts';
+
+/** One client's end of its connection to one shard thread. */
+export interface Connection {
+  readonly thread: number;
+  readonly memory: LinkMemory;
+  readonly views: MessagePort;
+}
+
+export class Client {
+  readonly membership: Membership;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  #closed: OmenError | null = null;
+
+  constructor(membership: Membership) {
+    this.membership = membership;
+    this.reader = new Reader(membership);
+    this.writer = new Writer(membership);
+  }
+
+  connect({ thread, memory, views }: Connection): void {
+    this.reader.setPort(thread, views);
+    this.writer.setLink(this.writer.newLink(thread, memory));
+  }
+
+  /** @throws OMEN_CLOSED */
+  throwIfClosed(): void {
+    if (this.#closed !== null) throw this.#closed;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== null;
+  }
+
+  close(reason = 'The database was closed.'): void {
+    if (this.#closed !== null) return;
+    this.#closed = new OmenError('OMEN_CLOSED', `${reason} Open it again to use it.`);
+    this.writer.close(this.#closed);
+    this.reader.close();
+  }
+}

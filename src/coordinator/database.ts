@@ -1,0 +1,302 @@
+/**
+ * The database as a client's thread sees it. Reads are synchronous, straight from shared memory;
+ * writes resolve when they are as durable as was asked.
+ */
+import type { RecordBatch } from 'apache-arrow';
+import { OmenError } from '../errors.ts';
+import type { Cursor } from '../view/cursor.ts';
+import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
+import type { Client } from './client.ts';
+import type { OpenOptions } from './options.ts';
+import {
+  type IterateOptions,
+  type Iteration,
+  isOutside,
+  parseIteration,
+  type RangeOptions,
+} from './range.ts';
+import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
+import { cursorOf, scanBatches, seekFirst } from './scan.ts';
+import { collectStats, type Stats } from './stats.ts';
+import { Supervisor } from './supervisor.ts';
+
+/** One operation of a batch. */
+export type BatchOperation<KeyInput, RowInput> =
+  | { readonly type: 'put'; readonly key: KeyInput; readonly value: RowInput }
+  | { readonly type: 'del'; readonly key: KeyInput };
+
+export interface ScanOptions extends IterateOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** How a Database ends: the thread that opened it closes it, others only leave. */
+interface Owner extends OwnerCalls {
+  handle(): Handle;
+  close(): Promise<void>;
+}
+
+export class Database<
+  Key = number | bigint,
+  Row = unknown,
+  KeyInput = unknown,
+  RowInput = unknown,
+> {
+  readonly #client: Client;
+  readonly #owner: Owner;
+
+  /** Use `open` or `attach`. */
+  constructor(client: Client, owner: Owner) {
+    this.#client = client;
+    this.#owner = owner;
+  }
+
+  /** The directory, as an absolute path. */
+  get path(): string {
+    return this.#client.membership.path;
+  }
+
+  /**
+   * The row of a key, or undefined. Synchronous: it waits for nothing and nobody.
+   * @throws OMEN_INVALID_KEY, OMEN_UNSAFE_INTEGER, OMEN_CLOSED
+   */
+  get(key: KeyInput): Row | undefined {
+    if (this.#client.isClosed) this.#client.throwIfClosed();
+    return this.#client.reader.get(key) as Row | undefined;
+  }
+
+  /** The rows of many keys, in their order; undefined where there is none. */
+  getMany(keys: Iterable<KeyInput>): (Row | undefined)[] {
+    this.#client.throwIfClosed();
+    const { reader } = this.#client;
+    return Array.from(keys, (key) => reader.get(key) as Row | undefined);
+  }
+
+  has(key: KeyInput): boolean {
+    this.#client.throwIfClosed();
+    return this.#client.reader.has(key);
+  }
+
+  /** The last entry whose key is <= the given one, or undefined. */
+  floor(key: KeyInput): [Key, Row] | undefined {
+    return this.#entryNear((cursor, hi, lo) => cursor.seekFloor(hi, lo), key);
+  }
+
+  /** The first entry whose key is >= the given one, or undefined. */
+  ceil(key: KeyInput): [Key, Row] | undefined {
+    return this.#entryNear((cursor, hi, lo) => cursor.seekCeil(hi, lo), key);
+  }
+
+  #entryNear(
+    seek: (cursor: Cursor, hi: number, lo: number) => void,
+    key: KeyInput,
+  ): [Key, Row] | undefined {
+    this.#client.throwIfClosed();
+    const { reader } = this.#client;
+    reader.key.encode(key);
+    const { hi, lo } = reader.key;
+    const cursor = reader.cursorNow();
+    seek(cursor, hi, lo);
+    return this.#entryAt(cursor);
+  }
+
+  /** The entry with the smallest key, or undefined. */
+  first(): [Key, Row] | undefined {
+    this.#client.throwIfClosed();
+    const cursor = this.#client.reader.cursorNow();
+    cursor.seekCeil(0, 0);
+    return this.#entryAt(cursor);
+  }
+
+  /** The entry with the largest key, or undefined. */
+  last(): [Key, Row] | undefined {
+    this.#client.throwIfClosed();
+    const cursor = this.#client.reader.cursorNow();
+    cursor.seekFloor(0xffffffff, 0xffffffff);
+    return this.#entryAt(cursor);
+  }
+
+  #entryAt(cursor: Cursor): [Key, Row] | undefined {
+    if (cursor.done) return undefined;
+    return [this.#keyAt(cursor), this.#rowAt(cursor)];
+  }
+
+  #keyAt(cursor: Cursor): Key {
+    return this.#client.reader.key.decode(cursor.hi, cursor.lo) as Key;
+  }
+
+  #rowAt(cursor: Cursor): Row {
+    return this.#client.reader.view(0).row(cursor) as Row;
+  }
+
+  /**
+   * Stores a row, replacing the one before. Resolves when it is as durable as the database promises;
+   * the arguments are encoded before this returns. Rejects with OMEN_INVALID_KEY, OMEN_INVALID_ROW,
+   * OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN, OMEN_UNSAFE_INTEGER, OMEN_ROW_TOO_LARGE,
+   * OMEN_BACKPRESSURE, OMEN_MEMORY_FULL, OMEN_SHARD_FAILED, OMEN_OUTCOME_UNKNOWN, OMEN_CLOSED.
+   */
+  put(key: KeyInput, row: RowInput): Promise<void> {
+    return this.#client.writer.put(key, row);
+  }
+
+  /** Deletes a row. Resolves also when there was none. Rejects as `put`. */
+  del(key: KeyInput): Promise<void> {
+    return this.#client.writer.del(key);
+  }
+
+  /** All of the operations or none of them, across shards and through a crash. Rejects as `put`. */
+  batch(operations: readonly BatchOperation<KeyInput, RowInput>[]): Promise<void> {
+    return this.#client.writer.batch(operations);
+  }
+
+  /** Resolves when there is room for more writes: await it between writes that are not awaited. */
+  ready(): Promise<void> {
+    return this.#client.writer.ready();
+  }
+
+  /** Entries of a range in key order, from one snapshot: a synchronous iterator. */
+  entries(range?: IterateOptions): Generator<[Key, Row], void, undefined> {
+    return this.#iterate(range, (cursor) => [this.#keyAt(cursor), this.#rowAt(cursor)]);
+  }
+
+  keys(range?: IterateOptions): Generator<Key, void, undefined> {
+    return this.#iterate(range, (cursor) => this.#keyAt(cursor));
+  }
+
+  values(range?: IterateOptions): Generator<Row, void, undefined> {
+    return this.#iterate(range, (cursor) => this.#rowAt(cursor));
+  }
+
+  /** Checks at once; the snapshot is taken at the first step, so that one never begun pins nothing. */
+  #iterate<T>(
+    range: IterateOptions | undefined,
+    read: (cursor: Cursor) => T,
+  ): Generator<T, void, undefined> {
+    const client = this.#client;
+    client.throwIfClosed();
+    return walk(client, parseIteration(range, client.reader.key), read);
+  }
+
+  /**
+   * Rows of a range as Arrow record batches, in key order, from one snapshot. The first field is `key`.
+   * @throws OMEN_INVALID_RANGE at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
+   */
+  scan(range?: ScanOptions): AsyncGenerator<RecordBatch, void, undefined> {
+    const client = this.#client;
+    client.throwIfClosed();
+    const iteration = parseIteration(range, client.reader.key, ['signal']);
+    const capture = () => client.reader.capture();
+    return scanBatches(client.membership.schema, capture, iteration, range?.signal);
+  }
+
+  /** The number of rows in a range. */
+  count(range?: RangeOptions): number {
+    const client = this.#client;
+    client.throwIfClosed();
+    const iteration = parseIteration(range, client.reader.key);
+    return client.reader.count(iteration);
+  }
+
+  /** Makes everything acknowledged durable, at any setting, and moves it from memtables to segments. */
+  async flush(): Promise<void> {
+    this.#client.throwIfClosed();
+    await this.#owner.flush();
+  }
+
+  /** Flushes, then merges every shard into one run, without what was deleted. */
+  async compact(): Promise<void> {
+    this.#client.throwIfClosed();
+    await this.#owner.compact();
+  }
+
+  /** Sizes and counts of every shard, read from shared memory: no thread is asked. */
+  stats(): Stats {
+    this.#client.throwIfClosed();
+    return collectStats(this.#client.membership);
+  }
+
+  /** Plain data to post to another worker thread, which passes it to `attach`. */
+  handle(): Handle {
+    this.#client.throwIfClosed();
+    return this.#owner.handle();
+  }
+
+  /**
+   * Finishes the writes that are pending, then closes: for all threads where it was opened, for this
+   * thread where it was attached. A second call does nothing.
+   */
+  async close(): Promise<void> {
+    if (this.#client.isClosed) return;
+    await this.#client.writer.drained();
+    this.#client.close();
+    await this.#owner.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function* walk<T>(
+  client: Client,
+  iteration: Iteration,
+  read: (cursor: Cursor) => T,
+): Generator<T, void, undefined> {
+  client.throwIfClosed();
+  if (iteration.isEmpty) return;
+  const snapshot = client.reader.capture();
+  try {
+    const { reverse } = iteration;
+    const cursor = cursorOf(snapshot.shards);
+    seekFirst(cursor, iteration);
+    for (let left = iteration.limit; left > 0 && !cursor.done; left--) {
+      if (isOutside(iteration, reverse, cursor.hi, cursor.lo)) return;
+      yield read(cursor);
+      if (client.isClosed) client.throwIfClosed();
+      if (reverse) cursor.prev();
+      else cursor.next();
+    }
+  } finally {
+    snapshot.release();
+  }
+}
+
+/**
+ * Opens the database in a directory, or creates one there. The options that describe the data (key,
+ * columns or value, shards, partition) are needed only to create it.
+ * @throws OMEN_INVALID_OPTIONS, OMEN_OPTIONS_MISMATCH, OMEN_NOT_FOUND, OMEN_EXISTS, OMEN_LOCKED,
+ *   OMEN_FOREIGN_DIRECTORY, OMEN_NEWER_FORMAT, OMEN_CORRUPT, OMEN_PERMISSION, OMEN_DISK_FULL, OMEN_IO
+ */
+export async function open<const O extends OpenOptions>(
+  directory: string,
+  options?: O,
+): Promise<Database<KeyOf<O>, RowOf<O>, KeyInputOf<O>, RowInputOf<O>>> {
+  if (typeof directory !== 'string' || directory === '') {
+    throw new OmenError('OMEN_INVALID_OPTIONS', 'open() takes a directory as its first argument.');
+  }
+  const supervisor = await Supervisor.open(directory, options ?? {});
+  answerAttachRequests();
+  const client = await supervisor.firstClient();
+  return new Database(client, {
+    flush: () => supervisor.flush(),
+    compact: () => supervisor.compact(),
+    handle: () => ({ omendb: 1, ...supervisor.handle }),
+    close: () => supervisor.close(),
+  });
+}
+
+/**
+ * Joins, from another worker thread of the same process, a database that is open there: the same
+ * interface, with rings of its own. Closing it leaves the database open for the others.
+ * @throws OMEN_ATTACH_FAILED
+ */
+export async function attach<const O extends OpenOptions = OpenOptions>(
+  handle: Handle,
+): Promise<Database<KeyOf<O>, RowOf<O>, KeyInputOf<O>, RowInputOf<O>>> {
+  const { client, calls, detach } = await attachClient(handle);
+  return new Database(client, {
+    flush: () => calls.flush(),
+    compact: () => calls.compact(),
+    handle: () => handle,
+    close: async () => detach(),
+  });
+}

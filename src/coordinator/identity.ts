@@ -1,0 +1,152 @@
+/**
+ * `omendb.json`: what a database is. Written once, at its creation, as the last step of it; a
+ * directory without one is empty, foreign, or a creation that a crash cut short and the next open
+ * does again.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { OmenError } from '../errors.ts';
+import { parseSchema, type Schema, schemaOptions } from '../schema/schema.ts';
+import { publishFile, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
+import { LOCK_NAME } from './lock.ts';
+import { type OpenOptions, parseShards, type Settings } from './options.ts';
+import { type Partitioning, parsePartition } from './partition.ts';
+
+export const IDENTITY_NAME = 'omendb.json';
+export const FORMAT = 1;
+
+export interface Identity {
+  readonly format: number;
+  /** 32 hexadecimal digits. */
+  readonly databaseId: string;
+  readonly schema: Schema;
+  readonly shards: number;
+  readonly partitioning: Partitioning;
+}
+
+export function shardDirectory(path: string, shard: number): string {
+  return join(path, `shard-${String(shard).padStart(4, '0')}`);
+}
+
+/**
+ * Reads the identity of the database at `path`, or creates one there.
+ * @throws OMEN_NOT_FOUND, OMEN_EXISTS, OMEN_FOREIGN_DIRECTORY, OMEN_NEWER_FORMAT, OMEN_CORRUPT,
+ *   OMEN_OPTIONS_MISMATCH, OMEN_INVALID_OPTIONS, what the storage throws
+ */
+export function openIdentity(
+  storage: Storage,
+  path: string,
+  options: OpenOptions,
+  settings: Settings,
+): Identity {
+  if (storage.exists(join(path, IDENTITY_NAME))) {
+    if (settings.errorIfExists) {
+      throw new OmenError('OMEN_EXISTS', `There is a database at ${path} already.`);
+    }
+    const identity = readIdentity(storage, path);
+    checkOptions(identity, options);
+    return identity;
+  }
+  refuseForeign(storage, path);
+  if (!settings.createIfMissing || settings.readOnly) {
+    throw new OmenError(
+      'OMEN_NOT_FOUND',
+      `There is no database at ${path}, and this open may not create one.`,
+    );
+  }
+  return createIdentity(storage, path, options);
+}
+
+function refuseForeign(storage: Storage, path: string): void {
+  const ours = (name: string) =>
+    name === LOCK_NAME || name.endsWith(TEMPORARY_SUFFIX) || /^shard-\d{4}$/.test(name);
+  const foreign = storage.list(path).find((name) => !ours(name));
+  if (foreign === undefined) return;
+  throw new OmenError(
+    'OMEN_FOREIGN_DIRECTORY',
+    `${path} holds ${foreign} and no ${IDENTITY_NAME}: it is no database. Choose an empty directory.`,
+  );
+}
+
+function createIdentity(storage: Storage, path: string, options: OpenOptions): Identity {
+  const schema = parseSchema(options);
+  const shards = parseShards(options.shards);
+  const partitioning = parsePartition(options.partition ?? 'hash', shards, schema.key);
+  const databaseId = randomBytes(16).toString('hex');
+  for (let shard = 0; shard < shards; shard++) storage.makeDirectory(shardDirectory(path, shard));
+  const text = JSON.stringify(
+    { format: FORMAT, databaseId, ...schemaOptions(schema), shards, partitioning },
+    null,
+    2,
+  );
+  publishFile(storage, join(path, IDENTITY_NAME), new TextEncoder().encode(`${text}\n`));
+  return { format: FORMAT, databaseId, schema, shards, partitioning };
+}
+
+function readIdentity(storage: Storage, path: string): Identity {
+  const name = join(path, IDENTITY_NAME);
+  const file = storage.open(name, 'read');
+  try {
+    const bytes = new Uint8Array(file.size());
+    file.read(bytes, 0);
+    return parseIdentity(name, new TextDecoder().decode(bytes));
+  } finally {
+    file.close();
+  }
+}
+
+function parseIdentity(name: string, text: string): Identity {
+  try {
+    const parsed = JSON.parse(text);
+    if (parsed.format > FORMAT) {
+      throw new OmenError(
+        'OMEN_NEWER_FORMAT',
+        `${name} has format ${parsed.format}; this release knows up to ${FORMAT}. Upgrade omendb.`,
+      );
+    }
+    const { format, databaseId, partitioning } = parsed;
+    const isWhole = /^[0-9a-f]{32}$/.test(databaseId) && Array.isArray(partitioning.splits ?? []);
+    if (format !== FORMAT || !isWhole) throw new Error('a field is missing');
+    const schema = parseSchema(parsed);
+    return { format, databaseId, schema, shards: parseShards(parsed.shards), partitioning };
+  } catch (error) {
+    if (error instanceof OmenError && error.code === 'OMEN_NEWER_FORMAT') throw error;
+    const what = error instanceof Error ? error.message : String(error);
+    throw new OmenError('OMEN_CORRUPT', `${name} is damaged at offset 0: ${what}.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Refuses options that say otherwise than the data, naming which. */
+function checkOptions(identity: Identity, options: OpenOptions): void {
+  const { schema, shards, partitioning } = identity;
+  const mismatch = (name: string, asked: unknown, found: unknown): OmenError =>
+    new OmenError(
+      'OMEN_OPTIONS_MISMATCH',
+      `The option "${name}" is ${JSON.stringify(asked)}, but the data have ${JSON.stringify(found)}. ` +
+        'It is fixed for the life of the data: leave it out to open them.',
+    );
+  const found = schemaOptions(schema);
+  if (options.key !== undefined && options.key !== schema.key) {
+    throw mismatch('key', options.key, schema.key);
+  }
+  if (options.value !== undefined && options.value !== found.value) {
+    throw mismatch('value', options.value, found.value ?? null);
+  }
+  if (options.columns !== undefined) {
+    const asked = JSON.stringify(Object.entries(options.columns));
+    const stored = JSON.stringify(Object.entries(found.columns ?? {}));
+    if (asked !== stored) throw mismatch('columns', options.columns, found.columns ?? null);
+  }
+  if (options.shards !== undefined && options.shards !== shards) {
+    throw mismatch('shards', options.shards, shards);
+  }
+  if (options.partition !== undefined) {
+    const asked = parsePartition(options.partition, shards, schema.key);
+    const isSame =
+      asked.kind === partitioning.kind &&
+      (options.partition === 'range' || JSON.stringify(asked) === JSON.stringify(partitioning));
+    if (!isSame) throw mismatch('partition', options.partition, partitioning.kind);
+  }
+}

@@ -1,0 +1,25 @@
+/** What a client knows of the database it belongs to. Crosses threads when one attaches. */
+import type { Schema } from '../schema/schema.ts';
+import type { Control } from '../view/control.ts';
+import type { Partitioning } from './partition.ts';
+
+export interface MembershipData {
+  readonly client: number;
+  readonly databaseId: string;
+  readonly path: string;
+  readonly schema: Schema;
+  readonly bigints: boolean;
+  readonly readOnly: boolean;
+  readonly shards: number;
+  readonly partitioning: Partitioning;
+  /** The thread that owns each shard. */
+  readonly threadOf: readonly number[];
+  readonly memoryBytes: number;
+  /** The largest part of a batch that a shard takes. */
+  readonly operationsMax: number;
+  readonly batchBytesMax: number;
+}
+
+export interface Membership extends MembershipData {
+  readonly control: Control;
+}

@@ -1,0 +1,138 @@
+/** The options of `open`, checked: what is unknown or out of range is refused, never ignored. */
+import { availableParallelism, totalmem } from 'node:os';
+import { OmenError } from '../errors.ts';
+import type { SchemaOptions } from '../schema/schema.ts';
+import type { Durability } from '../shard-worker/host.ts';
+import { SHARDS_MAX } from '../view/commit-table.ts';
+import { THREADS_MAX } from '../view/control.ts';
+import type { MemtableShape } from '../view/memtable.ts';
+import type { PartitionOption } from './partition.ts';
+
+/** Fixed with the data, and needed only to create it: key, columns or value, shards, partition. */
+export interface OpenOptions extends SchemaOptions {
+  /** `int64`, `uint64`, `float64` or `timestamp`. */
+  readonly key?: string;
+  /** Named, typed columns; a `?` makes one nullable. */
+  readonly columns?: Readonly<Record<string, string>>;
+  /** Instead of columns: the type of a bare value, `json`, `utf8` or `binary`. */
+  readonly value?: string;
+  /** Number of shards, 1 to 128. Default: the number of processors. */
+  readonly shards?: number;
+  /** How keys are spread over shards. Default: `hash`. */
+  readonly partition?: PartitionOption;
+
+  /** When a write is acknowledged. Default: `sync`, once it is on disk. */
+  readonly durability?: Durability;
+  /** Bytes of rows held in memory. Default: half of the machine's. */
+  readonly memory?: number;
+  /** Whether int64 and uint64 come back as bigint, always. Default: as number, or an error. */
+  readonly bigints?: boolean;
+  /** Number of shard threads. Default: one a shard, at most one a processor. */
+  readonly threads?: number;
+  /** Default: true. */
+  readonly createIfMissing?: boolean;
+  /** Default: false. */
+  readonly errorIfExists?: boolean;
+  /** Default: false. */
+  readonly readOnly?: boolean;
+  /** Size of a memtable: entries, and bytes of the arena they lie in. */
+  readonly memtable?: MemtableShape;
+}
+
+const KNOWN = [
+  'key',
+  'columns',
+  'value',
+  'shards',
+  'partition',
+  'durability',
+  'memory',
+  'bigints',
+  'threads',
+  'createIfMissing',
+  'errorIfExists',
+  'readOnly',
+  'memtable',
+];
+
+const DEFAULT_MEMTABLE: MemtableShape = { entriesMax: 2 ** 20, arenaBytes: 64 * 2 ** 20 };
+const MEMORY_MIN = 2 ** 20;
+const INTERVAL_MS_MAX = 60_000;
+
+/** What is given at each open, with every default filled in. */
+export interface Settings {
+  readonly durability: Durability;
+  readonly memoryBytes: number;
+  readonly bigints: boolean;
+  readonly threads: number;
+  readonly createIfMissing: boolean;
+  readonly errorIfExists: boolean;
+  readonly readOnly: boolean;
+  readonly memtableShape: MemtableShape;
+}
+
+export function invalid(message: string): OmenError {
+  return new OmenError('OMEN_INVALID_OPTIONS', message);
+}
+
+function integer(value: unknown, name: string, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw invalid(
+      `The option "${name}" is an integer from ${min} to ${max}, not ${String(value)}.`,
+    );
+  }
+  return value;
+}
+
+function flag(value: unknown, name: string, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'boolean') throw invalid(`The option "${name}" is true or false.`);
+  return value;
+}
+
+function parseDurability(value: unknown): Durability {
+  if (value === undefined || value === 'sync') return 'sync';
+  if (value === 'os') return 'os';
+  if (typeof value === 'object' && value !== null && 'intervalMs' in value) {
+    return { intervalMs: integer(value.intervalMs, 'durability.intervalMs', 1, INTERVAL_MS_MAX) };
+  }
+  throw invalid('The option "durability" is "sync", "os" or { intervalMs }.');
+}
+
+function parseMemtable(value: MemtableShape | undefined): MemtableShape {
+  if (value === undefined) return DEFAULT_MEMTABLE;
+  return {
+    entriesMax: integer(value.entriesMax, 'memtable.entriesMax', 64, 2 ** 23),
+    arenaBytes: integer(value.arenaBytes, 'memtable.arenaBytes', 2 ** 16, 2 ** 30) & ~7,
+  };
+}
+
+/** @throws OMEN_INVALID_OPTIONS */
+export function parseSettings(options: OpenOptions): Settings {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.includes(name)) {
+      throw invalid(`There is no option "${name}". Options are ${KNOWN.join(', ')}.`);
+    }
+  }
+  const memory = options.memory ?? Math.floor(totalmem() / 2);
+  return {
+    durability: parseDurability(options.durability),
+    memoryBytes: integer(memory, 'memory', MEMORY_MIN, Number.MAX_SAFE_INTEGER),
+    bigints: flag(options.bigints, 'bigints', false),
+    threads: integer(
+      options.threads ?? Math.min(availableParallelism(), THREADS_MAX),
+      'threads',
+      1,
+      THREADS_MAX,
+    ),
+    createIfMissing: flag(options.createIfMissing, 'createIfMissing', true),
+    errorIfExists: flag(options.errorIfExists, 'errorIfExists', false),
+    readOnly: flag(options.readOnly, 'readOnly', false),
+    memtableShape: parseMemtable(options.memtable),
+  };
+}
+
+/** @throws OMEN_INVALID_OPTIONS */
+export function parseShards(shards: unknown): number {
+  return integer(shards ?? Math.min(availableParallelism(), SHARDS_MAX), 'shards', 1, SHARDS_MAX);
+}

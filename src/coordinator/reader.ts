@@ -1,0 +1,235 @@
+/**
+ * The read side of a client: views of all shards in shared memory, read synchronously.
+ *
+ * - One thread. A view is taken from its port when the shard's version word says that there is a new
+ *   one, always before a watermark is read.
+ * - The control block says which is the oldest view of each shard that this client may still read.
+ *   Snapshots pin theirs; it only moves on when none older is pinned.
+ */
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { hashKey, KeyCodec } from '../schema/key.ts';
+import { collectGarbage } from '../view/collect-garbage.ts';
+import { type Cursor, MergeCursor } from '../view/cursor.ts';
+import {
+  compileReaders,
+  type RowReaders,
+  type ShardSnapshot,
+  ShardView,
+  type ViewMessage,
+} from '../view/shard-view.ts';
+import type { Membership } from './membership.ts';
+import { shardOf } from './partition.ts';
+import type { Iteration } from './range.ts';
+
+/** Replaced segments that a collection may leave behind before one is forced. */
+const RETIRED_BYTES_MAX = 256 * 2 ** 20;
+
+/** One instant of the whole database. */
+export interface Snapshot {
+  readonly shards: readonly ShardSnapshot[];
+  release(): void;
+}
+
+export class Reader {
+  readonly key: KeyCodec;
+  readonly readers: RowReaders;
+  readonly #membership: Membership;
+  readonly #words: Uint32Array;
+  readonly #versionAt: number[];
+  readonly #ports: MessagePort[] = [];
+  readonly #views: (ShardView | null)[];
+  /** For each shard, how many snapshots pin which version. */
+  readonly #pins: Map<number, number>[];
+  readonly #isHash: boolean;
+  #retiredBytes = 0;
+
+  constructor(membership: Membership) {
+    const { schema, bigints, shards, control, partitioning } = membership;
+    this.#membership = membership;
+    this.key = new KeyCodec(schema.key, bigints);
+    this.readers = compileReaders(schema, bigints);
+    this.#words = control.words;
+    this.#versionAt = Array.from({ length: shards }, (_, shard) => control.versionIndex(shard));
+    this.#views = new Array<ShardView | null>(shards).fill(null);
+    this.#pins = Array.from({ length: shards }, () => new Map());
+    this.#isHash = partitioning.kind === 'hash';
+  }
+
+  /** Views of the thread's shards arrive at this port from now on. */
+  setPort(thread: number, port: MessagePort): void {
+    this.#ports[thread] = port;
+    // An idle client takes its views too, or it would keep replaced ones alive.
+    port.on('message', (message: ViewMessage) => this.#adopt(message));
+    port.unref();
+  }
+
+  /** Whether a view of every shard has arrived. */
+  get isComplete(): boolean {
+    this.#drainAll();
+    return this.#views.every((view) => view !== null);
+  }
+
+  #drainAll(): void {
+    for (const port of this.#ports) if (port !== undefined) this.#drain(port);
+  }
+
+  #drain(port: MessagePort): void {
+    for (;;) {
+      const received = receiveMessageOnPort(port);
+      if (received === undefined) return;
+      this.#adopt(received.message as ViewMessage);
+    }
+  }
+
+  #adopt(message: ViewMessage): void {
+    const { shard } = message;
+    const previous = this.#views[shard];
+    const { control, client } = this.#membership;
+    const view = new ShardView(message, this.readers, control.table, previous);
+    this.#views[shard] = view;
+    const oldest = Math.min(view.version, ...this.#pins[shard].keys());
+    control.setSeen(client, shard, oldest);
+    if (previous !== null) this.#countRetired(previous, view);
+  }
+
+  /** Segments that a view let go of are memory that V8 does not count. */
+  #countRetired(previous: ShardView, next: ShardView): void {
+    const kept = new Set(next.runs.flatMap((run) => run.segments));
+    for (const segment of previous.runs.flatMap((run) => run.segments)) {
+      if (!kept.has(segment)) this.#retiredBytes += segment.handle.layout.bodyBytes;
+    }
+    if (this.#retiredBytes < RETIRED_BYTES_MAX) return;
+    this.#retiredBytes = 0;
+    collectGarbage();
+  }
+
+  /** The present view of a shard. */
+  view(shard: number): ShardView {
+    const view = this.#views[shard];
+    if (view !== null && Atomics.load(this.#words, this.#versionAt[shard]) === view.version) {
+      return view;
+    }
+    return this.#newView(shard);
+  }
+
+  #newView(shard: number): ShardView {
+    this.#drain(this.#ports[this.#membership.threadOf[shard]]);
+    const view = this.#views[shard];
+    if (view === null) throw new Error('A client reads only after it has a view of every shard.');
+    return view;
+  }
+
+  #shardOf(hash: number): number {
+    const { shards, partitioning } = this.#membership;
+    if (this.#isHash) return Math.floor((hash * shards) / 4294967296);
+    return shardOf(partitioning, shards, hash, this.key.hi, this.key.lo);
+  }
+
+  get(key: unknown): unknown {
+    const codec = this.key;
+    codec.encode(key);
+    const { hi, lo } = codec;
+    const hash = hashKey(hi, lo);
+    return this.view(this.#shardOf(hash)).get(hash, hi, lo, codec.number);
+  }
+
+  has(key: unknown): boolean {
+    const codec = this.key;
+    codec.encode(key);
+    const { hi, lo } = codec;
+    const hash = hashKey(hi, lo);
+    return this.view(this.#shardOf(hash)).has(hash, hi, lo, codec.number);
+  }
+
+  /** All live keys as they are now: valid until this thread gives up control. */
+  cursorNow(): Cursor {
+    const undecided = this.#undecided();
+    const { shards } = this.#membership;
+    const cursors: Cursor[] = [];
+    for (let shard = 0; shard < shards; shard++) {
+      const { view, visible } = this.view(shard).capture(undecided);
+      cursors.push(view.cursor(visible));
+    }
+    return cursors.length === 1 ? cursors[0] : new MergeCursor(cursors);
+  }
+
+  /** Number of live keys within the bounds, in the time of two look-ups where a shard is one run. */
+  count(iteration: Iteration): number {
+    if (iteration.isEmpty) return 0;
+    const { shards } = this.#membership;
+    const undecided = this.#undecided();
+    let sum = 0;
+    for (let shard = 0; shard < shards; shard++) {
+      const { view, visible } = this.view(shard).capture(undecided);
+      sum += view.count(visible, iteration);
+    }
+    return sum;
+  }
+
+  #undecided(): ReadonlySet<number> {
+    return new Set(this.#membership.control.table.undecided());
+  }
+
+  /**
+   * One instant of the whole database: views, watermarks and undecided batches, read until two
+   * readings agree. What was undecided then stays hidden from the snapshot for ever.
+   */
+  capture(): Snapshot {
+    let before = this.#read();
+    for (;;) {
+      const after = this.#read();
+      if (isSame(before, after)) return this.#pin(after.shards);
+      before = after;
+    }
+  }
+
+  #read(): { undecided: ReadonlySet<number>; shards: ShardSnapshot[] } {
+    const undecided = this.#undecided();
+    const shards = this.#views.map((_, shard) => this.view(shard).capture(undecided));
+    return { undecided, shards };
+  }
+
+  #pin(shards: readonly ShardSnapshot[]): Snapshot {
+    shards.forEach(({ view: { version } }, shard) => {
+      const pins = this.#pins[shard];
+      pins.set(version, (pins.get(version) ?? 0) + 1);
+    });
+    let isHeld = true;
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      for (const [shard, { view }] of shards.entries()) this.#unpin(shard, view.version);
+    };
+    return { shards, release };
+  }
+
+  #unpin(shard: number, version: number): void {
+    const pins = this.#pins[shard];
+    const count = (pins.get(version) ?? 1) - 1;
+    if (count > 0) pins.set(version, count);
+    else pins.delete(version);
+    const current = this.#views[shard]?.version ?? 0;
+    const { control, client } = this.#membership;
+    control.setSeen(client, shard, Math.min(current, ...pins.keys()));
+  }
+
+  /** Gives everything back: the client reads no more. */
+  close(): void {
+    for (const port of this.#ports) port?.close();
+    this.#views.fill(null);
+  }
+}
+
+type Reading = { undecided: ReadonlySet<number>; shards: readonly ShardSnapshot[] };
+
+function isSame(a: Reading, b: Reading): boolean {
+  if (a.undecided.size !== b.undecided.size) return false;
+  for (const ticket of a.undecided) if (!b.undecided.has(ticket)) return false;
+  return a.shards.every(({ view, visible }, shard) => {
+    const other = b.shards[shard];
+    return (
+      view === other.view &&
+      visible.every(({ watermark }, i) => watermark === other.visible[i].watermark)
+    );
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * The coordinator's end of one shard thread: the worker, control calls to it, and its death. A call
+ * never hangs: it is rejected when the thread ends first.
+ */
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type Remote, releaseProxy, transfer, wrap } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { ERRORS, type ErrorCode, OmenError } from '../errors.ts';
+import { Doorbell } from '../ring/doorbell.ts';
+import type { ClientIntroduction } from '../shard-worker/client-link.ts';
+import type { ShardThread as Calls, OpenShards } from '../shard-worker/control-plane.ts';
+import type { RecoveredShard } from '../shard-worker/replay.ts';
+import type { Control } from '../view/control.ts';
+
+/** Gives an error that crossed a thread its class back. */
+function revive(error: unknown): OmenError {
+  if (error instanceof OmenError) return error;
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const known = typeof code === 'string' && code in ERRORS;
+  return new OmenError(known ? (code as ErrorCode) : 'OMEN_SHARD_FAILED', String(message), {
+    cause: error,
+  });
+}
+
+export class ShardThread {
+  readonly thread: number;
+  readonly #worker: Worker;
+  readonly #calls: Remote<Calls>;
+  readonly #control: Control;
+  readonly #doorbell: Doorbell;
+  readonly #death: Promise<never>;
+  #isClosing = false;
+  #underWay = 0;
+
+  /** @param onDeath called once, unless the thread ends because it was closed */
+  constructor(thread: number, control: Control, onDeath: (reason: string) => void) {
+    this.thread = thread;
+    this.#control = control;
+    this.#doorbell = new Doorbell(control.memory, control.threadDoorbellAt(thread));
+    const entry = new URL(`../shard-worker/main${extname(import.meta.url)}`, import.meta.url);
+    this.#worker = new Worker(entry, { name: `omendb-shards-${thread}` });
+    this.#calls = wrap<Calls>(nodeEndpoint(this.#worker));
+    let reason = 'The thread exited.';
+    this.#worker.on('error', (error) => {
+      reason = error instanceof Error ? error.message : String(error);
+    });
+    this.#death = new Promise((_, reject) => {
+      this.#worker.once('exit', () => {
+        reject(new OmenError('OMEN_SHARD_FAILED', `Shard thread ${thread} ended: ${reason}`));
+        if (!this.#isClosing) onDeath(reason);
+      });
+    });
+    // Whoever waits for a call hears of it; without one there is nobody to tell.
+    this.#death.catch(() => {});
+  }
+
+  async #call<T>(invoke: (calls: Remote<Calls>) => Promise<T>, isServing = true): Promise<T> {
+    if (this.#underWay++ === 0) this.#worker.ref();
+    try {
+      const answer = invoke(this.#calls);
+      if (isServing) {
+        this.#control.addRequest(this.thread);
+        this.#doorbell.ring();
+      }
+      return await Promise.race([answer, this.#death]);
+    } catch (error) {
+      throw revive(error);
+    } finally {
+      if (--this.#underWay === 0) this.#worker.unref();
+    }
+  }
+
+  open(options: OpenShards): Promise<RecoveredShard[]> {
+    return this.#call((calls) => calls.open(options) as Promise<RecoveredShard[]>, false);
+  }
+
+  start(committed: readonly string[]): Promise<void> {
+    return this.#call((calls) => calls.start(committed));
+  }
+
+  addClient(introduction: ClientIntroduction): Promise<void> {
+    return this.#call((calls) => calls.addClient(transfer(introduction, [introduction.views])));
+  }
+
+  removeClient(client: number): Promise<void> {
+    return this.#call((calls) => calls.removeClient(client));
+  }
+
+  serve(): Promise<void> {
+    return this.#call((calls) => calls.serve());
+  }
+
+  flush(): Promise<void> {
+    return this.#call((calls) => calls.flush());
+  }
+
+  compact(): Promise<void> {
+    return this.#call((calls) => calls.compact());
+  }
+
+  /** Shuts the thread down by request, then ends it. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    try {
+      await this.#call((calls) => calls.close());
+    } finally {
+      await this.terminate();
+    }
+  }
+
+  async terminate(): Promise<void> {
+    this.#isClosing = true;
+    this.#calls[releaseProxy]();
+    await this.#worker.terminate();
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The thread that called `open`: it starts the shard threads, decides the batches that recovery found,
+ * introduces clients, and reopens by recovery the shards of a thread that died. It is not in the way
+ * of any read or write.
+ */
+import { randomBytes } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import { MessageChannel, threadId } from 'node:worker_threads';
+import { OmenError } from '../errors.ts';
+import { createRing } from '../ring/ring.ts';
+import type { OpenShards } from '../shard-worker/control-plane.ts';
+import { decideBatches } from '../shard-worker/decide-batches.ts';
+import {
+  type LinkMemory,
+  REQUEST_RING_BYTES,
+  RESPONSE_RING_BYTES,
+} from '../shard-worker/protocol.ts';
+import type { Epoch } from '../shard-worker/records.ts';
+import type { RecoveredShard } from '../shard-worker/replay.ts';
+import { realStorage } from '../storage/real.ts';
+import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
+import { CLIENTS_MAX, Control, createControl } from '../view/control.ts';
+import { Client, type Connection } from './client.ts';
+import { type Identity, openIdentity, shardDirectory } from './identity.ts';
+import { type Lock, takeLock } from './lock.ts';
+import type { Membership, MembershipData } from './membership.ts';
+import { type OpenOptions, parseSettings, type Settings } from './options.ts';
+import { ShardThread } from './shard-thread.ts';
+
+/** What the supervisor tells a client, in this thread or another. */
+export interface ClientFace {
+  connect(connection: Connection): void;
+  abandon(thread: number, reason: string): void;
+  refuse(thread: number, error: OmenError): void;
+  close(reason: string): void;
+}
+
+const DECISION_WAIT_MS = 5000;
+
+/** Databases opened by this thread, by database id: `attach` looks here. */
+export const openHere = new Map<string, Supervisor>();
+
+function newLinkMemory(): LinkMemory {
+  return {
+    requests: createRing(REQUEST_RING_BYTES),
+    responses: createRing(RESPONSE_RING_BYTES),
+    completed: new SharedArrayBuffer(128),
+  };
+}
+
+function makePath(path: string): void {
+  if (realStorage.exists(path)) return;
+  makePath(dirname(path));
+  realStorage.makeDirectory(path);
+}
+
+export class Supervisor {
+  readonly path: string;
+  readonly identity: Identity;
+  readonly settings: Settings;
+  readonly control: Control;
+  /** What recovery found, for reports. */
+  recovered: readonly RecoveredShard[] = [];
+  readonly #lock: Lock;
+  readonly #epoch: Epoch;
+  readonly #threads: ShardThread[] = [];
+  readonly #threadOf: number[];
+  readonly #clients = new Map<number, ClientFace>();
+  #isClosing = false;
+
+  private constructor(path: string, identity: Identity, settings: Settings, lock: Lock) {
+    this.path = path;
+    this.identity = identity;
+    this.settings = settings;
+    this.control = new Control(createControl());
+    this.#lock = lock;
+    const epoch = randomBytes(8);
+    this.#epoch = { lo: epoch.readUInt32LE(0), hi: epoch.readUInt32LE(4) };
+    const threads = Math.min(settings.threads, identity.shards);
+    this.#threadOf = Array.from({ length: identity.shards }, (_, shard) => shard % threads);
+  }
+
+  /** @throws every code of an open: see `open` */
+  static async open(directory: string, options: OpenOptions): Promise<Supervisor> {
+    const settings = parseSettings(options);
+    const path = resolve(directory);
+    if (!realStorage.exists(path)) {
+      if (!settings.createIfMissing || settings.readOnly) {
+        throw new OmenError('OMEN_NOT_FOUND', `There is no directory ${path}.`);
+      }
+      makePath(path);
+    }
+    const lock = await takeLock(path, settings.readOnly);
+    try {
+      const identity = openIdentity(realStorage, path, options, settings);
+      const supervisor = new Supervisor(path, identity, settings, lock);
+      await supervisor.#startAll();
+      openHere.set(identity.databaseId, supervisor);
+      return supervisor;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  async #startAll(): Promise<void> {
+    const count = Math.max(...this.#threadOf) + 1;
+    for (let thread = 0; thread < count; thread++) this.#threads.push(this.#newThread(thread));
+    try {
+      const found = await Promise.all(
+        this.#threads.map((shards) => shards.open(this.#openShards(shards.thread))),
+      );
+      this.recovered = found.flat();
+      const committed = [...decideBatches(this.recovered)];
+      await Promise.all(this.#threads.map((shards) => shards.start(committed)));
+    } catch (error) {
+      this.#isClosing = true;
+      await Promise.all(this.#threads.map((shards) => shards.terminate()));
+      throw error;
+    }
+  }
+
+  #newThread(thread: number): ShardThread {
+    return new ShardThread(thread, this.control, (reason) => {
+      if (!this.#isClosing) void this.#reopen(thread, reason);
+    });
+  }
+
+  #shardsOf(thread: number): number[] {
+    return this.#threadOf.flatMap((owner, shard) => (owner === thread ? [shard] : []));
+  }
+
+  #openShards(thread: number): OpenShards {
+    const { identity, settings } = this;
+    const shards = this.#shardsOf(thread).map((shard) => {
+      return { shard, directory: shardDirectory(this.path, shard) };
+    });
+    return {
+      thread,
+      shards,
+      control: this.control.memory,
+      schema: identity.schema,
+      databaseId: identity.databaseId,
+      epoch: this.#epoch,
+      durability: settings.durability,
+      memtableShape: settings.memtableShape,
+      memoryBytes: settings.memoryBytes / identity.shards,
+      readOnly: settings.readOnly,
+    };
+  }
+
+  /** Connects the thread that opened the database, then lets the shards serve. */
+  async firstClient(): Promise<Client> {
+    const client = new Client(this.membership(this.#takeNumber()));
+    await this.addClient(client.membership.client, faceOf(client));
+    await Promise.all(this.#threads.map((shards) => shards.serve()));
+    while (!client.reader.isComplete) await new Promise((next) => setImmediate(next));
+    return client;
+  }
+
+  #takeNumber(): number {
+    for (let client = 0; client < CLIENTS_MAX; client++)
+      if (!this.#clients.has(client)) return client;
+    throw new OmenError('OMEN_ATTACH_FAILED', `At most ${CLIENTS_MAX} threads can be attached.`);
+  }
+
+  membership(client: number): Membership {
+    return { ...this.membershipData(client), control: this.control };
+  }
+
+  membershipData(client: number): MembershipData {
+    const { identity, settings, path } = this;
+    const { entriesMax, arenaBytes } = settings.memtableShape;
+    return {
+      client,
+      path,
+      databaseId: identity.databaseId,
+      schema: identity.schema,
+      bigints: settings.bigints,
+      readOnly: settings.readOnly,
+      shards: identity.shards,
+      partitioning: identity.partitioning,
+      threadOf: this.#threadOf,
+      memoryBytes: settings.memoryBytes,
+      operationsMax: Math.floor(entriesMax / 2),
+      batchBytesMax: Math.floor(arenaBytes / 4),
+    };
+  }
+
+  /** Takes a number for a client that attaches, before it is told anything. */
+  reserveClient(face: ClientFace): number {
+    const client = this.#takeNumber();
+    this.#clients.set(client, face);
+    return client;
+  }
+
+  async addClient(client: number, face: ClientFace): Promise<void> {
+    this.#clients.set(client, face);
+    for (const shards of this.#threads) await this.#introduce(client, face, shards);
+  }
+
+  async #introduce(client: number, face: ClientFace, shards: ShardThread): Promise<void> {
+    const memory = newLinkMemory();
+    const { port1, port2 } = new MessageChannel();
+    await shards.addClient({ client, memory, views: port1 });
+    face.connect({ thread: shards.thread, memory, views: port2 });
+  }
+
+  /** The client is gone, by request or because its thread ended. Batches it left open are aborted. */
+  removeClient(client: number): void {
+    if (!this.#clients.delete(client) || this.#isClosing) return;
+    const { table } = this.control;
+    for (const ticket of table.undecided()) {
+      if (table.isFilled(ticket) && table.owner(ticket).client === client) table.abort(ticket);
+    }
+    for (const shards of this.#threads) shards.removeClient(client).catch(() => {});
+  }
+
+  /** Recovers the shards of a thread that died, in a new thread, and connects every client to it. */
+  async #reopen(thread: number, reason: string): Promise<void> {
+    const shards = this.#shardsOf(thread);
+    for (const shard of shards) this.control.setState(shard, 'failed');
+    this.#abortBatchesOf(shards);
+    for (const face of this.#clients.values()) face.abandon(thread, reason);
+    const next = this.#newThread(thread);
+    this.#threads[thread] = next;
+    try {
+      const found = await next.open(this.#openShards(thread));
+      const committed = await this.#committedOf(found);
+      await next.start(committed);
+      for (const shard of shards) this.control.table.settleDecided(shard);
+      for (const [client, face] of this.#clients) await this.#introduce(client, face, next);
+      await next.serve();
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      const refusal = new OmenError(
+        'OMEN_SHARD_FAILED',
+        `The shards ${shards.join(', ')} could not be recovered: ${cause} Reads go on.`,
+        { cause: error },
+      );
+      for (const face of this.#clients.values()) face.refuse(thread, refusal);
+    }
+  }
+
+  /** What the dead thread had not voted for, it cannot vouch for. */
+  #abortBatchesOf(shards: readonly number[]): void {
+    const { table } = this.control;
+    for (const ticket of table.undecided()) {
+      const isOpen = shards.some(
+        (shard) => table.involves(ticket, shard) && !table.hasVoted(ticket, shard),
+      );
+      if (isOpen) table.abort(ticket);
+    }
+  }
+
+  /** Outcomes of the parts that recovery found while other threads live: the table knows them. */
+  async #committedOf(found: readonly RecoveredShard[]): Promise<string[]> {
+    const { table } = this.control;
+    const committed: string[] = [];
+    const deadline = performance.now() + DECISION_WAIT_MS;
+    for (const { batch, ticket } of found.flatMap(({ undecided }) => undecided)) {
+      while (table.state(ticket) === UNDECIDED && performance.now() < deadline) {
+        await new Promise((next) => setImmediate(next));
+      }
+      table.abort(ticket);
+      if (table.state(ticket) === COMMITTED) committed.push(batch);
+    }
+    return committed;
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(this.#threads.map((shards) => shards.flush()));
+  }
+
+  async compact(): Promise<void> {
+    await Promise.all(this.#threads.map((shards) => shards.compact()));
+  }
+
+  /** Names the database for `attach` in another thread of this process. */
+  get handle(): { readonly databaseId: string; readonly threadId: number } {
+    return { databaseId: this.identity.databaseId, threadId };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    openHere.delete(this.identity.databaseId);
+    for (const face of this.#clients.values()) face.close('The database was closed.');
+    const outcomes = await Promise.allSettled(this.#threads.map((shards) => shards.close()));
+    await this.#lock.release();
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}
+
+/** A client of this same thread. */
+export function faceOf(client: Client): ClientFace {
+  return {
+    connect: (connection) => client.connect(connection),
+    abandon: (thread, reason) => client.writer.abandon(thread, reason),
+    refuse: (thread, error) => client.writer.refuse(thread, error),
+    close: (reason) => client.close(reason),
+  };
+}

@@ -1,0 +1,444 @@
+/**
+ * The write side of a client: encodes operations, sends them to the shards that own the keys, in the
+ * order they were made, and settles each one's promise.
+ *
+ * - One thread. What finds no room in a ring waits in `#backlog`; while anything waits there, later
+ *   writes queue behind it, so that one client's writes keep their order.
+ * - A batch across shards takes its ticket only when every part fits into its ring at once: other
+ *   batches wait for the parts of a ticket once it is taken.
+ * - While something is in flight, a ref'd timer keeps the process alive: waiting in shared memory
+ *   does not.
+ */
+import { OmenError } from '../errors.ts';
+import { Doorbell } from '../ring/doorbell.ts';
+import { hashKey, KeyCodec } from '../schema/key.ts';
+import { RowEncoder } from '../schema/row.ts';
+import {
+  MESSAGE_BYTES_MAX,
+  MESSAGE_HEADER_BYTES,
+  REQUEST_RING_BYTES,
+  WRITE_BATCH,
+  WRITE_DEL,
+  WRITE_PUT,
+  WRITE_STAGE,
+  WRITE_STAGED,
+} from '../shard-worker/protocol.ts';
+import { DEL, OPERATION_BYTES, PUT } from '../shard-worker/records.ts';
+import { Link, type Settler } from './link.ts';
+import type { Membership } from './membership.ts';
+import { shardOf } from './partition.ts';
+
+/** Writes that wait for room, beyond which they are rejected. */
+const BACKLOG_MAX = 65_536;
+const BACKLOG_BYTES_MAX = 64 * 2 ** 20;
+const KEEP_ALIVE_MS = 2 ** 30;
+
+/** One operation of a batch. */
+export type BatchOperation =
+  | { readonly type: 'put'; readonly key: unknown; readonly value: unknown }
+  | { readonly type: 'del'; readonly key: unknown };
+
+interface Task {
+  readonly bytes: number;
+  /** True when wholly sent; false: there is no room yet. */
+  attempt(): boolean;
+  reject(error: OmenError): void;
+}
+
+/** The operations of a batch for one shard, encoded. */
+interface Part {
+  readonly shard: number;
+  words: Uint32Array;
+  bytes: number;
+  operations: number;
+}
+
+export class Writer {
+  readonly #membership: Membership;
+  readonly #key: KeyCodec;
+  readonly #row: RowEncoder;
+  readonly #doorbell: Doorbell;
+  readonly #links: Link[] = [];
+  readonly #batches = new Map<number, Settler & { readonly shards: readonly number[] }>();
+  #backlog: Task[] = [];
+  #backlogBytes = 0;
+  #waiters: (() => void)[] = [];
+  #nextRequest = 1;
+  #isListening = false;
+  #keepAlive: NodeJS.Timeout | null = null;
+  #closed: OmenError | null = null;
+
+  constructor(membership: Membership) {
+    this.#membership = membership;
+    const { control, client, schema, bigints } = membership;
+    this.#key = new KeyCodec(schema.key, bigints);
+    this.#row = new RowEncoder(schema);
+    this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
+  }
+
+  setLink(link: Link): void {
+    this.#links[link.thread] = link;
+    this.#pump();
+  }
+
+  /** A link for this writer. */
+  newLink(thread: number, memory: ConstructorParameters<typeof Link>[1]): Link {
+    return new Link(thread, memory, this.#membership.control, {
+      batchDone: (request) => this.#settleBatch(request, null),
+      batchFailed: (request, error) => this.#settleBatch(request, error),
+    });
+  }
+
+  #settleBatch(request: number, error: OmenError | null): void {
+    const batch = this.#batches.get(request);
+    this.#batches.delete(request);
+    if (error === null) batch?.resolve();
+    else batch?.reject(error);
+  }
+
+  get inFlight(): number {
+    let sum = this.#batches.size + this.#backlog.length;
+    for (const link of this.#links) sum += link.inFlight;
+    return sum;
+  }
+
+  /** Resolves when writes find room again. */
+  ready(): Promise<void> {
+    if (this.#closed !== null) return Promise.reject(this.#closed);
+    if (this.#backlog.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  put(key: unknown, row: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      this.#key.encode(key);
+      const rowBytes = this.#row.encode(row);
+      this.#write(WRITE_PUT, rowBytes, { resolve, reject });
+    });
+  }
+
+  del(key: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      this.#key.encode(key);
+      this.#write(WRITE_DEL, 0, { resolve, reject });
+    });
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closed !== null) throw this.#closed;
+  }
+
+  #shardOfKey(): number {
+    const { hi, lo } = this.#key;
+    const { partitioning, shards } = this.#membership;
+    return shardOf(partitioning, shards, hashKey(hi, lo), hi, lo);
+  }
+
+  #linkOf(shard: number): Link {
+    return this.#links[this.#membership.threadOf[shard]];
+  }
+
+  /** Sends the operation that stands in the codecs. */
+  #write(op: number, rowBytes: number, settler: Settler): void {
+    const shard = this.#shardOfKey();
+    const link = this.#linkOf(shard);
+    const bytes = MESSAGE_HEADER_BYTES + rowBytes;
+    if (this.#backlog.length === 0 && link.hasPlace && bytes <= link.ring.maxFrameBytes) {
+      const at = link.ring.reserve(bytes);
+      if (at >= 0) {
+        this.#fill(link.ring.u32, at >>> 2, op, shard, rowBytes);
+        link.sent(settler);
+        this.#listen();
+        return;
+      }
+    }
+    const message = new Uint8Array(Math.ceil(bytes / 8) * 8);
+    this.#fill(new Uint32Array(message.buffer), 0, op, shard, rowBytes);
+    this.#enqueue(this.#messageTask(shard, message, settler));
+  }
+
+  #fill(words: Uint32Array, at: number, op: number, shard: number, rowBytes: number): void {
+    words[at] = op | (shard << 8);
+    words[at + 1] = rowBytes;
+    words[at + 2] = this.#key.lo;
+    words[at + 3] = this.#key.hi;
+    const row = this.#row.views.u32;
+    const rowWords = (rowBytes + 3) >>> 2;
+    if (rowWords > 64) {
+      words.set(row.subarray(0, rowWords), at + 4);
+      return;
+    }
+    for (let i = 0; i < rowWords; i++) words[at + 4 + i] = row[i];
+  }
+
+  /** A task that sends one message to a shard, in a frame or in chunks. */
+  #messageTask(shard: number, message: Uint8Array, settler: Settler | null): Task {
+    let hasBegun = false;
+    return {
+      bytes: message.length,
+      reject: (error) => settler?.reject(error),
+      attempt: () => {
+        const link = this.#linkOf(shard);
+        if (link.refusal !== null) {
+          settler?.reject(link.refusal);
+          return true;
+        }
+        if (!hasBegun && !link.hasPlace) return false;
+        if (message.length > link.ring.maxFrameBytes) {
+          hasBegun = true;
+          return link.sendChunks(message, settler);
+        }
+        const at = link.ring.reserve(message.length);
+        if (at < 0) return false;
+        link.ring.u8.set(message, at);
+        link.sent(settler);
+        return true;
+      },
+    };
+  }
+
+  #enqueue(task: Task): void {
+    const isOver =
+      this.#backlog.length >= BACKLOG_MAX || this.#backlogBytes + task.bytes > BACKLOG_BYTES_MAX;
+    // One that is too large alone still goes through an empty backlog.
+    if (isOver && this.#backlog.length > 0) {
+      task.reject(
+        new OmenError(
+          'OMEN_BACKPRESSURE',
+          `${this.#backlog.length} writes wait for room. Await db.ready() before writing more.`,
+        ),
+      );
+      return;
+    }
+    this.#backlog.push(task);
+    this.#backlogBytes += task.bytes;
+    this.#pump();
+    this.#listen();
+  }
+
+  /** Sends what waits, in order, as far as there is room. */
+  #pump(): void {
+    let sent = 0;
+    while (sent < this.#backlog.length && this.#backlog[sent].attempt()) {
+      this.#backlogBytes -= this.#backlog[sent].bytes;
+      sent++;
+    }
+    if (sent === 0) return;
+    this.#backlog = this.#backlog.slice(sent);
+    if (this.#backlog.length > 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  /**
+   * All operations or none, across shards.
+   * @throws OMEN_INVALID_BATCH, OMEN_ROW_TOO_LARGE, and what `put` throws: nothing is sent then
+   */
+  batch(operations: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      const parts = this.#encodeParts(operations);
+      const settler = { resolve, reject };
+      if (parts.length === 0) resolve();
+      else if (parts.length === 1) this.#sendSingle(parts[0], settler);
+      else this.#sendParts(parts, settler);
+    });
+  }
+
+  #encodeParts(operations: unknown): Part[] {
+    if (!Array.isArray(operations)) {
+      throw new OmenError('OMEN_INVALID_BATCH', 'A batch is an array of operations.');
+    }
+    const parts = new Map<number, Part>();
+    for (const [i, operation] of operations.entries()) {
+      const type = operation?.type;
+      if (type !== 'put' && type !== 'del') {
+        throw new OmenError(
+          'OMEN_INVALID_BATCH',
+          `Operation ${i} has type ${JSON.stringify(type)}; use { type: 'put', key, value } or { type: 'del', key }.`,
+        );
+      }
+      this.#key.encode(operation.key);
+      const rowBytes = type === 'put' ? this.#row.encode(operation.value) : 0;
+      this.#addOperation(parts, type === 'put' ? PUT : DEL, rowBytes);
+    }
+    return [...parts.values()].sort((a, b) => a.shard - b.shard);
+  }
+
+  #addOperation(parts: Map<number, Part>, type: number, rowBytes: number): void {
+    const shard = this.#shardOfKey();
+    let part = parts.get(shard);
+    if (part === undefined) {
+      part = { shard, words: new Uint32Array(1024), bytes: MESSAGE_HEADER_BYTES, operations: 0 };
+      parts.set(shard, part);
+    }
+    const bytes = OPERATION_BYTES + ((rowBytes + 7) & ~7);
+    const { operationsMax, batchBytesMax } = this.#membership;
+    if (
+      part.bytes + bytes > Math.min(MESSAGE_BYTES_MAX, batchBytesMax) ||
+      part.operations >= operationsMax
+    ) {
+      throw new OmenError(
+        'OMEN_ROW_TOO_LARGE',
+        `The batch is too large for shard ${shard}: at most ${operationsMax} operations and ` +
+          `${Math.min(MESSAGE_BYTES_MAX, batchBytesMax)} bytes. Split it.`,
+      );
+    }
+    if (part.bytes + bytes > 4 * part.words.length) {
+      const grown = new Uint32Array(2 ** Math.ceil(Math.log2((part.bytes + bytes) / 4)));
+      grown.set(part.words.subarray(0, part.bytes >>> 2));
+      part.words = grown;
+    }
+    this.#fill(part.words, part.bytes >>> 2, type, 0, rowBytes);
+    part.bytes += bytes;
+    part.operations++;
+  }
+
+  #sendSingle(part: Part, settler: Settler): void {
+    const { words, bytes, shard, operations } = part;
+    words[0] = WRITE_BATCH | (shard << 8);
+    words[1] = operations;
+    words[2] = 0;
+    words[3] = 0;
+    const message = new Uint8Array(words.buffer, 0, bytes);
+    const task = this.#messageTask(shard, message, settler);
+    if (this.#backlog.length > 0 || !task.attempt()) this.#enqueue(task);
+    else this.#listen();
+  }
+
+  /**
+   * A batch across shards. Parts that may not all fit into a ring at once are staged at their shards
+   * first, so that the messages that carry the ticket are small.
+   */
+  #sendParts(parts: readonly Part[], settler: Settler): void {
+    const request = this.#nextRequest++ >>> 0;
+    const frameMax = REQUEST_RING_BYTES / (8 * parts.length);
+    const staged = parts.filter(({ bytes }) => bytes > frameMax);
+    for (const { words, bytes, shard, operations } of staged) {
+      words[0] = WRITE_STAGE | (shard << 8);
+      words[1] = operations;
+      words[2] = 0;
+      words[3] = request;
+      this.#enqueue(this.#messageTask(shard, new Uint8Array(words.buffer, 0, bytes), null));
+    }
+    const batch = { ...settler, shards: parts.map(({ shard }) => shard) };
+    const task: Task = {
+      bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+      reject: settler.reject,
+      attempt: () => this.#attemptParts(parts, new Set(staged), request, batch),
+    };
+    if (this.#backlog.length > 0 || !task.attempt()) this.#enqueue(task);
+    else this.#listen();
+  }
+
+  #attemptParts(
+    parts: readonly Part[],
+    staged: ReadonlySet<Part>,
+    request: number,
+    batch: Settler & { readonly shards: readonly number[] },
+  ): boolean {
+    const { control, client } = this.#membership;
+    const links = parts.map(({ shard }) => this.#linkOf(shard));
+    const refusal = links.find((link) => link.refusal !== null)?.refusal;
+    if (refusal) {
+      batch.reject(refusal);
+      return true;
+    }
+    const needed = new Map<Link, number>();
+    parts.forEach((part, i) => {
+      // Twice, and a header: a frame may be preceded by a pad of nearly its own length.
+      const bytes = 2 * (staged.has(part) ? MESSAGE_HEADER_BYTES : part.bytes) + 64;
+      needed.set(links[i], (needed.get(links[i]) ?? 0) + bytes);
+    });
+    for (const [link, bytes] of needed) {
+      if (!link.hasPlaces(parts.length) || link.ring.freeBytes() < bytes) return false;
+    }
+    const ticket = control.table.take(batch.shards, client, request);
+    if (ticket === 0) return false;
+    this.#batches.set(request, batch);
+    parts.forEach((part, i) => {
+      const { words, shard, operations } = part;
+      const isStaged = staged.has(part);
+      words[0] = (isStaged ? WRITE_STAGED : WRITE_BATCH) | (shard << 8);
+      words[1] = operations;
+      words[2] = ticket;
+      words[3] = request;
+      const wordCount = (isStaged ? MESSAGE_HEADER_BYTES : part.bytes) >>> 2;
+      const at = links[i].ring.reserve(4 * wordCount) >>> 2;
+      links[i].ring.u32.set(words.subarray(0, wordCount), at);
+      links[i].sent(null);
+    });
+    return true;
+  }
+
+  /** Waits, without blocking the thread, for whatever is in flight. */
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    this.#keepAlive ??= setInterval(() => {}, KEEP_ALIVE_MS);
+    this.#keepAlive.ref();
+    this.#wait();
+  }
+
+  #wait(): void {
+    const seen = this.#doorbell.read();
+    this.receive();
+    if (this.inFlight === 0) {
+      this.#isListening = false;
+      this.#keepAlive?.unref();
+      return;
+    }
+    const rung = this.#doorbell.sleepAsync(seen);
+    if (rung === undefined) setImmediate(() => this.#wait());
+    else rung.then(() => this.#wait());
+  }
+
+  /** Settles what has been answered, then sends what waited for room. */
+  receive(): void {
+    for (const link of this.#links) link?.receive();
+    if (this.#backlog.length > 0) this.#pump();
+  }
+
+  /** The thread is gone: what it had not answered has an unknown outcome. */
+  abandon(thread: number, reason: string): void {
+    this.#links[thread]?.abandon(reason);
+    const { threadOf } = this.#membership;
+    for (const [request, batch] of this.#batches) {
+      if (!batch.shards.some((shard) => threadOf[shard] === thread)) continue;
+      this.#batches.delete(request);
+      batch.reject(
+        new OmenError('OMEN_OUTCOME_UNKNOWN', `A shard thread of the batch ended: ${reason}`),
+      );
+    }
+  }
+
+  /** The thread did not come back: writes to its shards are refused. */
+  refuse(thread: number, error: OmenError): void {
+    const link = this.#links[thread];
+    if (link === undefined) return;
+    link.refusal = error;
+    this.#pump();
+  }
+
+  /** Refuses everything from now on; what waits is rejected. */
+  close(error: OmenError): void {
+    this.#closed = error;
+    for (const task of this.#backlog) task.reject(error);
+    this.#backlog = [];
+    for (const resolve of this.#waiters) resolve();
+    this.#waiters = [];
+    if (this.#keepAlive !== null) clearInterval(this.#keepAlive);
+  }
+
+  /** Resolves when nothing is in flight. */
+  async drained(): Promise<void> {
+    while (this.inFlight > 0) {
+      this.#listen();
+      await new Promise((resolve) => setImmediate(resolve));
+      this.receive();
+    }
+  }
+}

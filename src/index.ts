@@ -1,0 +1,17 @@
+/** OmenDB: the public API. */
+
+export type { Handle } from './coordinator/attach.ts';
+export {
+  attach,
+  type BatchOperation,
+  Database,
+  open,
+  type ScanOptions,
+} from './coordinator/database.ts';
+export type { OpenOptions } from './coordinator/options.ts';
+export type { PartitionOption } from './coordinator/partition.ts';
+export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
+export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/row-types.ts';
+export type { ShardStats, Stats } from './coordinator/stats.ts';
+export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
+export type { Durability } from './shard-worker/host.ts';
