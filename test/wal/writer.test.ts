@@ -76,6 +76,19 @@ test('a durable commit is one write and one datasync, each frame on blocks of it
   t.is(writer.fileBytes, 3 * BLOCK_BYTES);
 });
 
+test('behind a frame its last block is filled with zeros', (t) => {
+  const storage = new CrashStorage();
+  const writer = published(storage);
+  const group = groupOf(4000);
+  group.views.u8.fill(9, 48, 4040);
+  writer.append(group, true);
+  group.reserve(8);
+  writer.append(group, true);
+  const block = new Uint8Array(BLOCK_BYTES);
+  storage.open(PATH, 'read').read(block, 2 * BLOCK_BYTES);
+  t.true(block.subarray(48).every((byte) => byte === 0));
+});
+
 test('what has nothing to do does nothing', (t) => {
   const storage = new CrashStorage();
   const writer = published(storage);
