@@ -16,7 +16,9 @@ import {
   NODE_DOUBLES,
   NODE_MASK,
   NODE_WORDS,
+  recordsOf,
   SCALE,
+  SEPARATED_CELLS_MAX,
   START,
   wordsOf,
 } from './model.ts';
@@ -33,33 +35,37 @@ export function checkModel(model: Model, keyCount: number): void {
   if (!isCount(model.windowMax, 2 * epsilon + 1)) refuse('windowMax is out of range');
   if (!isCount(model.leafCount, cells.length + keyCount)) refuse('leafCount is out of range');
   if (!isCount(model.depth, DEPTH_MAX)) refuse('depth is out of range');
-  const nodeCount = nodes.length / NODE_DOUBLES;
-  if (!isCount(nodeCount, NODE_MASK) || nodeCount === 0) refuse('a node is cut off');
+  const records = nodes.length / NODE_DOUBLES;
+  if (!isCount(records, NODE_MASK) || records === 0) refuse('a node is cut off');
   const words = wordsOf(nodes);
-  if (words[CELLS] === 0) refuse('the root has no cells');
-  const levels = new Uint8Array(nodeCount);
+  /** Of each record that begins a node some cell leads to, its level. */
+  const levels = new Uint8Array(records);
   levels[0] = 1;
   let cellsRead = 0;
-  for (let node = 0; node < nodeCount; node++) {
-    if (levels[node] === 0) refuse(`no cell is node ${node}`);
-    if (words[NODE_WORDS * node + CELLS] === 0) {
-      const start = words[NODE_WORDS * node + START];
-      const end = words[NODE_WORDS * node + FIRST_CELL];
-      if (start > end || end > keyCount) refuse(`node ${node} is of no keys`);
-      continue;
-    }
-    checkLine(model, node);
-    cellsRead = checkCells(model, words, levels, node, cellsRead);
+  let next = 0;
+  for (let record = 0; record < records; record++) {
+    if ((levels[record] === 0) === (record === next)) refuse(`record ${record} is no node`);
+    if (record < next) continue;
+    next += checkNode(model, words, record);
+    if (next > records) refuse('separators are cut off');
+    cellsRead = checkCells(model, words, levels, record, cellsRead);
   }
   if (cellsRead !== cells.length) refuse('there are cells of no node');
 }
 
-/** The numbers of a node with cells. */
-function checkLine({ form, nodes }: Model, node: number): void {
-  const scale = nodes[NODE_DOUBLES * node + SCALE];
-  if (!(scale > 0 && scale < Infinity)) refuse(`the scale of node ${node} is ${scale}`);
+/** A node by itself. Returns how many records it takes. */
+function checkNode({ form, nodes }: Model, words: Uint32Array, node: number): number {
+  const count = words[NODE_WORDS * node + CELLS];
+  if (count === 0) refuse(`node ${node} has no cells`);
   const base = nodes[NODE_DOUBLES * node + BASE];
   if (form === 'f64' && !Number.isFinite(base)) refuse(`the base of node ${node} is ${base}`);
+  const scale = nodes[NODE_DOUBLES * node + SCALE];
+  if (!(scale >= 0 && scale < Infinity)) refuse(`the scale of node ${node} is ${scale}`);
+  const isSeparated = scale === 0;
+  if (isSeparated && (count > SEPARATED_CELLS_MAX || (count & (count - 1)) !== 0)) {
+    refuse(`node ${node} cannot have ${count} cells`);
+  }
+  return recordsOf(count, isSeparated);
 }
 
 /** The cells of a node, which follow those of the nodes before it. Returns where they end. */

@@ -9,12 +9,15 @@
  */
 import { strict as assert } from 'node:assert';
 import {
+  BASE,
   CELLS,
+  cellBySeparators,
   EDGE,
   FIRST_CELL,
   IS_NODE,
   type Model,
   NODE_MASK,
+  SCALE,
   START,
   wordsOf,
 } from './model.ts';
@@ -31,7 +34,6 @@ export class F64Index {
   readonly #nodes: Float64Array;
   readonly #words: Uint32Array;
   readonly #cells: Uint32Array;
-  readonly #halvingStop: number;
 
   /** @param model trained on these keys; null only for no keys */
   constructor(keys: Float64Array, count: number, model: Model | null) {
@@ -42,7 +44,6 @@ export class F64Index {
     this.#nodes = model?.nodes ?? NOTHING;
     this.#words = wordsOf(this.#nodes);
     this.#cells = model?.cells ?? NO_CELLS;
-    this.#halvingStop = 2 * (model?.epsilon ?? 1);
   }
 
   /** The position of a key, or −1. */
@@ -63,10 +64,16 @@ export class F64Index {
     const cells = this.#cells;
     let node = 0;
     for (;;) {
-      let x = (key - nodes[4 * node]) * nodes[4 * node + 1];
       const count = words[8 * node + CELLS];
-      if (!(x > 0)) x = 0;
-      else if (x >= count) x = count - EDGE;
+      const scale = nodes[4 * node + SCALE];
+      let x = 0;
+      if (scale > 0) {
+        x = (key - nodes[4 * node + BASE]) * scale;
+        if (!(x > 0)) x = 0;
+        else if (x >= count) x = count - EDGE;
+      } else {
+        x = cellBySeparators(nodes, node, count, key) + 0.5;
+      }
       const cell = x >>> 0;
       const at = words[8 * node + FIRST_CELL] + cell;
       const start = cells[at];
@@ -76,23 +83,7 @@ export class F64Index {
         return (start + (end - start) * (x - cell)) >>> 0;
       }
       node = start & NODE_MASK;
-      if (words[8 * node + CELLS] === 0) {
-        return this.#halve(key, words[8 * node + START], words[8 * node + FIRST_CELL]);
-      }
     }
-  }
-
-  /** Binary search, until few keys are left. */
-  #halve(key: number, start: number, end: number): number {
-    const keys = this.#keys;
-    let low = start;
-    let high = end;
-    while (high - low > this.#halvingStop) {
-      const middle = (low + high) >>> 1;
-      if (keys[middle] < key) low = middle + 1;
-      else high = middle;
-    }
-    return (low + high) >>> 1;
   }
 
   #search(key: number, predicted: number): number {

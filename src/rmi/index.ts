@@ -2,5 +2,5 @@
 export { checkModel } from './check.ts';
 export { F64Index } from './f64-index.ts';
 export { type KeyForm, type Model, modelBytes } from './model.ts';
-export { type TrainOptions, trainF64, trainWords } from './train.ts';
+export { trainF64, trainWords } from './train.ts';
 export { WordIndex } from './word-index.ts';

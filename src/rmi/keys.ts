@@ -11,6 +11,8 @@ export interface SortedKeys {
   setBase(position: number): void;
   /** From the base to the key there: positive after it, negative before it, ±Infinity if it overflows. */
   distance(position: number): number;
+  /** What separators are compared with: the key itself, or what tells it from others on a base. */
+  separator(position: number): number;
   /** Writes the base into a node. */
   storeBase(doubles: Float64Array, words: Uint32Array, node: number): void;
 }
@@ -38,6 +40,10 @@ export class F64Keys implements SortedKeys {
 
   distance(position: number): number {
     return this.#keys[position] - this.#base;
+  }
+
+  separator(position: number): number {
+    return this.#keys[position];
   }
 
   storeBase(doubles: Float64Array, _words: Uint32Array, node: number): void {
@@ -72,6 +78,10 @@ export class WordKeys implements SortedKeys {
   distance(position: number): number {
     const keys = this.#keys;
     return (keys[2 * position + 1] - this.#hi) * TWO_32 + (keys[2 * position] - this.#lo);
+  }
+
+  separator(position: number): number {
+    return this.distance(position);
   }
 
   storeBase(_doubles: Float64Array, words: Uint32Array, node: number): void {

@@ -1,13 +1,14 @@
 /**
  * The learned index of a sorted run of fixed-width keys, as plain typed arrays.
  *
- * A node divides a stretch of the key range into cells of equal width. What is learned is where the
- * keys of each cell stand: a cell is a *leaf*, a straight line from the position of its first key to
- * that of the next cell's, where that line is close enough to the truth; elsewhere it is a node of
- * its own. Nothing else is stored, so a leaf costs four bytes, and a look-up on even data touches
- * one word of the index and one stretch of the keys. (The division is that of a histogram tree,
- * Crotty, "Hist-Tree", CIDR 2021; the line inside a cell makes it a piecewise linear model whose
- * knots need not be stored.)
+ * A node divides a stretch of the key range into cells, of equal width where that suits the keys. A
+ * cell is a *leaf*, a straight line from the position of its first key to that of the next cell's,
+ * where that line is close enough to the truth; elsewhere it is a node of its own. Nothing else is
+ * stored, so a leaf costs four bytes, and a look-up on even data touches one word of the index and
+ * one stretch of the keys. (The division is that of a histogram tree, Crotty, "Hist-Tree", CIDR
+ * 2021; the line inside a cell makes it a piecewise linear model whose knots need not be stored.)
+ * Where keys are so uneven that cells of equal width would not tell them apart, a node divides them
+ * by rank, with separators, as a B-tree does.
  *
  * Invariants, established by training and checked by `checkModel` for a model read from a disk:
  * - Node 0 is the root. A child's number is greater than its parent's: every descent ends, after
@@ -23,32 +24,41 @@
  * A model is never written once trained; all threads may read it.
  */
 
-/** Words of a node, as indices into it as doubles. */
+/** A node is a record of four doubles; these are indices into it as doubles. */
 export const BASE = 0;
+/** Cells a unit of distance from the base; 0 where separators divide the keys. */
 export const SCALE = 1;
-/** Words of a node, as indices into it as 32-bit words. The base of the `words` form takes two. */
+export const NODE_DOUBLES = 4;
+/** Separators follow their node, one fewer than its cells, in as many records as they fill. */
+export const SEPARATORS = NODE_DOUBLES;
+export const SEPARATED_CELLS_MAX = 64;
+
+/** Indices into the record as 32-bit words. The base of the `words` form takes two. */
 export const BASE_LO = 0;
 export const BASE_HI = 1;
-/** Number of cells; 0 for a node that is searched by halving. */
+/** Number of cells; a power of two where separators divide the keys. */
 export const CELLS = 4;
-/** Index of the first cell; of a node that is searched by halving, the position after its last key. */
+/** Index of the first cell. */
 export const FIRST_CELL = 5;
 /** Position of the first key. */
 export const START = 6;
 /** The largest distance between the prediction and the position of a key in the node's own leaves. */
 export const ERROR = 7;
-
-export const NODE_DOUBLES = 4;
 export const NODE_WORDS = 2 * NODE_DOUBLES;
 
-/** Set in a cell that is a node. */
+/** Set in a cell that is a node. The other bits are the number of its record. */
 export const IS_NODE = 0x80000000;
 export const NODE_MASK = 0x7fffffff;
 export const KEYS_MAX = 0x7fffffff;
 /** Levels of nodes in any model. */
-export const DEPTH_MAX = 8;
+export const DEPTH_MAX = 16;
 
 export const TWO_32 = 4294967296;
+
+/** Records that a node takes. */
+export function recordsOf(cells: number, isSeparated: boolean): number {
+  return 1 + (isSeparated ? Math.ceil((cells - 1) / NODE_DOUBLES) : 0);
+}
 
 /** Where a key beyond the last cell is taken to stand: this far before that cell's end, in cells. */
 export const EDGE = 2 ** -20;
@@ -67,7 +77,7 @@ export interface Model {
   /** Levels of nodes. */
   readonly depth: number;
   readonly cells: Uint32Array<SharedArrayBuffer>;
-  /** `NODE_DOUBLES` a node. */
+  /** Records of `NODE_DOUBLES`: nodes, each with its separators after it. */
   readonly nodes: Float64Array<SharedArrayBuffer>;
 }
 
@@ -78,4 +88,22 @@ export function wordsOf(nodes: Float64Array): Uint32Array {
 
 export function modelBytes(model: Model): number {
   return model.cells.byteLength + model.nodes.byteLength;
+}
+
+/**
+ * How many separators of a node are not above a key: its cell. The bits of the answer are found from
+ * the top without a branch that could be mispredicted.
+ */
+export function cellBySeparators(
+  nodes: Float64Array,
+  node: number,
+  cells: number,
+  key: number,
+): number {
+  const before = NODE_DOUBLES * node + SEPARATORS - 1;
+  let cell = 0;
+  for (let step = cells >>> 1; step > 0; step >>>= 1) {
+    cell += step & -Number(nodes[before + cell + step] <= key);
+  }
+  return cell;
 }

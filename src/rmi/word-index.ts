@@ -11,11 +11,13 @@ import {
   BASE_HI,
   BASE_LO,
   CELLS,
+  cellBySeparators,
   EDGE,
   FIRST_CELL,
   IS_NODE,
   type Model,
   NODE_MASK,
+  SCALE,
   START,
   TWO_32,
   wordsOf,
@@ -39,7 +41,6 @@ export class WordIndex {
   readonly #nodes: Float64Array;
   readonly #words: Uint32Array;
   readonly #cells: Uint32Array;
-  readonly #halvingStop: number;
 
   /** @param model trained on these keys; null only for no keys */
   constructor(keys: Uint32Array, count: number, model: Model | null) {
@@ -50,7 +51,6 @@ export class WordIndex {
     this.#nodes = model?.nodes ?? NOTHING;
     this.#words = wordsOf(this.#nodes);
     this.#cells = model?.cells ?? NO_CELLS;
-    this.#halvingStop = 2 * (model?.epsilon ?? 1);
   }
 
   /** The position of a key, or −1. */
@@ -80,10 +80,17 @@ export class WordIndex {
     for (;;) {
       const baseLo = words[8 * node + BASE_LO];
       const baseHi = words[8 * node + BASE_HI];
-      let x = ((high - baseHi) * TWO_32 + (low - baseLo)) * nodes[4 * node + 1];
+      const distance = (high - baseHi) * TWO_32 + (low - baseLo);
       const count = words[8 * node + CELLS];
-      if (!(x > 0)) x = 0;
-      else if (x >= count) x = count - EDGE;
+      const scale = nodes[4 * node + SCALE];
+      let x = 0;
+      if (scale > 0) {
+        x = distance * scale;
+        if (!(x > 0)) x = 0;
+        else if (x >= count) x = count - EDGE;
+      } else {
+        x = cellBySeparators(nodes, node, count, distance) + 0.5;
+      }
       const cell = x >>> 0;
       const at = words[8 * node + FIRST_CELL] + cell;
       const start = cells[at];
@@ -93,23 +100,7 @@ export class WordIndex {
         return (start + (end - start) * (x - cell)) >>> 0;
       }
       node = start & NODE_MASK;
-      if (words[8 * node + CELLS] === 0) {
-        return this.#halve(low, high, words[8 * node + START], words[8 * node + FIRST_CELL]);
-      }
     }
-  }
-
-  /** Binary search, until few keys are left. */
-  #halve(lo: number, hi: number, start: number, end: number): number {
-    const keys = this.#keys;
-    let low = start;
-    let high = end;
-    while (high - low > this.#halvingStop) {
-      const middle = (low + high) >>> 1;
-      if (isBelow(keys, middle, lo, hi)) low = middle + 1;
-      else high = middle;
-    }
-    return (low + high) >>> 1;
   }
 
   #search(lo: number, hi: number, predicted: number): number {

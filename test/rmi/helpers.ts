@@ -45,12 +45,8 @@ function holdsItsBounds(t: ExecutionContext, model: Model, count: number): void 
 const MAX = 2n ** 64n - 1n;
 
 /** Looks up every key, and what lies beside and between keys. Fails with the first wrong answer. */
-export function everyNumberIsFound(
-  t: ExecutionContext,
-  keys: Float64Array,
-  options?: TrainOptions,
-): Model {
-  const model = trainF64(keys, keys.length, options);
+export function everyNumberIsFound(t: ExecutionContext, keys: Float64Array): Model {
+  const model = trainF64(keys, keys.length);
   holdsItsBounds(t, model, keys.length);
   const index = new F64Index(keys, keys.length, model);
   const wrong: string[] = [];
@@ -75,14 +71,10 @@ export function everyNumberIsFound(
 }
 
 /** The same for sortable keys, given as [lo, hi] pairs. */
-export function everyWordIsFound(
-  t: ExecutionContext,
-  words: Uint32Array,
-  options?: TrainOptions,
-): Model {
+export function everyWordIsFound(t: ExecutionContext, words: Uint32Array): Model {
   const count = words.length / 2;
   const keys = new BigUint64Array(words.buffer, words.byteOffset, count);
-  const model = trainWords(words, count, options);
+  const model = trainWords(words, count);
   holdsItsBounds(t, model, count);
   const index = new WordIndex(words, count, model);
   const wrong: string[] = [];

@@ -2,13 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { DATA_SETS, numberKeys, randomFrom, wordKeys } from '../../bench/datasets.ts';
 import { F64Index, trainF64, trainWords, WordIndex } from '../../src/rmi/index.ts';
-import {
-  everyNumberIsFound,
-  everyWordIsFound,
-  lowerBoundOf,
-  numbersOf,
-  wordsOfKeys,
-} from './helpers.ts';
+import { everyNumberIsFound, everyWordIsFound, numbersOf, wordsOfKeys } from './helpers.ts';
 
 const COUNT = 40_000;
 
@@ -168,14 +162,4 @@ test('random doubles of every magnitude are searched exactly', (t) => {
     }),
     { numRuns: 100 },
   );
-});
-
-test('a lower bound by halving and by model are one on a small epsilon too', (t) => {
-  for (const epsilon of [4, 8, 100]) {
-    const keys = numberKeys('zipf gaps', 20_000);
-    const model = everyNumberIsFound(t, keys, { epsilon });
-    t.is(model.epsilon, epsilon);
-    t.is(lowerBoundOf(keys, keys[77]), 77);
-    everyWordIsFound(t, wordKeys('nest', 20_000), { epsilon });
-  }
 });
