@@ -5,7 +5,6 @@ import {
   F64Index,
   type Model,
   modelBytes,
-  type TrainOptions,
   trainF64,
   trainWords,
   WordIndex,
