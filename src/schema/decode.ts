@@ -98,12 +98,15 @@ function literal(schema: Schema, fields: readonly string[]): string {
 /** @param bigints whether an int64 column is read as bigint */
 export function memtableRowReader(schema: Schema, bigints: boolean): MemtableRowReader {
   const { offsets, fixedBytes } = layoutRow(schema);
-  // The bytes of a variable column start where those of the columns before it end.
-  let end = `at + ${fixedBytes}`;
+  // The bytes of a variable column start where those of the columns before it end: `e0`, `e1`, ….
+  const ends = [`const e0 = at + ${fixedBytes};`];
   const fields = schema.columns.map((column, i) => {
     const offset = offsets[i];
-    const start = end;
-    if (isVariable(column.type)) end = `${start} + v.u32[(at >>> 2) + ${offset >>> 2}]`;
+    const start = `e${ends.length - 1}`;
+    if (isVariable(column.type)) {
+      ends.push(`const e${ends.length} = ${start} + v.u32[(at >>> 2) + ${offset >>> 2}];`);
+    }
+    const end = `e${ends.length - 1}`;
     const value = expression(column, schema, bigints, {
       views: 'v',
       bytes: 'b',
@@ -116,7 +119,7 @@ export function memtableRowReader(schema: Schema, bigints: boolean): MemtableRow
     if (!column.nullable) return value;
     return `(v.u8[at + ${i >>> 3}] & ${1 << (i & 7)}) !== 0 ? null : ${value}`;
   });
-  const body = `return (v, b, at) => ${literal(schema, fields)};`;
+  const body = `return (v, b, at) => { ${ends.join(' ')} return ${literal(schema, fields)}; };`;
   return new Function('h', body)(HELPERS) as MemtableRowReader;
 }
 

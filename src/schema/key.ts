@@ -11,6 +11,7 @@
  */
 import { OmenError } from '../errors.ts';
 import type { KeyType } from './schema.ts';
+import { show } from './show.ts';
 
 export type Key = number | bigint | Date;
 
@@ -41,10 +42,9 @@ function refuse(key: unknown, type: KeyType): never {
     float64: 'a number other than NaN',
     timestamp: 'integer milliseconds or a valid Date',
   }[type];
-  const shown = typeof key === 'bigint' ? `${key}n` : String(key);
   throw new OmenError(
     'OMEN_INVALID_KEY',
-    `A ${type} key is ${expected}, not ${typeof key} ${shown}.`,
+    `A ${type} key is ${expected}, not ${typeof key} ${show(key)}.`,
   );
 }
 

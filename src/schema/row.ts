@@ -11,6 +11,7 @@
  */
 import { OmenError } from '../errors.ts';
 import type { Column, ColumnType, Schema } from './schema.ts';
+import { show } from './show.ts';
 
 /** The longest row, encoded. It has to fit a WAL group and a memtable. */
 export const ROW_BYTES_MAX = 16 * 2 ** 20;
@@ -76,10 +77,9 @@ export function viewsOf(buffer: ArrayBufferLike, byteOffset = 0, bytes?: number)
 }
 
 function wrongType(column: Column, value: unknown, expected: string): never {
-  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
   throw new OmenError(
     'OMEN_INVALID_ROW',
-    `Column "${column.name}" (${column.type}) takes ${expected}, not ${typeof value} ${shown}.`,
+    `Column "${column.name}" (${column.type}) takes ${expected}, not ${typeof value} ${show(value)}.`,
   );
 }
 

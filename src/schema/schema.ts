@@ -4,6 +4,7 @@
  * `omendb.json` as it is.
  */
 import { OmenError } from '../errors.ts';
+import { show } from './show.ts';
 
 export const KEY_TYPES = ['int64', 'uint64', 'float64', 'timestamp'] as const;
 export const COLUMN_TYPES = [
@@ -54,7 +55,7 @@ function invalid(message: string): OmenError {
 function oneOf<T extends string>(list: readonly T[], text: unknown, what: string): T {
   const found = list.find((entry) => entry === text);
   if (found === undefined) {
-    throw invalid(`${what} is ${JSON.stringify(text)}; use one of ${list.join(', ')}.`);
+    throw invalid(`${what} is ${show(text)}; use one of ${list.join(', ')}.`);
   }
   return found;
 }
@@ -66,9 +67,8 @@ function parseColumn(name: string, declared: unknown): Column {
         '"_omen_…" is reserved, and a name is a non-empty well-formed string.',
     );
   }
-  const text = String(declared);
-  const nullable = text.endsWith('?');
-  const bare = nullable ? text.slice(0, -1) : text;
+  const nullable = typeof declared === 'string' && declared.endsWith('?');
+  const bare = nullable ? declared.slice(0, -1) : declared;
   const type = oneOf(COLUMN_TYPES, bare, `The type of column "${name}"`);
   return { name, type, nullable };
 }
@@ -87,7 +87,11 @@ export function parseSchema(options: SchemaOptions): Schema {
     const type = value === 'binary' ? 'binary' : 'utf8';
     return { key, columns: [{ name: 'value', type, nullable: false }], value };
   }
-  if (options.columns === null || typeof options.columns !== 'object') {
+  if (
+    options.columns === null ||
+    typeof options.columns !== 'object' ||
+    Array.isArray(options.columns)
+  ) {
     throw invalid('The option "columns" is an object of names and types.');
   }
   const entries = Object.entries(options.columns);
