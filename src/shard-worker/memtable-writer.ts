@@ -171,23 +171,28 @@ export class MemtableWriter {
     }
     words[at + NEXT] = words[(older >>> 2) + NEXT];
     words[at + PREV] = older;
-    const ordinal = (words[(older >>> 2) + META] >>> 8) + 1;
-    words[at + META] |= ordinal * ORDINAL_ONE;
-    words[at + SKIP] = this.#ancestor(older, ordinal & (ordinal - 1));
+    words[at + META] |= (this.#ordinal(older) + 1) * ORDINAL_ONE;
+    words[at + SKIP] = this.#skipBehind(older);
     if (before === 0) Atomics.store(this.#buckets, bucket, entry);
     else Atomics.store(words, (before >>> 2) + NEXT, entry);
   }
 
-  /** The version with the given ordinal, at or behind `entry`. */
-  #ancestor(newest: number, ordinal: number): number {
+  #ordinal(entry: number): number {
+    return this.#words[(entry >>> 2) + META] >>> 8;
+  }
+
+  /**
+   * Where the version that follows `older` skips to: as far as two skips from `older` would lead
+   * when those are equally long, else to `older` itself. (E. W. Myers, An applicative random-access
+   * stack, Information Processing Letters 17, 1983.)
+   */
+  #skipBehind(older: number): number {
     const words = this.#words;
-    let entry = newest;
-    while (words[(entry >>> 2) + META] >>> 8 > ordinal) {
-      const skip = words[(entry >>> 2) + SKIP];
-      const canSkip = skip !== 0 && words[(skip >>> 2) + META] >>> 8 >= ordinal;
-      entry = canSkip ? skip : words[(entry >>> 2) + PREV];
-    }
-    return entry;
+    const once = words[(older >>> 2) + SKIP] || older;
+    const twice = words[(once >>> 2) + SKIP] || once;
+    const ordinal = this.#ordinal(once);
+    const isEven = this.#ordinal(older) - ordinal === ordinal - this.#ordinal(twice);
+    return isEven ? twice : older;
   }
 
   /** Sorts what was published, chunk by chunk (some 5 ms each): after the group is answered. */

@@ -8,9 +8,9 @@
  * - The watermark is the arena offset up to which entries may be read. It is stored last, after a
  *   whole group is linked: a reader that loads it once sees all of a group or none of it.
  * - Versions of a key form a chain, newest first. Bucket chains hold one entry a key: a new version
- *   takes the place of the one before, which stays reachable as its `prev`. `skip` of version v leads
- *   to version v & (v − 1) (the lowest bit cleared), so that a reader behind a million newer versions
- *   takes about 20 steps.
+ *   takes the place of the one before, which stays reachable as its `prev`. `skip` leads further back,
+ *   by steps of lengths such (Myers 1983) that a reader behind a million newer versions takes 45
+ *   steps at most, 32 on average.
  * - Every CHUNK_ENTRIES entries the owner sorts what it linked since into the next chunk; its arrays
  *   are complete before the chunk count is raised. Readers order only the tail behind the last chunk.
  * - All offsets are bytes from the start of the arena; 0 means none.
