@@ -81,6 +81,18 @@ export class CommitTable {
     return HEADER_WORDS + (ticket % SLOTS) * SLOT_WORDS;
   }
 
+  /**
+   * Whether the slot of `ticket` may be taken. It goes by the ticket that had the slot before and not
+   * by what stands in the slot: that ticket may be taken and not filled yet.
+   */
+  #isFree(ticket: number): boolean {
+    const base = this.#base(ticket);
+    if (ticket <= SLOTS && Atomics.load(this.#words, base + STATE) === 0) return true;
+    const before = (ticket - SLOTS) & TICKET_MASK;
+    // Ticket 0 is passed over, so its slot was last had by the one before it.
+    return this.#isSettled(before === 0 ? TICKET_MASK + 1 - SLOTS : before);
+  }
+
   #isSettled(ticket: number): boolean {
     const base = this.#base(ticket);
     if (Atomics.load(this.#words, base + STATE) >>> 2 !== ticket) return false;
@@ -100,9 +112,7 @@ export class CommitTable {
     for (;;) {
       const taken = Atomics.load(words, NEXT);
       const ticket = (taken + 1) & TICKET_MASK;
-      const before = (ticket - SLOTS) & TICKET_MASK;
-      const isFirstUse = words[this.#base(ticket) + STATE] === 0;
-      if (ticket !== 0 && !isFirstUse && before !== 0 && !this.#isSettled(before)) return 0;
+      if (ticket !== 0 && !this.#isFree(ticket)) return 0;
       if (Atomics.compareExchange(words, NEXT, taken, ticket) !== taken) continue;
       if (ticket === 0) continue;
       const base = this.#base(ticket);
