@@ -1,0 +1,88 @@
+/**
+ * Runs the benchmarks by name: `npm run bench -- [name …] [--rows N] [--tiny] [--json]`. Tables go to
+ * stdout, what is going on to stderr. Every benchmark checks the answers it times.
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+
+interface Benchmark {
+  readonly about: string;
+  /** Runs at the size asked for, or at its own; `tiny` only shows that it still works. */
+  run(options: {
+    rows: number | undefined;
+    tiny: boolean;
+  }): Promise<{ result: unknown; text: string }>;
+}
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  get: {
+    about: 'random hits in the engine against LMDB and a Map (10 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/get.ts');
+      const result = await run(tiny ? { rows: 5000, rounds: 1, probes: 1000 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
+  puts: {
+    about: 'durable puts, many in flight and one at a time (2 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/puts.ts');
+      const result = await run(tiny ? { rows: 3000, rounds: 1, singles: 50 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
+  scaling: {
+    about: "a shard's own work in one shard and in two (10 M rows)",
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/scaling.ts');
+      const result = await run(tiny ? { rows: 20_000, rounds: 1 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
+  memory: {
+    about: 'what rows cost in memory (50 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/memory.ts');
+      const result = await run({ rows: tiny ? 20_000 : rows });
+      return { result, text: show(result) };
+    },
+  },
+};
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rows: { type: 'string' },
+      tiny: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = positionals.find((name) => !(name in BENCHMARKS));
+  if (values.help || unknown !== undefined) {
+    const list = Object.entries(BENCHMARKS).map(
+      ([name, { about }]) => `  ${name.padEnd(10)} ${about}`,
+    );
+    process.stderr.write(
+      `${unknown === undefined ? '' : `There is no benchmark "${unknown}".\n`}` +
+        `Usage: npm run bench -- [name …] [--rows N] [--tiny] [--json]\n\n${list.join('\n')}\n`,
+    );
+    return unknown === undefined ? 0 : 2;
+  }
+  const rows = values.rows === undefined ? undefined : Number(values.rows);
+  const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+  const machine = `Node ${process.version}, ${availableParallelism()} × ${cpus()[0].model}`;
+  const results: Record<string, unknown> = { machine };
+  if (!values.json) process.stdout.write(`${machine}\n`);
+  for (const name of names) {
+    process.stderr.write(`${name}: ${BENCHMARKS[name].about} …\n`);
+    const { result, text } = await BENCHMARKS[name].run({ rows, tiny: values.tiny });
+    results[name] = result;
+    if (!values.json) process.stdout.write(`\n${text}\n`);
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  return 0;
+}
+
+process.exitCode = await main();
