@@ -201,6 +201,7 @@ const WRONG: [
   ['with a section that is moved', /the place of section 1/, (p) => p.offsets + 4, 64],
   ['with a section of another size', /the place of section 1/, (p) => p.lengths, 129],
   ['that ends with another section', /not the checksum/, (p) => p.names + 2, 0x65656565],
+  ['whose data end early', /not the checksum/, (p) => p.offsets + 12, 192],
   ['of a longer checksum', /not the checksum/, (p) => p.lengths + 8, 5],
   ['with a name that is not text', /not UTF-8/, (p) => p.names, 0x686363ff | 0],
   ['with a name twice', /a name stands twice/, (p) => p.names, 0x68636161],

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import test from 'ava';
+import { encodeHead, encodeTail } from '../../src/arrow/encode-metadata.ts';
 import { CUSTOM_METADATA_MAX } from '../../src/arrow/format.ts';
+import { type BatchLayout, segmentBatch, segmentFields } from '../../src/arrow/layout.ts';
 import { PAGE_BYTES } from '../../src/arrow/pages.ts';
 import { readSegment } from '../../src/arrow/reader.ts';
 import { writeSegment } from '../../src/arrow/writer.ts';
@@ -131,5 +133,31 @@ test('a file of another length than the manifest says, or without all checksums,
     const storage = storageOf('s', bytes);
     t.throws(() => readSegment(storage, 's', EVERY_TYPE, expected), { code: 'OMEN_CORRUPT' });
     t.deepEqual(storage.files.get('s')?.calls, ['close']);
+  }
+});
+
+test('a file whose buffers lie elsewhere than the layout puts them is refused', (t) => {
+  const { layout } = buildSegment(randomRows(EVERY_TYPE, 9, seededRandom(5), false));
+  const fields = segmentFields(EVERY_TYPE, false);
+  const batch = segmentBatch(layout);
+  const swapped = batch.fields.with(1, batch.fields[3]).with(3, batch.fields[1]);
+  const shorter = { ...batch.fields[1], data: { ...batch.fields[1].data, length: 32 } };
+  const layouts: BatchLayout[] = [
+    { ...batch, fields: swapped },
+    { ...batch, fields: batch.fields.with(1, shorter) },
+    { ...batch, bodyBytes: batch.bodyBytes + 64 },
+    { ...batch, bodyBytes: batch.bodyBytes - 64 },
+    { ...batch, bodyBytes: 0 },
+  ];
+  for (const wrong of layouts) {
+    const file = { fields, layout: wrong, nullCounts: fields.map(() => 0), metadata: {} };
+    const start = encodeHead(file);
+    const body = new Uint8Array(wrong.bodyBytes);
+    const bytes = Buffer.concat([start.head, body, encodeTail(file, start)]);
+    const expected = { fileBytes: bytes.length, pageCrcs: null };
+    t.throws(() => readSegment(storageOf('s', bytes), 's', EVERY_TYPE, expected), {
+      code: 'OMEN_CORRUPT',
+      message: /its buffers are not where they belong/,
+    });
   }
 });
