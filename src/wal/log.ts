@@ -32,7 +32,7 @@ export interface LocalLogOptions {
   readonly required?: readonly string[] | undefined;
   /** Where something acknowledged is damaged, go on and list what was dropped, instead of throwing. */
   readonly salvage?: boolean | undefined;
-  /** Bytes prewritten when a file is made; whole blocks. */
+  /** Bytes prewritten at once; whole blocks. */
   readonly pieceBytes?: number | undefined;
 }
 
@@ -44,8 +44,8 @@ interface LogFile {
 const FILE_NAME = /^wal-(\d{10})\.log$/;
 const LEFTOVER_NAME = /^wal-(\d{10}\.log\.tmp|recycled)$/;
 const RECYCLED_NAME = 'wal-recycled';
-/** A file grown beyond this is removed rather than kept. */
-const RECYCLED_BYTES_MAX = 64 * 2 ** 20;
+/** A file grown beyond this is removed rather than kept: one is kept per shard. */
+const RECYCLED_BYTES_MAX = 256 * 2 ** 20;
 
 function fileName(sequence: number): string {
   return `wal-${String(sequence).padStart(10, '0')}.log`;

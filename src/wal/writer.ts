@@ -23,10 +23,12 @@ import { sealFrame, wholeBlocks } from './frame.ts';
 import { RecordGroup } from './group.ts';
 import { BLOCK_BYTES, encodeHeader, type WalHeader, type WalIdentity } from './header.ts';
 
-/** The first piece is prewritten when a file is made, and makes opening a database slower. */
-const FIRST_PIECE_BYTES = 1 * 2 ** 20;
-const PIECE_BYTES_MAX = 4 * 2 ** 20;
-const ZEROS = new Uint8Array(1 * 2 ** 20);
+/**
+ * Measured (bench/wal.ts): from 256 KiB on, larger pieces cost commits no less in sum, but the one that has to
+ * wait for a piece waits in proportion; and each file waits for its first.
+ */
+const PIECE_BYTES = 1 * 2 ** 20;
+const ZEROS = new Uint8Array(PIECE_BYTES);
 
 export interface NewWalFile {
   readonly identity: WalIdentity;
@@ -34,7 +36,7 @@ export interface NewWalFile {
   readonly firstLsn: number;
   /** A file to be overwritten instead of making one. Its removal under its old name must be durable. */
   readonly recycle?: string | undefined;
-  /** Bytes prewritten when the file is made; whole blocks. */
+  /** Bytes prewritten at once; whole blocks. */
   readonly pieceBytes?: number | undefined;
 }
 
@@ -42,6 +44,7 @@ export class WalWriter {
   readonly #storage: Storage;
   readonly #path: string;
   readonly #header: WalHeader;
+  readonly #pieceBytes: number;
   readonly #mark = new RecordGroup(BLOCK_BYTES);
   #file: StorageFile;
   #position = BLOCK_BYTES;
@@ -58,12 +61,13 @@ export class WalWriter {
    */
   constructor(storage: Storage, path: string, file: NewWalFile) {
     const { identity, sequence, firstLsn, recycle } = file;
-    const pieceBytes = file.pieceBytes ?? FIRST_PIECE_BYTES;
+    const pieceBytes = file.pieceBytes ?? PIECE_BYTES;
     assert(Number.isSafeInteger(firstLsn) && firstLsn >= 1, 'the first LSN is at least 1');
     assert(identity.databaseId.byteLength === 16, 'a database id has 16 bytes');
     assert(pieceBytes % BLOCK_BYTES === 0, 'a piece is a multiple of the block');
     this.#storage = storage;
     this.#path = path;
+    this.#pieceBytes = pieceBytes;
     const aside = asidePath(path);
     if (recycle !== undefined) storage.rename(recycle, aside);
     else if (storage.exists(aside)) storage.remove(aside);
@@ -197,8 +201,7 @@ export class WalWriter {
 
   /** Prewrites the next piece behind the frame that ends at `end`. The sync of that frame covers it. */
   #extend(end: number): void {
-    const pieceBytes = Math.min(this.#preparedBytes, PIECE_BYTES_MAX);
-    this.#preparedBytes = Math.max(end, wholeBlocks(this.#preparedBytes + pieceBytes));
+    this.#preparedBytes = Math.max(end, this.#preparedBytes + this.#pieceBytes);
     this.#prewrite(end, this.#preparedBytes);
   }
 
