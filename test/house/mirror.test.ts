@@ -1,5 +1,5 @@
 import test from 'ava';
-import { filesUnder, importsOf, partOf, read } from './sources.ts';
+import { filesUnder, importsOf, partOf, reachedFrom, read } from './sources.ts';
 
 /** Declarations of packages that ship none have nothing to run. */
 const sources = filesUnder('src').filter((file) => !file.endsWith('.d.ts'));
@@ -16,7 +16,14 @@ function isTestedItself(source: string): boolean {
   const folders = part.endsWith('.ts') ? ['test/'] : [`test/${part}/`, 'test/conformance/'];
   return tests
     .filter((file) => folders.some((folder) => file.startsWith(folder)))
-    .some((file) => importsOf(file).some(({ path }) => path === source));
+    .some((file) => importedBy(file).includes(source));
+}
+
+/** A test that uses the public API uses what the API is made of. */
+function importedBy(file: string): (string | null)[] {
+  return importsOf(file).flatMap(({ path }) =>
+    path === 'src/index.ts' ? [path, ...importedBy(path)] : [path],
+  );
 }
 
 /** What tested files are made of, inside their part, is tested with them. */
@@ -28,14 +35,31 @@ function untested(files: readonly string[]): string[] {
   return files.filter((file) => !reached.has(file));
 }
 
+/** The source files that package.json publishes under a name. */
+function published(): string[] {
+  const { exports = {}, bin = {} } = JSON.parse(read('package.json'));
+  const named = JSON.stringify([exports, bin]).matchAll(/"\.\/dist\/([\w/-]+)\.js"/g);
+  return [...named].map(([, name]) => `src/${name}.ts`);
+}
+
 test('every source file has a test', (t) => {
   t.deepEqual(untested(sources), []);
 });
 
-test('the rule above sees what it must refuse', (t) => {
+test('every source file is used by what is published, or kept out of it', (t) => {
+  const used = reachedFrom(published(), ['static', 'type', 'dynamic', 'thread']);
+  const { exclude } = JSON.parse(read('tsconfig.build.json'));
+  t.deepEqual(
+    sources.filter((file) => used.includes(file) === exclude.includes(file)),
+    [],
+  );
+});
+
+test('the rules above see what they must refuse', (t) => {
   t.true(isTestedItself('src/errors.ts'));
   t.false(isTestedItself('src/no-such-file.ts'));
   t.false(isTestedItself('src/wal/no-such-file.ts'));
+  t.deepEqual(published(), ['src/index.ts']);
 });
 
 test('every test file holds a test', (t) => {

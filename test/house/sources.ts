@@ -11,10 +11,11 @@ export interface Import {
   readonly specifier: string;
   /** Path from the root of the project where it names a file of it, null for packages. */
   readonly path: string | null;
-  /** Gone when the file runs: `import type`, `export type`. */
-  readonly typeOnly: boolean;
-  /** Loaded when needed, not when the file is: `import()`, or a worker's `new URL()`. */
-  readonly lazy: boolean;
+  /**
+   * `static`: loaded with the file that names it. `type`: gone when that file runs.
+   * `dynamic`: loaded by `import()`, when needed. `thread`: a worker's entry, named by `new URL()`.
+   */
+  readonly how: 'static' | 'type' | 'dynamic' | 'thread';
 }
 
 /** The files below a folder, or the file itself, as paths from the root with forward slashes. */
@@ -52,27 +53,36 @@ export function linesMatching(files: readonly string[], pattern: RegExp): string
 
 /** The formatter puts every import and re-export at the start of a line, so no parser is needed. */
 const STATIC = /^(?:import|export)(\s+type)?\s(?:[^'";]*?\sfrom\s)?\s*'([^']+)'/gm;
-const LAZY = /\bimport\(\s*'([^']+)'|\bnew URL\(\s*[`']([^`'$]+)/g;
+const DYNAMIC = /\bimport\(\s*'([^']+)'/g;
+const THREAD = /\bnew URL\(\s*[`']([^`'$]+)/g;
 
 export function importsOf(path: string): Import[] {
-  const text = read(path);
-  const found = [...text.matchAll(STATIC)].map((match) =>
-    describe(path, match[2], match[1] !== undefined, false),
-  );
   const code = codeLines(path)
     .map((line) => line.code)
     .join('\n');
-  for (const match of code.matchAll(LAZY))
-    found.push(describe(path, match[1] ?? match[2], false, true));
-  return found;
+  return [
+    ...[...read(path).matchAll(STATIC)].map(([, type, specifier]) =>
+      resolve(path, specifier, type === undefined ? 'static' : 'type'),
+    ),
+    ...[...code.matchAll(DYNAMIC)].map(([, specifier]) => resolve(path, specifier, 'dynamic')),
+    ...[...code.matchAll(THREAD)].map(([, specifier]) => resolve(path, specifier, 'thread')),
+  ];
 }
 
-function describe(from: string, specifier: string, typeOnly: boolean, lazy: boolean): Import {
-  if (!specifier.startsWith('.')) return { specifier, path: null, typeOnly, lazy };
+function resolve(from: string, specifier: string, how: Import['how']): Import {
+  if (!specifier.startsWith('.')) return { specifier, path: null, how };
   const named = posix.join(dirname(from), specifier);
   // A worker is named without its extension, which is .ts here and .js where it is published.
-  const path = existsSync(join(ROOT, named)) ? named : `${named}.ts`;
-  return { specifier, path, typeOnly, lazy };
+  return { specifier, path: existsSync(join(ROOT, named)) ? named : `${named}.ts`, how };
+}
+
+/** The files that are reached from some files through imports of the given kinds, these included. */
+export function reachedFrom(files: readonly string[], kinds: readonly Import['how'][]): string[] {
+  const reached = new Set(files);
+  for (const file of reached)
+    for (const { path, how } of importsOf(file))
+      if (path !== null && kinds.includes(how) && filesUnder(path).length > 0) reached.add(path);
+  return [...reached].sort();
 }
 
 /** The folder of src/ a file is in, or its name where it lies in src/ itself. */
