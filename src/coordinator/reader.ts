@@ -57,6 +57,7 @@ export class Reader {
 
   /** Views of the thread's shards arrive at this port from now on. */
   setPort(thread: number, port: MessagePort): void {
+    this.#ports[thread]?.close();
     this.#ports[thread] = port;
     // An idle client takes its views too, or it would keep replaced ones alive.
     port.on('message', (message: ViewMessage) => this.#adopt(message));

@@ -197,13 +197,17 @@ export class BatchLedger {
 
   /** Whether outcomes are awaited: the owner has to look again soon. */
   get isWaiting(): boolean {
-    return this.#voted.length > 0 || this.#decided.length > 0;
+    return this.#voted.length + this.#decided.length + this.#logged.length > 0;
   }
 
-  /** Whether a memtable holds entries of a batch that is not decided: it must not be flushed. */
+  /**
+   * Whether a memtable holds entries of a batch whose outcome is not durable here: it must not be
+   * flushed, or a crash could decide otherwise about the parts of other shards.
+   */
   isOpenIn(memtable: MemtableWriter): boolean {
     const isIn = (part: Part) => part.memtable === memtable;
-    return this.#applied.some(isIn) || this.#voted.some(isIn);
+    const open = [this.#applied, this.#voted, this.#decided, this.#logged];
+    return open.some((parts) => parts.some(isIn));
   }
 
   /** The log is needed from here on by participants that have not settled. */

@@ -83,7 +83,8 @@ export class Engine {
   #sealed: Sealed[] = [];
   #segments = new Map<number, OpenSegment>();
   #runs: Run[] = [];
-  #version = 0;
+  /** Goes on from where the shard's last owner left it: clients may still hold that one's views. */
+  #version: number;
   #nextId: number;
   #flushing: Promise<void> | null = null;
   #merging: Promise<void> | null = null;
@@ -97,6 +98,7 @@ export class Engine {
     this.#place = { directory, schema, databaseId, shard };
     this.#manifest = ManifestFile.open(storage, directory, databaseId, shard);
     this.#nextId = this.#manifest.current.nextId;
+    this.#version = control.version(shard) + 1;
     const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
     this.#log = openLocalLog(storage, directory, identity);
     this.#pool = new MemtablePool(options.memtableShape, control, shard, options.clients);
@@ -130,11 +132,11 @@ export class Engine {
   }
 
   async #replay(): Promise<RecoveredShard> {
-    const replay = new Replay(this.shard, {
+    const replay = new Replay(this.shard, this.#manifest.current.flushedLsn, {
       active: () => this.#active,
       seal: (lastLsn) => this.#seal(lastLsn),
     });
-    const report = this.#log.read(this.#manifest.current.flushedLsn + 1, replay.visit);
+    const report = this.#log.read(this.#manifest.current.logLsn, replay.visit);
     this.#replayed = replay;
     return replay.finish(report);
   }
@@ -476,6 +478,7 @@ export class Engine {
       this.#manifest.replace({
         ...this.#manifest.current,
         flushedLsn,
+        logLsn: Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
         nextId: this.#nextId,
         runs: records,
       });
@@ -499,13 +502,11 @@ export class Engine {
     }
   }
 
-  /** Cuts the log below what neither memtables nor batches need. */
+  /** Cuts the log below what the manifest says is needed. */
   truncateLog(): void {
     if (this.failure !== null) return;
-    const flushed = this.#manifest.current.flushedLsn;
-    const needed = Math.min(flushed + 1, this.ledger.oldestNeededLsn);
     try {
-      this.#log.truncateBelow(needed);
+      this.#log.truncateBelow(this.#manifest.current.logLsn);
     } catch (error) {
       this.fail(error);
     }
@@ -578,12 +579,10 @@ export class Engine {
     );
   }
 
-  /** Waits for jobs under way, makes everything committed durable, closes the log. */
+  /** Waits for jobs under way, begins no others, makes everything committed durable, closes the log. */
   async close(): Promise<void> {
-    while (this.isBusy) {
-      await Promise.all([this.#flushing, this.#merging]);
-      if (this.#sealed.length === 0 && this.#merging === null) break;
-    }
+    this.#isServing = false;
+    await Promise.all([this.#flushing, this.#merging]);
     this.sync();
     this.#log.close();
   }

@@ -27,6 +27,8 @@ export interface Manifest {
   readonly shard: number;
   /** Records of the log up to here are in the segments. */
   readonly flushedLsn: number;
+  /** The log is needed from here on: for what is not flushed, and for batches open elsewhere. */
+  readonly logLsn: number;
   /** Segments get this number next; numbers are never used again. */
   readonly nextId: number;
   /** Newest run first. */
@@ -82,6 +84,7 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
   const segments = manifest.runs.flat();
   const isWhole =
     isCount(manifest.flushedLsn) &&
+    isCount(manifest.logLsn) &&
     isCount(manifest.nextId) &&
     segments.every(({ id, rows, fileBytes }) => isCount(id) && isCount(rows) && isCount(fileBytes));
   if (!isWhole) throw corrupt(path, 'a number in it is not one');
@@ -116,6 +119,7 @@ export class ManifestFile {
       databaseId,
       shard,
       flushedLsn: 0,
+      logLsn: 1,
       nextId: 1,
       runs: [],
     };

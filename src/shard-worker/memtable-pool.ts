@@ -21,7 +21,7 @@ export class MemtablePool {
   readonly #shard: number;
   readonly #clients: () => Iterable<number>;
   #retired: Retired[] = [];
-  #nextId = 1;
+  #nextId: number;
 
   constructor(
     shape: MemtableShape,
@@ -33,6 +33,8 @@ export class MemtablePool {
     this.#control = control;
     this.#shard = shard;
     this.#clients = clients;
+    // Never a number that an earlier owner of the shard used: clients know memtables by it.
+    this.#nextId = control.version(shard) * 65536 + 1;
   }
 
   take(): MemtableHandle {

@@ -51,13 +51,16 @@ interface OpenPart extends BatchPart {
 export class Replay {
   readonly #target: ReplayTarget;
   readonly #shard: number;
+  readonly #flushedLsn: number;
   readonly #parts = new Map<string, OpenPart>();
   readonly #decided = new Map<string, boolean>();
   #current: OpenPart | null = null;
   #operationsLeft = 0;
 
-  constructor(shard: number, target: ReplayTarget) {
+  /** @param flushedLsn operations up to here are in segments; only batches are looked at */
+  constructor(shard: number, flushedLsn: number, target: ReplayTarget) {
     this.#shard = shard;
+    this.#flushedLsn = flushedLsn;
     this.#target = target;
   }
 
@@ -95,6 +98,10 @@ export class Replay {
   }
 
   #apply(words: Uint32Array, at: number, type: number, rowBytes: number, lsn: number): void {
+    if (lsn <= this.#flushedLsn) {
+      if (this.#operationsLeft > 0) this.#operationsLeft--;
+      return;
+    }
     let memtable = this.#target.active();
     if (!memtable.fits(1, rowBytes)) {
       memtable.publish();

@@ -11,7 +11,7 @@ import { memtableRowReader, segmentRowReader } from '../schema/decode.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { CommitTable } from './commit-table.ts';
 import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
-import { Memtable, type MemtableHandle, type Visibility } from './memtable.ts';
+import { ARENA_START, Memtable, type MemtableHandle, type Visibility } from './memtable.ts';
 import { type KeyBounds, Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
 import { Tail } from './tail.ts';
 
@@ -90,6 +90,7 @@ export class ShardView {
     for (let i = 0; i < memtables.length; i++) {
       const { memtable, visible } = memtables[i];
       visible.watermark = memtable.watermark;
+      if (visible.watermark === ARENA_START) continue;
       const entry = memtable.find(hash, hi, lo, visible);
       if (entry === 0) continue;
       if (memtable.isTombstone(entry)) return undefined;
