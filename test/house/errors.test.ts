@@ -61,11 +61,20 @@ test('docs/errors.md says of every code what to do', (t) => {
   );
 });
 
+/** What the list of exceptions leaves out, and what it names although that is no longer so. */
+function compare(missing: readonly string[], exceptions: readonly string[]) {
+  return {
+    unlisted: missing.filter((code) => !exceptions.includes(code)),
+    outdated: exceptions.filter((code) => !missing.includes(code)),
+  };
+}
+
 test('every code is thrown somewhere', (t) => {
-  t.deepEqual(unused(filesUnder('src')), [...NOT_YET_THROWN]);
+  const missing = unused(filesUnder('src'));
+  t.deepEqual(compare(missing, NOT_YET_THROWN), { unlisted: [], outdated: [] });
 });
 
 test('every code is expected by some test', (t) => {
   const tests = filesUnder('test').filter((file) => !file.startsWith('test/house/'));
-  t.deepEqual(unused(tests), [...NOT_YET_ASSERTED]);
+  t.deepEqual(compare(unused(tests), NOT_YET_ASSERTED), { unlisted: [], outdated: [] });
 });
