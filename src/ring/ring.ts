@@ -18,15 +18,20 @@
  */
 import assert from 'node:assert';
 
+// V8 folds a module's constant into optimized code only if it is not exported: as an export it is a
+// cell, loaded and checked anew at each use. Hence these, and their exported copies.
+const HEADER = 8;
 // What a frame's second header word may say. 0 is not legal: zeroed memory is no frame.
-const FRAME_PAD = 1;
-/** A frame that is a message of its own. */
-export const FRAME_WHOLE = 2;
-/** A frame that is a piece of a longer message; see chunks.ts. */
-export const FRAME_CHUNK = 3;
-export type FrameKind = typeof FRAME_WHOLE | typeof FRAME_CHUNK;
+const PAD = 1;
+const WHOLE = 2;
+const CHUNK = 3;
 
-export const FRAME_HEADER_BYTES = 8;
+export const FRAME_HEADER_BYTES = HEADER;
+/** A frame that is a message of its own. */
+export const FRAME_WHOLE = WHOLE;
+/** A frame that is a piece of a longer message; see chunks.ts. */
+export const FRAME_CHUNK = CHUNK;
+export type FrameKind = typeof WHOLE | typeof CHUNK;
 
 // Control words (indices into an Int32Array over the buffer). 128 bytes apart, as x86 fetches cache
 // lines in pairs; the data keeps the same distance from `head`.
@@ -46,7 +51,7 @@ export function createRing(capacityBytes: number): SharedArrayBuffer {
 
 /** Bytes of ring that a frame with this payload occupies. */
 export function frameBytes(payloadBytes: number): number {
-  return (FRAME_HEADER_BYTES + payloadBytes + 7) & ~7;
+  return (HEADER + payloadBytes + 7) & ~7;
 }
 
 /**
@@ -56,7 +61,7 @@ export function frameBytes(payloadBytes: number): number {
  * larger one could wait for ever.
  */
 export function frameBytesMax(capacityBytes: number): number {
-  return capacityBytes / 2 - FRAME_HEADER_BYTES;
+  return capacityBytes / 2 - HEADER;
 }
 
 /**
@@ -107,15 +112,16 @@ export class RingProducer {
    * byte offset, a multiple of 8, or −1 when there is no room now. The consumer sees nothing of it
    * until `publish`, before which the payload must be filled; several frames may be reserved first.
    */
-  reserve(bytes: number, kind: FrameKind = FRAME_WHOLE): number {
+  reserve(bytes: number, kind: FrameKind = WHOLE): number {
     if (!(bytes >= 0 && bytes <= this.maxFrameBytes)) failReserve(bytes, this.maxFrameBytes);
-    const size = (bytes + FRAME_HEADER_BYTES + 7) & ~7;
+    const size = (bytes + HEADER + 7) & ~7;
     if (size > this.#limit - this.#at && !this.#makeRoom(size)) return -1;
     const at = this.#at;
-    this.u32[at >>> 2] = bytes;
-    this.u32[(at >>> 2) + 1] = kind;
+    const u32 = this.u32;
+    u32[at >>> 2] = bytes;
+    u32[(at >>> 2) + 1] = kind;
     this.#at = at + size;
-    return at + FRAME_HEADER_BYTES;
+    return at + HEADER;
   }
 
   /** Makes every reserved frame visible to the consumer, with one store. */
@@ -139,13 +145,13 @@ export class RingProducer {
     const toEnd = this.capacity - this.#at;
     if (size <= toEnd) {
       if (size > free) return false;
-      this.#limit = this.#at + Math.min(free, toEnd);
+      this.#limit = this.#at + (free < toEnd ? free : toEnd);
       return true;
     }
     if (toEnd + size > free) return false;
     if (toEnd > 0) {
-      this.u32[this.#at >>> 2] = toEnd - FRAME_HEADER_BYTES;
-      this.u32[(this.#at >>> 2) + 1] = FRAME_PAD;
+      this.u32[this.#at >>> 2] = toEnd - HEADER;
+      this.u32[(this.#at >>> 2) + 1] = PAD;
     }
     this.#lap = (this.#lap + this.capacity) | 0;
     this.#at = 0;
@@ -163,7 +169,7 @@ export class RingConsumer {
   /** Where the payload of the frame that `next` returned begins; a multiple of 8. */
   offset = 0;
   /** Whether that frame is a whole message or a chunk of one. */
-  kind: FrameKind = FRAME_WHOLE;
+  kind: FrameKind = WHOLE;
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #capacity: number;
   // Consumed up to byte offset #at of the lap that began at counter #lap; from there to #end is
@@ -196,19 +202,20 @@ export class RingConsumer {
    */
   next(): number {
     if (this.#at === this.#end && !this.#lookFurther()) return -1;
-    if (this.u32[(this.#at >>> 2) + 1] === FRAME_PAD) this.#skipPad();
-    const at = this.#at;
-    const length = this.u32[at >>> 2];
-    const kind = this.u32[(at >>> 2) + 1];
-    if (
-      length > this.#end - at - FRAME_HEADER_BYTES ||
-      (kind !== FRAME_WHOLE && kind !== FRAME_CHUNK)
-    ) {
+    const u32 = this.u32;
+    let at = this.#at;
+    let kind = u32[(at >>> 2) + 1];
+    if (kind === PAD) {
+      at = this.#skipPad();
+      kind = u32[(at >>> 2) + 1];
+    }
+    const length = u32[at >>> 2];
+    if (length > this.#end - at - HEADER || (kind !== WHOLE && kind !== CHUNK)) {
       failFrame(at, length, kind);
     }
-    this.offset = at + FRAME_HEADER_BYTES;
+    this.offset = at + HEADER;
     this.kind = kind;
-    this.#at = at + ((length + FRAME_HEADER_BYTES + 7) & ~7);
+    this.#at = at + ((length + HEADER + 7) & ~7);
     return length;
   }
 
@@ -230,19 +237,19 @@ export class RingConsumer {
       this.#lap = head;
       this.#at = 0;
     }
-    this.#end = Math.min(this.#at + ((tail - head) | 0), this.#capacity);
+    const end = this.#at + ((tail - head) | 0);
+    this.#end = end < this.#capacity ? end : this.#capacity;
     return true;
   }
 
-  #skipPad(): void {
+  // Goes to the next lap, and returns where it begins.
+  #skipPad(): number {
     const at = this.#at;
     const length = this.u32[at >>> 2];
-    const toEnd = this.#capacity - at;
-    if (length !== toEnd - FRAME_HEADER_BYTES || this.#end !== this.#capacity) {
-      failFrame(at, length, FRAME_PAD);
-    }
+    const atEnd = length === this.#capacity - at - HEADER && this.#end === this.#capacity;
     this.#at = this.#capacity;
-    if (!this.#lookFurther()) failFrame(at, length, FRAME_PAD);
+    if (!atEnd || !this.#lookFurther()) failFrame(at, length, PAD);
+    return this.#at;
   }
 }
 
