@@ -1,6 +1,6 @@
 /**
- * What a durable commit costs: the log against the bare system calls it is made of, and how large the
- * pieces should be that a file is prewritten by.
+ * What a durable commit costs: the log against the bare system calls it is made of, and how large
+ * the pieces should be that a file is prewritten by.
  *
  * All variants of a line take turns in one run, so that what else the machine does hits them alike.
  * Medians; p99 where a stall matters more than the sum.
@@ -47,8 +47,8 @@ interface Variant {
 }
 
 /**
- * Bare calls, position after position: at the end of the file, or over what was written before; `sealed` with
- * what a log cannot do without, the record copied into the frame and a checksum.
+ * Bare calls, position after position: at the end of the file, or over what was written before;
+ * `sealed` with what a log cannot do without, the record copied into the frame and a checksum.
  */
 function bare(
   name: string,
@@ -88,7 +88,10 @@ function openLog(directory: string, pieceBytes?: number): LocalLog {
   return log;
 }
 
-/** The log with one record a frame; the frame's header and the padding make up the rest of its bytes. */
+/**
+ * The log with one record a frame; the frame's header and the padding make up the rest of its
+ * bytes.
+ */
 function logged(name: string, log: LocalLog, frameBytes: number): Variant {
   const bytes = frameBytes - 40;
   const row = new Uint8Array(bytes).fill(7);

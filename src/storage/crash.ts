@@ -1,13 +1,16 @@
 /**
- * A storage in memory that fails on request: the process killed before, in the middle of or after any
- * operation, the power cut, a system error once or from then on. For tests; the engine never makes one.
+ * A storage in memory that fails on request: the process killed before, in the middle of or after
+ * any operation, the power cut, a system error once or from then on. For tests; the engine never
+ * makes one.
  *
- * - Operations are numbered from 0, in the order of `log`. The same calls and seed give the same run.
- * - A kill throws a CrashError, which is no OmenError, and so does every call after it, except close():
- *   a dead process touches nothing. What it leaves behind is asked for by restart() (the process
- *   died, the machine lives: the page cache is intact) or crash() (the power was cut).
+ * - Operations are numbered from 0, in the order of `log`. The same calls and seed give the same
+ *   run.
+ * - A kill throws a CrashError, which is no OmenError, and so does every call after it, except
+ *   close(): a dead process touches nothing. What it leaves behind is asked for by restart() (the
+ *   process died, the machine lives: the page cache is intact) or crash() (the power was cut).
  * - What a power cut may leave is the business of model-disk.ts and model-file.ts.
- * - size(), exists(), freeBytes() and close() change nothing and ask no disk: they are not numbered.
+ * - size(), exists(), freeBytes() and close() change nothing and ask no disk: they are not
+ *   numbered.
  */
 
 import assert from 'node:assert/strict';
@@ -45,9 +48,9 @@ export interface Operation {
 
 /**
  * What goes wrong at an operation. A torn write has written some bytes of its beginning; any other
- * torn operation has done nothing yet. An error does likewise, and a sync that fails loses what it was to
- * make durable. `lasting`: all operations of the same sort (reading, or changing) fail from then on. An
- * error that the operation cannot have (ENOSPC at a read) happens at the next that can.
+ * torn operation has done nothing yet. An error does likewise, and a sync that fails loses what it
+ * was to make durable. `lasting`: all operations of the same sort (reading, or changing) fail from
+ * then on. An error that the operation cannot have (ENOSPC at a read) happens at the next that can.
  */
 export type Fault =
   | { readonly kill: 'before' | 'torn' | 'after' }
@@ -87,7 +90,9 @@ export class CrashStorage implements Storage {
     this.#fault = { at: operation, fault, reading: null };
   }
 
-  /** The storage as a new process finds it: the same page cache, nothing more synced than before. */
+  /**
+   * The storage as a new process finds it: the same page cache, nothing more synced than before.
+   */
   restart(seed = 1): CrashStorage {
     const storage = new CrashStorage(seed);
     storage.#root = this.#root.clone();
@@ -229,7 +234,10 @@ export class CrashStorage implements Storage {
     return node;
   }
 
-  /** Runs one operation, or its fault: `fail` does what it does in part, told whether the process dies of it. */
+  /**
+   * Runs one operation, or its fault: `fail` does what it does in part, told whether the process
+   * dies of it.
+   */
   #perform<T>(
     kind: OperationKind,
     path: string,

@@ -1,12 +1,13 @@
 /**
  * A model of a disk with directories, for CrashStorage: it knows what a power cut may undo.
  *
- * - `entries` is what programs see, `durable` what certainly survives. Each change of names since the last
- *   sync of the directory is one step, a rename being one step of two names. A power cut keeps any
- *   of the steps, as long as of two that share a name or a file the later is not kept without the
- *   earlier: file systems keep such an order, but no other.
+ * - `entries` is what programs see, `durable` what certainly survives. Each change of names since
+ *   the last sync of the directory is one step, a rename being one step of two names. A power cut
+ *   keeps any of the steps, as long as of two that share a name or a file the later is not kept
+ *   without the earlier: file systems keep such an order, but no other.
  * - A file whose name is lost is lost, whether it was synced or not.
- * - A directory sync that failed leaves its steps undecided: a later one settles only what depends on them.
+ * - A directory sync that failed leaves its steps undecided: a later one settles only what depends
+ *   on them.
  */
 
 import assert from 'node:assert/strict';

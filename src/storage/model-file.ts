@@ -1,14 +1,14 @@
 /**
- * A file of the model disk (model-disk.ts): what the page cache holds, what the platter holds, and every version
- * of a sector in between.
+ * A file of the model disk (model-disk.ts): what the page cache holds, what the platter holds, and
+ * every version of a sector in between.
  *
  * - Reads see `cached`. `durable` is what certainly survives a power cut.
- * - Every write since the last sync leaves a version of each sector it touched. A power cut leaves, for
- *   each such sector by itself, the durable one, any version, or noise: disks write 512 bytes at
- *   once, in any order, and may be caught in the middle.
- * - A sync makes the newest version of every sector durable. A sync that fails marks the versions as
- *   lost: they stay in the cache, may or may not have reached the disk, and no later sync writes them.
- *   That is how Linux treats a page after a write-back error.
+ * - Every write since the last sync leaves a version of each sector it touched. A power cut leaves,
+ *   for each such sector by itself, the durable one, any version, or noise: disks write 512 bytes
+ *   at once, in any order, and may be caught in the middle.
+ * - A sync makes the newest version of every sector durable. A sync that fails marks the versions
+ *   as lost: they stay in the cache, may or may not have reached the disk, and no later sync writes
+ *   them. That is how Linux treats a page after a write-back error.
  */
 
 export const SECTOR_BYTES = 512;
@@ -26,7 +26,10 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** How a power cut treats what was not synced. `prefix`: writes reached the disk in order, up to some moment. */
+/**
+ * How a power cut treats what was not synced. `prefix`: writes reached the disk in order, up to
+ * some moment.
+ */
 export type CutPolicy = 'nothing' | 'everything' | 'prefix' | 'any' | 'garbled';
 
 interface Version<T> {

@@ -15,7 +15,10 @@ const FLAGS: Readonly<Record<OpenMode, string>> = {
   'read-write': 'r+',
 };
 
-/** Runs one system call; what it throws leaves as an OmenError that says what was done to which path. */
+/**
+ * Runs one system call; what it throws leaves as an OmenError that says what was done to which
+ * path.
+ */
 function call<T>(doing: string, path: string, run: () => T): T {
   try {
     return run();
@@ -60,7 +63,9 @@ class RealFile implements StorageFile {
       // A full disk shows as a short count first; only the next call says ENOSPC.
       while (done < source.byteLength) {
         const length = Math.min(source.byteLength - done, TRANSFER_BYTES_MAX);
-        done += fs.writeSync(this.#descriptor, source, done, length, position + done);
+        const count = fs.writeSync(this.#descriptor, source, done, length, position + done);
+        if (count === 0) throw new Error('the system wrote nothing, and did not say why');
+        done += count;
       }
     } catch (error) {
       throw systemError(error, `writing ${this.#path}`);

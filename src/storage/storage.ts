@@ -1,28 +1,35 @@
 /**
- * The one seam to the file system. Every file operation of the engine goes through a `Storage`, so that
- * a test can put one in its place that crashes, tears, fills up or fails (crash.ts).
+ * The one seam to the file system. Every file operation of the engine goes through a `Storage`, so
+ * that a test can put one in its place that crashes, tears, fills up or fails (crash.ts).
  *
  * - All calls are synchronous: they are made in the thread that owns the files, which has nothing
  *   else to do until they return, and four slow syncs would block the whole pool of libuv.
  * - A `StorageFile` belongs to the thread that opened it. Descriptors are never shared: a worker's
  *   exit closes its own, and their numbers are reused for other files.
- * - Nothing is durable before its sync: bytes before `sync` or `datasync` of the file, names (created,
- *   renamed, removed) before `syncDirectory` of the directory. After a failed sync what was written is
- *   in an unknown state, and a second sync that succeeds proves nothing: do not retry.
- * - What the system reports comes as an `OmenError` of systemError(), naming the file; the system's own
- *   error, with `code`, is its `cause`.
+ * - Nothing is durable before its sync: bytes before `sync` or `datasync` of the file, names
+ *   (created, renamed, removed) before `syncDirectory` of the directory. After a failed sync what
+ *   was written is in an unknown state, and a second sync that succeeds proves nothing: do not
+ *   retry.
+ * - What the system reports comes as an `OmenError` of systemError(), naming the file; the system's
+ *   own error, with `code`, is its `cause`.
  */
 
 import { dirname } from 'node:path';
 
-/** `create-new` and `read-write` can write; `create-new` fails where the name exists, the others where it does not. */
+/**
+ * `create-new` and `read-write` can write; `create-new` fails where the name exists, the others
+ * where it does not.
+ */
 export type OpenMode = 'create-new' | 'read' | 'read-write';
 
 /** An open file. Positions and counts are in bytes; arrays may be backed by a SharedArrayBuffer. */
 export interface StorageFile {
   /** Length of the file. */
   size(): number;
-  /** Fills `target` from `position`; returns the bytes read, fewer than asked only at the end of the file. */
+  /**
+   * Fills `target` from `position`; returns the bytes read, fewer than asked only at the end of the
+   * file.
+   */
   read(target: Uint8Array, position: number): number;
   /** Writes all of `source` at `position`, or throws; then a part of it may have been written. */
   write(source: Uint8Array, position: number): void;
@@ -54,13 +61,16 @@ export interface Storage {
   freeBytes(path: string): number;
 }
 
-/** What publishFile() appends to a name while it writes; recovery may remove files that end in it. */
+/**
+ * What publishFile() appends to a name while it writes; recovery may remove files that end in it.
+ */
 export const TEMPORARY_SUFFIX = '.tmp';
 
 /**
- * The one way to replace a small file: written aside, synced, renamed, the directory synced. After a crash
- * at any moment the file holds what it held before or `bytes`, whole; once this returns, `bytes`.
- * When it throws, either may be the case, and a file named path + TEMPORARY_SUFFIX may be left behind.
+ * The one way to replace a small file: written aside, synced, renamed, the directory synced. After
+ * a crash at any moment the file holds what it held before or `bytes`, whole; once this returns,
+ * `bytes`. When it throws, either may be the case, and a file named path + TEMPORARY_SUFFIX may be
+ * left behind.
  */
 export function publishFile(storage: Storage, path: string, bytes: Uint8Array): void {
   const temporary = path + TEMPORARY_SUFFIX;

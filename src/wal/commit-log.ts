@@ -1,24 +1,25 @@
 /**
- * What a shard commits through: append a group of records, learn that it is committed, read from an LSN,
- * truncate below one. The local WAL (log.ts) is its first implementation.
+ * What a shard commits through: append a group of records, learn that it is committed, read from an
+ * LSN, truncate below one. The local WAL (log.ts) is its first implementation.
  *
- * Nothing above this interface may assume that the log is a file, that LSNs are dense, or that an error or
- * a time-out means "not written": what an error left undecided, only the next recovery can tell.
+ * Nothing above this interface may assume that the log is a file, that LSNs are dense, or that an
+ * error or a time-out means "not written": what an error left undecided, only the next recovery can
+ * tell.
  */
 
 import type { Views } from './frame.ts';
 
 /**
- * Called with each record, in the order of their LSNs. It lies in `views` at byte `offset`, a multiple
- * of 8, and is `bytes` long, its own u32 length at the start included: as reserve() gave it. The views
- * hold it during the call only.
+ * Called with each record, in the order of their LSNs. It lies in `views` at byte `offset`, a
+ * multiple of 8, and is `bytes` long, its own u32 length at the start included: as reserve() gave
+ * it. The views hold it during the call only.
  */
 export type RecordVisitor = (views: Views, offset: number, bytes: number, lsn: number) => void;
 
 export interface CommitLog {
   /**
-   * Adds a record of `bytes` to the group (at least 4: its own u32 length is part of it, and is filled in
-   * here) and returns its byte offset in the views, a multiple of 8.
+   * Adds a record of `bytes` to the group (at least 4: its own u32 length is part of it, and is
+   * filled in here) and returns its byte offset in the views, a multiple of 8.
    */
   reserve(bytes: number): number;
   /** Views of the group's buffer. reserve() may replace them: read them after it. */
@@ -31,9 +32,9 @@ export interface CommitLog {
   /** The LSN that the next record to be reserved will have. */
   readonly nextLsn: number;
   /**
-   * Commits the group: after a crash all of it is there or nothing. With `sync`, it and everything before
-   * it is durable. Returns the LSN of its last record. Once this threw, the log refuses everything,
-   * and whether the group was committed is unknown.
+   * Commits the group: after a crash all of it is there or nothing. With `sync`, it and everything
+   * before it is durable. Returns the LSN of its last record. Once this threw, the log refuses
+   * everything, and whether the group was committed is unknown.
    */
   commit(sync: boolean): number;
   /** Makes everything committed so far durable. */
@@ -41,8 +42,8 @@ export interface CommitLog {
   /** Makes everything committed so far durable, and begins a new unit of truncation. */
   rotate(): void;
   /**
-   * Gives back what holds only records below `lsn`. That they are not needed must be durable by now. Up to
-   * a unit of truncation (see rotate) may be kept longer.
+   * Gives back what holds only records below `lsn`. That they are not needed must be durable by
+   * now. Up to a unit of truncation (see rotate) may be kept longer.
    */
   truncateBelow(lsn: number): void;
   /** Visits every committed record from `fromLsn` (at least 1) on. */

@@ -22,7 +22,9 @@ export const FRAME_HEADER_BYTES = 40;
 /** A frame's length is held in 32 bits; no group comes near this. */
 export const FRAME_BYTES_MAX = 2 ** 30;
 
-/** Three views of one buffer. Offsets are in bytes, of `u8`: `u32[offset >> 2]`, `f64[offset >> 3]`. */
+/**
+ * Three views of one buffer. Offsets are in bytes, of `u8`: `u32[offset >> 2]`, `f64[offset >> 3]`.
+ */
 export interface Views {
   readonly u8: Uint8Array;
   readonly u32: Uint32Array;
@@ -71,8 +73,8 @@ export function sealFrame(
 }
 
 /**
- * Length of what calls itself a frame of this file at `position`, whose header is at `at` in `views`;
- * 0 where nothing does. Not yet to be trusted: verifyFrame() is to follow.
+ * Length of what calls itself a frame of this file at `position`, whose header is at `at` in
+ * `views`; 0 where nothing does. Not yet to be trusted: verifyFrame() is to follow.
  */
 export function claimedLength(
   views: Views,

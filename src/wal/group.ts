@@ -2,10 +2,10 @@
  * The commit group being built: records are written straight into the frame that will go to disk.
  *
  * - One owner thread fills it; nothing of it is shared or published.
- * - `views` always begins with room for the frame's header; records follow from FRAME_HEADER_BYTES on,
- *   up to `bytes`, which is a multiple of 8.
- * - Reserving allocates nothing, unless the buffer must grow; it grows by doubling and is reused by every
- *   group, but one grown beyond KEPT_BYTES is given back after its commit.
+ * - `views` always begins with room for the frame's header; records follow from FRAME_HEADER_BYTES
+ *   on, up to `bytes`, which is a multiple of 8.
+ * - Reserving allocates nothing, unless the buffer must grow; it grows by doubling and is reused by
+ *   every group, but one grown beyond KEPT_BYTES is given back after its commit.
  */
 
 import assert from 'node:assert/strict';
@@ -28,9 +28,10 @@ export class RecordGroup {
   }
 
   /**
-   * Adds a record of `bytes` (at least 4: its length, which is written here) and returns its byte offset in
-   * `views`, a multiple of 8. The caller fills in the bytes from offset + 4 on. `views` may be
-   * replaced by this call: read it afterwards. Throws OMEN_ROW_TOO_LARGE beyond a group of 1 GiB.
+   * Adds a record of `bytes` (at least 4: its length, which is written here) and returns its byte
+   * offset in `views`, a multiple of 8. The caller fills in the bytes from offset + 4 on. `views`
+   * may be replaced by this call: read it afterwards. Throws OMEN_ROW_TOO_LARGE beyond a group of 1
+   * GiB.
    */
   reserve(bytes: number): number {
     assert(bytes >= 4, 'a record holds at least its length');

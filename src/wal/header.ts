@@ -1,6 +1,6 @@
 /**
- * The first 4 KiB block of a WAL file. Everything in it is written before the file gets its name, and
- * never again. All numbers are little-endian.
+ * The first 4 KiB block of a WAL file. Everything in it is written before the file gets its name,
+ * and never again. All numbers are little-endian.
  *
  *     0  8 bytes  magic "OMENWAL" and a zero
  *     8  u32      format version
@@ -15,15 +15,18 @@
  *    64  zeros
  *  4092  u32      CRC-32 of bytes 0 to 4091. Keeps its place in every version
  *
- * That CRC is where the CRC of every frame of the file begins (frame.ts), so that a frame verifies in the
- * file it was written to, and in no other, be it of another shard or the same file before it was recycled.
+ * That CRC is where the CRC of every frame of the file begins (frame.ts), so that a frame verifies
+ * in the file it was written to, and in no other, be it of another shard or the same file before it
+ * was recycled.
  */
 
 import { randomFillSync } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { OmenError } from '../errors.ts';
 
-/** Frames begin at multiples of this, so that no sync rewrites a block that holds an older frame. */
+/**
+ * Frames begin at multiples of this, so that no sync rewrites a block that holds an older frame.
+ */
 export const BLOCK_BYTES = 4096;
 
 export const WAL_VERSION = 1;
@@ -69,8 +72,8 @@ export function encodeHeader(
 }
 
 /**
- * Reads a header block. Throws OMEN_CORRUPT where it is damaged or of another database, shard or file, and
- * OMEN_NEWER_FORMAT where a later version wrote it. `fileBytes` is the file's length now.
+ * Reads a header block. Throws OMEN_CORRUPT where it is damaged or of another database, shard or
+ * file, and OMEN_NEWER_FORMAT where a later version wrote it. `fileBytes` is the file's length now.
  */
 export function decodeHeader(
   block: Uint8Array,

@@ -1,17 +1,18 @@
 /**
  * The commit log as a sequence of WAL files, `wal-<sequence>.log`, in the directory of one shard.
  *
- * - One owner thread. Opening and read() change nothing on disk; start() and everything after it may.
+ * - One owner thread. Opening and read() change nothing on disk; start() and everything after it
+ *   may.
  * - A file gets its name only once all records below its first LSN are durable. Files overlap only
  *   where recovery copied what it could not know to be durable: a file's records from the next
  *   file's first LSN on are void.
- * - No file is continued after a recovery: start() makes a new one. The last frames of the newest file may
- *   be in the page cache only, marked clean by a sync that failed, so that no later sync would write
- *   them. They are copied into the new file before anybody is shown what they say.
- * - A power cut may undo removals, so files below those needed may reappear, with gaps. read() does not
- *   look into them; the next truncateBelow() that covers them removes them again.
- * - An obsolete file is kept for recycling under a name that nobody reads, and is overwritten only once
- *   the loss of its old name is durable. One left by an earlier process is removed.
+ * - No file is continued after a recovery: start() makes a new one. The last frames of the newest
+ *   file may be in the page cache only, marked clean by a sync that failed, so that no later sync
+ *   would write them. They are copied into the new file before anybody is shown what they say.
+ * - A power cut may undo removals, so files below those needed may reappear, with gaps. read() does
+ *   not look into them; the next truncateBelow() that covers them removes them again.
+ * - An obsolete file is kept for recycling under a name that nobody reads, and is overwritten only
+ *   once the loss of its old name is durable. One left by an earlier process is removed.
  */
 
 import assert from 'node:assert/strict';
@@ -19,10 +20,18 @@ import { join } from 'node:path';
 import { OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
+import {
+  type FoundFiles,
+  fileName,
+  findFiles,
+  isLeftover,
+  type LogFile,
+  RECYCLED_NAME,
+} from './files.ts';
 import { recordStride } from './frame.ts';
 import { RecordGroup } from './group.ts';
-import type { WalHeader, WalIdentity } from './header.ts';
-import { readHeader, readWal } from './reader.ts';
+import type { WalIdentity } from './header.ts';
+import { readWal } from './reader.ts';
 import { WalWriter } from './writer.ts';
 
 export type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
@@ -30,30 +39,20 @@ export type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from
 export interface LocalLogOptions {
   /** Names of files that must be there, as the caller's manifest has them. There may be others. */
   readonly required?: readonly string[] | undefined;
-  /** Where something acknowledged is damaged, go on and list what was dropped, instead of throwing. */
+  /**
+   * Where something acknowledged is damaged, go on and list what was dropped, instead of throwing.
+   */
   readonly salvage?: boolean | undefined;
   /** Bytes prewritten at once; whole blocks. */
   readonly pieceBytes?: number | undefined;
 }
 
-interface LogFile {
-  readonly name: string;
-  readonly header: WalHeader;
-}
-
-const FILE_NAME = /^wal-(\d{10})\.log$/;
-const LEFTOVER_NAME = /^wal-(\d{10}\.log\.tmp|recycled)$/;
-const RECYCLED_NAME = 'wal-recycled';
 /** A file grown beyond this is removed rather than kept: one is kept per shard. */
 const RECYCLED_BYTES_MAX = 256 * 2 ** 20;
 
-function fileName(sequence: number): string {
-  return `wal-${String(sequence).padStart(10, '0')}.log`;
-}
-
 /**
- * Opens the log in `directory`, which exists; read() and start() are to follow. Throws OMEN_CORRUPT where a
- * file is missing or its header is damaged, OMEN_NEWER_FORMAT, and what the storage throws.
+ * Opens the log in `directory`, which exists; read() and start() are to follow. Throws OMEN_CORRUPT
+ * where a file is missing or its header is damaged, OMEN_NEWER_FORMAT, and what the storage throws.
  */
 export function openLocalLog(
   storage: Storage,
@@ -61,30 +60,9 @@ export function openLocalLog(
   identity: WalIdentity,
   options: LocalLogOptions = {},
 ): LocalLog {
-  const names = storage.list(directory);
-  const required = options.required ?? [];
-  const files: LogFile[] = [];
-  const dropped: Dropped[] = [];
-  let sequence = 0;
-  for (const name of new Set([...names, ...required].sort())) {
-    const number = Number(FILE_NAME.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isNaN(number)) continue;
-    sequence = number;
-    const path = join(directory, name);
-    try {
-      if (!names.includes(name)) throw new OmenError('OMEN_CORRUPT', `${path} is missing`);
-      const header = readHeader(storage, path, identity, number);
-      if (header.firstLsn < (files.at(-1)?.header.firstLsn ?? 0)) {
-        throw new OmenError('OMEN_CORRUPT', `${path} begins before the file that precedes it`);
-      }
-      files.push({ name, header });
-    } catch (error) {
-      const damaged = error instanceof OmenError && error.code === 'OMEN_CORRUPT';
-      if (!damaged || !options.salvage) throw error;
-      dropped.push({ path, offset: 0, firstLsn: null, lastLsn: null, reason: error.message });
-    }
-  }
-  return new LocalLog(storage, directory, identity, options, { files, dropped, sequence });
+  const { required = [], salvage = false } = options;
+  const found = findFiles(storage, directory, identity, required, salvage);
+  return new LocalLog(storage, directory, identity, options, found);
 }
 
 export class LocalLog implements CommitLog {
@@ -107,7 +85,7 @@ export class LocalLog implements CommitLog {
     directory: string,
     identity: WalIdentity,
     options: LocalLogOptions,
-    found: { files: LogFile[]; dropped: readonly Dropped[]; sequence: number },
+    found: FoundFiles,
   ) {
     this.#storage = storage;
     this.#directory = directory;
@@ -172,8 +150,9 @@ export class LocalLog implements CommitLog {
   }
 
   /**
-   * Visits every record from `fromLsn` on; before start() this is the recovery. Throws OMEN_CORRUPT, with file
-   * and offset, where acknowledged records are damaged or missing; what `visit` throws passes through.
+   * Visits every record from `fromLsn` on; before start() this is the recovery. Throws
+   * OMEN_CORRUPT, with file and offset, where acknowledged records are damaged or missing; what
+   * `visit` throws passes through.
    */
   read(fromLsn: number, visit: RecordVisitor): RecoveryReport {
     const dropped = [...this.#dropped];
@@ -217,8 +196,9 @@ export class LocalLog implements CommitLog {
   }
 
   /**
-   * Makes the log writable, after read(). Once this returns, everything that was read is durable, and what
-   * is committed goes to a new file. Throws what the storage throws; then the log is of no use.
+   * Makes the log writable, after read(). Once this returns, everything that was read is durable,
+   * and what is committed goes to a new file. Throws what the storage throws; then the log is of no
+   * use.
    */
   start(): void {
     assert(this.#writer === undefined && this.#recovered, 'read() comes first, start() once');
@@ -296,9 +276,10 @@ export class LocalLog implements CommitLog {
     return this.#writer;
   }
 
-  /** The files that hold the records from `fromLsn` on: the last that begins at or before it, and all later ones. */
+  /** The files that hold the records from `fromLsn` on. */
   #filesFrom(fromLsn: number, dropped: Dropped[]): LogFile[] {
     assert(Number.isSafeInteger(fromLsn) && fromLsn >= 1, 'LSNs begin with 1');
+    // All before the last file that begins at or before it is below.
     const first = this.#files.findLastIndex((file) => file.header.firstLsn <= fromLsn);
     if (first >= 0) return this.#files.slice(first);
     if (this.#files.length === 0 && fromLsn === 1) return [];
@@ -337,11 +318,11 @@ export class LocalLog implements CommitLog {
 
   #removeLeftovers(): void {
     for (const name of this.#storage.list(this.#directory)) {
-      const path = join(this.#directory, name);
-      if (LEFTOVER_NAME.test(name)) this.#storage.remove(path);
-      // What salvage could not read is put aside for those who can.
-      const unread = FILE_NAME.test(name) && this.#dropped.some((entry) => entry.path === path);
-      if (unread) this.#storage.rename(path, `${path}.damaged`);
+      if (isLeftover(name)) this.#storage.remove(join(this.#directory, name));
+    }
+    // What salvage could not read is put aside for those who can.
+    for (const { path } of this.#dropped) {
+      if (this.#storage.exists(path)) this.#storage.rename(path, `${path}.damaged`);
     }
   }
 

@@ -1,14 +1,14 @@
 /**
  * Reads one WAL file back, and tells the torn tail of a crash from damage.
  *
- * Frames are accepted in order as long as each verifies and continues the LSNs of the one before. The first
- * place where none does is the end of the log, if
- * - the next file begins with the LSN expected here: a file gets its name only once all before its first
- *   LSN is durable, so what follows here was never acknowledged, or was copied there; or
+ * Frames are accepted in order as long as each verifies and continues the LSNs of the one before.
+ * The first place where none does is the end of the log, if
+ * - the next file begins with the LSN expected here: a file gets its name only once all before its
+ *   first LSN is durable, so what follows here was never acknowledged, or was copied there; or
  * - there is no next file, and no later frame of this file says that the LSN expected here was
- *   durable: then what is missing was never acknowledged.
- * Otherwise something acknowledged is damaged: OMEN_CORRUPT, or with `salvage` the frames that can still
- * be read, and a list of what is missing.
+ *   durable: then what is missing was never acknowledged. Otherwise something acknowledged is
+ *   damaged: OMEN_CORRUPT, or with `salvage` the frames that can still be read, and a list of what
+ *   is missing.
  *
  * Memory is bounded by the largest frame, a frame by its file.
  */
@@ -29,7 +29,9 @@ import { BLOCK_BYTES, decodeHeader, type WalHeader, type WalIdentity } from './h
 
 const WINDOW_BYTES = 1 * 2 ** 20;
 
-/** A verified frame: its records lie in `views` from `start` to `end`. Valid during the visit only. */
+/**
+ * A verified frame: its records lie in `views` from `start` to `end`. Valid during the visit only.
+ */
 export interface Frame {
   readonly views: Views;
   readonly start: number;
@@ -74,7 +76,9 @@ export function readHeader(
   }
 }
 
-/** Visits every frame of the log in this file, in order. Throws OMEN_CORRUPT naming file and offset. */
+/**
+ * Visits every frame of the log in this file, in order. Throws OMEN_CORRUPT naming file and offset.
+ */
 export function readWal(
   storage: Storage,
   path: string,
@@ -202,8 +206,9 @@ function accept(report: WalReport, found: Finding, visit: (frame: Frame) => void
 }
 
 /**
- * Looks through the rest of the file: the highest durable LSN a frame there speaks of, offset and LSN of the
- * first frame that goes on at or after `expectedLsn`, and whether anything is written at all.
+ * Looks through the rest of the file: the highest durable LSN a frame there speaks of, offset and
+ * LSN of the first frame that goes on at or after `expectedLsn`, and whether anything is written at
+ * all.
  */
 function scan(
   window: Window,
@@ -249,7 +254,10 @@ class Window {
     this.views = viewsOf(new ArrayBuffer(bytes));
   }
 
-  /** Makes the bytes from `offset` (a multiple of the block) on available; false where the file ends before. */
+  /**
+   * Makes the bytes from `offset` (a multiple of the block) on available; false where the file ends
+   * before.
+   */
   load(offset: number, bytes: number): boolean {
     if (offset >= this.#start && offset + bytes <= this.#end) return true;
     if (offset + bytes > this.#fileBytes) return false;

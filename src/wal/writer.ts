@@ -2,17 +2,17 @@
  * Writes one WAL file.
  *
  * - One owner thread. Frames are written in the order of their LSNs, each beginning on a block.
- * - A file is written aside first: header, first prewritten piece, and whatever the caller copies into it.
- *   publish() syncs it, gives it its name and syncs the directory, so that a file with a log's name is
- *   whole. Nothing may be acknowledged before publish() has returned.
- * - Bytes between `#position` and `#preparedBytes` exist in the file already (zeros, or the former life
- *   of a recycled file), so that a sync after overwriting them has no metadata to write.
+ * - A file is written aside first: header, first prewritten piece, and whatever the caller copies
+ *   into it. publish() syncs it, gives it its name and syncs the directory, so that a file with a
+ *   log's name is whole. Nothing may be acknowledged before publish() has returned.
+ * - Bytes between `#position` and `#preparedBytes` exist in the file already (zeros, or the former
+ *   life of a recycled file), so that a sync after overwriting them has no metadata to write.
  * - durableLsn ≤ lastLsn. It moves only after a sync succeeded.
- * - After a failed write or sync the writer has failed for good: it refuses everything, and never syncs again,
- *   as what the kernel dropped cannot be asked for again. The group under way is not acknowledged, and
- *   may or may not be found by recovery, whole: the outcome is unknown. So are those of earlier groups
- *   committed without a sync. Where OMEN_DISK_FULL was thrown by write (and so before the sync), the
- *   group is not durable, but only recovery may say that it is absent.
+ * - After a failed write or sync the writer has failed for good: it refuses everything, and never
+ *   syncs again, as what the kernel dropped cannot be asked for again. The group under way is not
+ *   acknowledged, and may or may not be found by recovery, whole: the outcome is unknown. So are
+ *   those of earlier groups committed without a sync. Where OMEN_DISK_FULL was thrown by write (and
+ *   so before the sync), the group is not durable, but only recovery may say that it is absent.
  */
 
 import assert from 'node:assert/strict';
@@ -24,8 +24,8 @@ import { RecordGroup } from './group.ts';
 import { BLOCK_BYTES, encodeHeader, type WalHeader, type WalIdentity } from './header.ts';
 
 /**
- * Measured (bench/wal.ts): from 256 KiB on, larger pieces cost commits no less in sum, but the one that has to
- * wait for a piece waits in proportion; and each file waits for its first.
+ * Measured (bench/wal.ts): from 256 KiB on, larger pieces cost commits no less in sum, but the one
+ * that has to wait for a piece waits in proportion; and each file waits for its first.
  */
 const PIECE_BYTES = 1 * 2 ** 20;
 const ZEROS = new Uint8Array(PIECE_BYTES);
@@ -34,7 +34,9 @@ export interface NewWalFile {
   readonly identity: WalIdentity;
   readonly sequence: number;
   readonly firstLsn: number;
-  /** A file to be overwritten instead of making one. Its removal under its old name must be durable. */
+  /**
+   * A file to be overwritten instead of making one. Its removal under its old name must be durable.
+   */
   readonly recycle?: string | undefined;
   /** Bytes prewritten at once; whole blocks. */
   readonly pieceBytes?: number | undefined;
@@ -125,8 +127,8 @@ export class WalWriter {
   }
 
   /**
-   * Writes the group as one frame, with `sync` makes it and everything before it durable, and returns the LSN of
-   * its last record. Clears the group. An empty group writes nothing.
+   * Writes the group as one frame, with `sync` makes it and everything before it durable, and
+   * returns the LSN of its last record. Clears the group. An empty group writes nothing.
    */
   append(group: RecordGroup, sync: boolean): number {
     this.#refuseWhenFailed();
@@ -149,8 +151,8 @@ export class WalWriter {
   }
 
   /**
-   * Writes down, without a sync, what is durable by now; the next frame would do the same. Until one of them
-   * did, damage to the last acknowledged frame looks like the torn tail of a crash.
+   * Writes down, without a sync, what is durable by now; the next frame would do the same. Until
+   * one of them did, damage to the last acknowledged frame looks like the torn tail of a crash.
    */
   mark(): void {
     this.#refuseWhenFailed();
@@ -199,7 +201,9 @@ export class WalWriter {
     group.clear();
   }
 
-  /** Prewrites the next piece behind the frame that ends at `end`. The sync of that frame covers it. */
+  /**
+   * Prewrites the next piece behind the frame that ends at `end`. The sync of that frame covers it.
+   */
   #extend(end: number): void {
     this.#preparedBytes = Math.max(end, this.#preparedBytes + this.#pieceBytes);
     this.#prewrite(end, this.#preparedBytes);

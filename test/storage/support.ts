@@ -14,7 +14,9 @@ export function temporaryDirectory(t: ExecutionContext): string {
   return directory;
 }
 
-/** The code of the OmenError that `run` throws, '' when it throws none; other errors pass through. */
+/**
+ * The code of the OmenError that `run` throws, '' when it throws none; other errors pass through.
+ */
 export function codeOf(run: () => unknown): string {
   try {
     run();

@@ -1,8 +1,8 @@
 /**
- * The log is killed at every operation of a scenario, in every way, the power is cut or not, it recovers,
- * goes on, and is killed again. After each recovery an oracle checks: everything acknowledged as
- * durable is there; what is there is a prefix of what was written, byte for byte, ending with a whole
- * group; and once recovery has started the log, all that it read is durable.
+ * The log is killed at every operation of a scenario, in every way, the power is cut or not, it
+ * recovers, goes on, and is killed again. After each recovery an oracle checks: everything
+ * acknowledged as durable is there; what is there is a prefix of what was written, byte for byte,
+ * ending with a whole group; and once recovery has started the log, all that it read is durable.
  */
 
 import test from 'ava';
@@ -54,7 +54,10 @@ class Oracle {
     log.truncateBelow(this.fromLsn);
   }
 
-  /** Opens, checks and starts the log. Errors of the storage pass through; violations are errors of their own. */
+  /**
+   * Opens, checks and starts the log. Errors of the storage pass through; violations are errors of
+   * their own.
+   */
   recover(storage: Storage): LocalLog {
     const log = openSmall(storage);
     let next = this.fromLsn;
@@ -94,7 +97,10 @@ class Oracle {
 
 class Violation extends Error {}
 
-/** Everything a shard does with its log: with and without syncs, growth, rotation, truncation, recycling. */
+/**
+ * Everything a shard does with its log: with and without syncs, growth, rotation, truncation,
+ * recycling.
+ */
 function scenario(storage: Storage, oracle: Oracle): void {
   const log = oracle.recover(storage);
   oracle.commit(log, 3, true);
@@ -122,7 +128,9 @@ function scenario(storage: Storage, oracle: Oracle): void {
 type Wrap = (storage: CrashStorage) => Storage;
 const asItIs: Wrap = (storage) => storage;
 
-/** Runs the scenario until it ends, or the process dies, or the log reports that it cannot go on. */
+/**
+ * Runs the scenario until it ends, or the process dies, or the log reports that it cannot go on.
+ */
 function runUntilDead(storage: CrashStorage, oracle: Oracle, wrap: Wrap): void {
   try {
     scenario(wrap(storage), oracle);
@@ -147,8 +155,8 @@ function* aftermaths(storage: CrashStorage, cuts: number, seed: number): Generat
 }
 
 /**
- * Recovers from what a crash left, twice, then goes through the scenario again and dies at an operation
- * chosen by the seed, `depth` times.
+ * Recovers from what a crash left, twice, then goes through the scenario again and dies at an
+ * operation chosen by the seed, `depth` times.
  */
 function survive(storage: CrashStorage, oracle: Oracle, seed: number, depth: number, wrap: Wrap) {
   const random = seededRandom(seed);

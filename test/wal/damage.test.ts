@@ -32,7 +32,10 @@ function tenGroups(): { storage: CrashStorage; content: Uint8Array } {
 const STAMPS = Array.from({ length: 10 }, (_, group) => numbered(3, 100 * group + 1)).flat();
 const EXPECTED = STAMPS.map((stamp, i) => [i + 1, stamp]);
 
-/** Reads the log; returns 'corrupt', or how many of the expected records were read, exactly and in order. */
+/**
+ * Reads the log; returns 'corrupt', or how many of the expected records were read, exactly and in
+ * order.
+ */
 function outcome(storage: CrashStorage): 'corrupt' | number {
   try {
     const { found } = recovered(storage);
