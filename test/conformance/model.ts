@@ -1,0 +1,110 @@
+/** The model: a Map of everything there should be, sorted whenever order matters. */
+import type { IterateOptions } from '../../src/index.ts';
+import type { Form, Operation, Write } from './operations.ts';
+
+type Key = number | bigint;
+type Entry = [Key, unknown];
+
+/** A key as the database gives it back. */
+export function keyGiven(form: Form, key: unknown): Key {
+  const isInteger = form.key === 'int64' || form.key === 'uint64';
+  if (key instanceof Date) return key.getTime();
+  if (isInteger && form.bigints === true) return BigInt(key as Key);
+  return Number(key) + 0;
+}
+
+function valueGiven(form: Form, type: string, value: unknown): unknown {
+  if (value === undefined || value === null) return null;
+  if (value instanceof Date) return value.getTime();
+  if (type.startsWith('int64')) return form.bigints === true ? BigInt(value as Key) : Number(value);
+  return type.startsWith('float32') ? Math.fround(value as number) : value;
+}
+
+/** A row as the database gives it back. */
+export function rowGiven(form: Form, row: unknown): unknown {
+  if (form.value === 'json') return JSON.parse(JSON.stringify(row));
+  if (form.value !== undefined) return row;
+  const fields = row as Readonly<Record<string, unknown>>;
+  const columns = Object.entries(form.columns ?? {});
+  return Object.fromEntries(
+    columns.map(([name, type]) => [name, valueGiven(form, type, fields[name])]),
+  );
+}
+
+export class Model {
+  readonly #form: Form;
+  readonly #rows = new Map<Key, unknown>();
+
+  constructor(form: Form) {
+    this.#form = form;
+  }
+
+  /** All entries in key order. */
+  get entries(): Entry[] {
+    return [...this.#rows].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  }
+
+  /** Applies the operation and returns what the database must answer. */
+  answer(operation: Operation): unknown {
+    switch (operation.op) {
+      case 'put':
+      case 'del':
+      case 'batch':
+        return this.#write(operation);
+      case 'get':
+        return this.#get(operation.key);
+      case 'getMany':
+        return operation.keys.map((key) => this.#get(key));
+      case 'has':
+        return this.#rows.has(keyGiven(this.#form, operation.key));
+      case 'floor':
+        return this.#within({ lte: operation.key, reverse: true })[0];
+      case 'ceil':
+        return this.#within({ gte: operation.key })[0];
+      case 'first':
+        return this.entries[0];
+      case 'last':
+        return this.entries.at(-1);
+      case 'entries':
+      case 'scan':
+        return this.#within(operation.range);
+      case 'keys':
+        return this.#within(operation.range).map(([key]) => key);
+      case 'values':
+        return this.#within(operation.range).map(([, row]) => row);
+      case 'count':
+        return this.#within(operation.range).length;
+      case 'iterator': {
+        const seen = this.#within(operation.range);
+        for (const write of operation.during) this.#write(write);
+        return seen;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #get(key: unknown): unknown {
+    return this.#rows.get(keyGiven(this.#form, key));
+  }
+
+  #write(write: Write): undefined {
+    if (write.op === 'batch') for (const single of write.writes) this.#write(single);
+    else if (write.op === 'del') this.#rows.delete(keyGiven(this.#form, write.key));
+    else this.#rows.set(keyGiven(this.#form, write.key), rowGiven(this.#form, write.row));
+  }
+
+  #within(range: IterateOptions): Entry[] {
+    const bound = (key: unknown, holds: (bound: Key) => boolean): boolean =>
+      key === undefined || holds(keyGiven(this.#form, key));
+    const found = this.entries.filter(
+      ([key]) =>
+        bound(range.gt, (gt) => key > gt) &&
+        bound(range.gte, (gte) => key >= gte) &&
+        bound(range.lt, (lt) => key < lt) &&
+        bound(range.lte, (lte) => key <= lte),
+    );
+    if (range.reverse) found.reverse();
+    return found.slice(0, range.limit);
+  }
+}

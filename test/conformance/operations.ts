@@ -1,0 +1,109 @@
+/**
+ * What the suite does to a database, as plain data: it prints, replays, shrinks, and crosses threads
+ * to a client that attached there.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Database, IterateOptions, OpenOptions, RangeOptions } from '../../src/index.ts';
+
+export type Write =
+  | { readonly op: 'put'; readonly key: unknown; readonly row: unknown }
+  | { readonly op: 'del'; readonly key: unknown }
+  | { readonly op: 'batch'; readonly writes: readonly SingleWrite[] };
+export type SingleWrite = Extract<Write, { op: 'put' | 'del' }>;
+
+export type Read =
+  | { readonly op: 'get' | 'has' | 'floor' | 'ceil'; readonly key: unknown }
+  | { readonly op: 'getMany'; readonly keys: readonly unknown[] }
+  | { readonly op: 'first' | 'last' }
+  | { readonly op: 'entries' | 'keys' | 'values' | 'scan'; readonly range: IterateOptions }
+  | { readonly op: 'count'; readonly range: RangeOptions };
+
+export type Operation =
+  | Write
+  | Read
+  | { readonly op: 'flush' | 'compact' | 'reopen' }
+  /** An iterator that has made its first step; then writes; then the rest of its steps. */
+  | { readonly op: 'iterator'; readonly range: IterateOptions; readonly during: readonly Write[] };
+
+/** The options that decide in what form rows come back. */
+export type Form = Pick<OpenOptions, 'key' | 'columns' | 'value' | 'bigints'>;
+
+/** Does one operation. What comes back is plain data. */
+export async function perform(db: Database, form: Form, operation: Operation): Promise<unknown> {
+  switch (operation.op) {
+    case 'put':
+      return db.put(operation.key, operation.row);
+    case 'del':
+      return db.del(operation.key);
+    case 'batch':
+      return db.batch(
+        operation.writes.map((write) =>
+          write.op === 'put'
+            ? { type: 'put', key: write.key, value: write.row }
+            : { type: 'del', key: write.key },
+        ),
+      );
+    case 'get':
+    case 'has':
+    case 'floor':
+    case 'ceil':
+      return db[operation.op](operation.key);
+    case 'getMany':
+      return db.getMany(operation.keys);
+    case 'first':
+    case 'last':
+      return db[operation.op]();
+    case 'entries':
+    case 'keys':
+    case 'values':
+      return [...db[operation.op](operation.range)];
+    case 'count':
+      return db.count(operation.range);
+    case 'scan':
+      return scanRows(db, form, operation.range);
+    case 'flush':
+    case 'compact':
+      return db[operation.op]();
+    case 'iterator': {
+      const iterator = db.entries(operation.range);
+      const first = iterator.next();
+      for (const write of operation.during) await perform(db, form, write);
+      return first.done ? [] : [first.value, ...iterator];
+    }
+    case 'reopen':
+      throw new Error('Whoever opened the database reopens it.');
+  }
+}
+
+/** The rows of a scan, in the form in which `entries` gives them. */
+async function scanRows(db: Database, form: Form, range: IterateOptions): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for await (const batch of db.scan(range)) {
+    const names = batch.schema.fields.map((field) => field.name);
+    for (let i = 0; i < batch.numRows; i++) {
+      const [key, ...values] = names.map((_, column) => batch.getChildAt(column)?.get(i));
+      rows.push([keyFromArrow(form, key), rowFromArrow(form, names.slice(1), values)]);
+    }
+  }
+  return rows;
+}
+
+function keyFromArrow(form: Form, key: unknown): unknown {
+  return typeof key === 'bigint' && form.bigints !== true ? Number(key) : key;
+}
+
+function rowFromArrow(form: Form, names: readonly string[], values: readonly unknown[]): unknown {
+  if (form.value === 'json') return JSON.parse(String(values[0]));
+  if (form.value !== undefined) return valueFromArrow(form, values[0]);
+  return Object.fromEntries(names.map((name, i) => [name, valueFromArrow(form, values[i])]));
+}
+
+function valueFromArrow(form: Form, value: unknown): unknown {
+  if (value instanceof Uint8Array) return new Uint8Array(value);
+  return typeof value === 'bigint' && form.bigints !== true ? Number(value) : value;
+}
+
+/** Equal as a caller sees it: same values, same types, −0 not 0, NaN is NaN. */
+export function isSame(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(a, b);
+}

@@ -1,0 +1,150 @@
+/**
+ * The suite: random operations against a database through one of its faces, every answer compared with
+ * the model's. A failure prints its seed and path; OMEN_SEED and OMEN_PATH replay it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { Model } from './model.ts';
+import { isSame, type Operation, type SingleWrite, type Write } from './operations.ts';
+import type { Subject } from './schemas.ts';
+
+/** A database as somebody uses it. */
+export interface Session {
+  perform(operation: Operation): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export type Face = (directory: string, subject: Subject) => Promise<Session>;
+
+const OPERATIONS_MIN = 30;
+const OPERATIONS_MAX = 140;
+const SHRINK_MS_MAX = 40_000;
+
+function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
+  const key = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...subject.keys) },
+    { weight: 1, arbitrary: subject.otherKeys },
+  );
+  const put = fc.record({ op: fc.constant('put' as const), key, row: subject.rows });
+  const del = fc.record({ op: fc.constant('del' as const), key });
+  const single: fc.Arbitrary<SingleWrite> = fc.oneof(
+    { weight: 3, arbitrary: put },
+    { weight: 1, arbitrary: del },
+  );
+  const batch = fc.record({
+    op: fc.constant('batch' as const),
+    writes: fc.array(single, { maxLength: 30 }),
+  });
+  const write: fc.Arbitrary<Write> = fc.oneof(
+    { weight: 3, arbitrary: single },
+    { weight: 1, arbitrary: batch },
+  );
+  const lower = fc.oneof(
+    fc.constant({}),
+    key.map((gt) => ({ gt })),
+    key.map((gte) => ({ gte })),
+  );
+  const upper = fc.oneof(
+    fc.constant({}),
+    key.map((lt) => ({ lt })),
+    key.map((lte) => ({ lte })),
+  );
+  const bounds = fc.tuple(lower, upper).map(([a, b]) => ({ ...a, ...b }));
+  const how = fc.record(
+    { reverse: fc.boolean(), limit: fc.nat({ max: 20 }) },
+    { requiredKeys: [] },
+  );
+  const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));
+  const read = fc.oneof(
+    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil'), key }),
+    fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 8 }) }),
+    fc.record({ op: fc.constantFrom('first', 'last') }),
+    fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan'), range }),
+    fc.record({ op: fc.constant('count' as const), range: bounds }),
+  );
+  return fc.oneof(
+    { weight: 40, arbitrary: write },
+    { weight: 50, arbitrary: read },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        op: fc.constant('iterator' as const),
+        range,
+        during: fc.array(write, { maxLength: 4 }),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ op: fc.constantFrom('flush', 'compact') }) },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant('reopen' as const) }) },
+  );
+}
+
+/** What every run ends with: all that was written, read in every way there is. */
+function epilogue(subject: Subject): Operation[] {
+  const keys = subject.keys.flatMap((key): Operation[] => [
+    { op: 'get', key },
+    { op: 'has', key },
+    { op: 'floor', key },
+    { op: 'ceil', key },
+  ]);
+  const ranges = [{}, { reverse: true }].flatMap((range): Operation[] => [
+    { op: 'entries', range },
+    { op: 'keys', range },
+    { op: 'values', range },
+    { op: 'scan', range },
+  ]);
+  return [...keys, ...ranges, { op: 'count', range: {} }, { op: 'first' }, { op: 'last' }];
+}
+
+async function run(face: Face, subject: Subject, operations: readonly Operation[]): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'omendb-conformance-'));
+  try {
+    const session = await face(directory, subject);
+    try {
+      await follow(session, subject, operations);
+    } finally {
+      await session.close();
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function follow(
+  session: Session,
+  subject: Subject,
+  operations: readonly Operation[],
+): Promise<void> {
+  const model = new Model(subject.form);
+  const all = [...operations, ...epilogue(subject)];
+  for (const [step, operation] of all.entries()) {
+    const expected = model.answer(operation);
+    const found = await session.perform(operation);
+    if (isSame(found, expected)) continue;
+    throw new Error(
+      `Step ${step}, ${inspect(operation, { depth: 5 })}, answered\n${inspect(found, { depth: 5 })}` +
+        `\nwhere the model has\n${inspect(expected, { depth: 5 })}`,
+    );
+  }
+}
+
+/** Holds `face` to the model, `runs` times over. */
+export async function conforms(face: Face, subject: Subject, runs: number): Promise<void> {
+  const { OMEN_SEED, OMEN_PATH } = process.env;
+  const operations = fc.array(operationsOn(subject), {
+    minLength: OPERATIONS_MIN,
+    maxLength: OPERATIONS_MAX,
+    size: 'max',
+  });
+  await fc.assert(
+    fc.asyncProperty(operations, (chosen) => run(face, subject, chosen)),
+    {
+      numRuns: runs,
+      interruptAfterTimeLimit: SHRINK_MS_MAX,
+      ...(OMEN_SEED === undefined ? {} : { seed: Number(OMEN_SEED) }),
+      ...(OMEN_PATH === undefined ? {} : { path: OMEN_PATH }),
+    },
+  );
+}
