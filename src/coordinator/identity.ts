@@ -143,10 +143,10 @@ function checkOptions(identity: Identity, options: OpenOptions): void {
     throw mismatch('shards', options.shards, shards);
   }
   if (options.partition !== undefined) {
-    const asked = parsePartition(options.partition, shards, schema.key);
     const isSame =
-      asked.kind === partitioning.kind &&
-      (options.partition === 'range' || JSON.stringify(asked) === JSON.stringify(partitioning));
+      options.partition === partitioning.kind ||
+      JSON.stringify(parsePartition(options.partition, shards, schema.key)) ===
+        JSON.stringify(partitioning);
     if (!isSame) throw mismatch('partition', options.partition, partitioning.kind);
   }
 }

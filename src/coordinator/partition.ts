@@ -24,11 +24,11 @@ export function parsePartition(
   key: KeyType,
 ): Partitioning {
   if (option === 'hash') return { kind: 'hash' };
-  if (option === 'range') return { kind: 'range', splits: [] };
+  if (option === 'range' && shards === 1) return { kind: 'range', splits: [] };
   if (option === null || typeof option !== 'object' || !Array.isArray(option.splits)) {
     throw new OmenError(
       'OMEN_INVALID_OPTIONS',
-      'The option "partition" is "hash", "range" or { splits: [key, …] }.',
+      'The option "partition" is "hash" or { splits: [key, …] }, the keys where shards 1, 2, … begin.',
     );
   }
   const codec = new KeyCodec(key, true);
