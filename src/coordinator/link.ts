@@ -86,8 +86,7 @@ export class Link {
   sent(settler: Settler | null): void {
     this.#waiting[this.#sent % IN_FLIGHT_MAX] = settler;
     this.#sent++;
-    this.ring.publish();
-    this.#doorbell.ring();
+    if (this.ring.publish()) this.#doorbell.ring();
   }
 
   /**
@@ -96,7 +95,7 @@ export class Link {
   sendChunks(message: Uint8Array, settler: Settler | null): boolean {
     const isSent = this.#chunks.send(message);
     if (isSent) this.sent(settler);
-    else this.#doorbell.ring();
+    this.#doorbell.ring();
     return isSent;
   }
 

@@ -124,12 +124,18 @@ export class RingProducer {
     return at + HEADER;
   }
 
-  /** Makes every reserved frame visible to the consumer, with one store. */
-  publish(): void {
+  /**
+   * Makes every reserved frame visible to the consumer, with one store. Returns whether the consumer
+   * had released everything before them, and so may have found nothing and gone to sleep: only then
+   * need it be woken, if it always looks once more after it released.
+   */
+  publish(): boolean {
     const tail = (this.#lap + this.#at) | 0;
-    if (tail === this.#published) return;
+    const before = this.#published;
+    if (tail === before) return false;
     this.#published = tail;
     Atomics.store(this.#control, TAIL, tail);
+    return Atomics.load(this.#control, HEAD) === before;
   }
 
   /** Bytes not occupied now; headers and pads occupy too. The consumer can only make it more. */

@@ -52,6 +52,7 @@ export class ClientLink {
   readonly #doorbell: Doorbell;
   readonly #message: Message;
   readonly #staged = new Map<number, Uint32Array>();
+  #hasConsumed = false;
   #hasNews = false;
 
   constructor({ client, memory, views }: ClientIntroduction, control: Control) {
@@ -70,6 +71,7 @@ export class ClientLink {
     for (;;) {
       const length = this.#ring.next();
       if (length < 0) return null;
+      this.#hasConsumed = true;
       if (this.#ring.kind === FRAME_WHOLE) {
         this.#message.at = this.#ring.offset >>> 2;
         return this.#message;
@@ -101,8 +103,15 @@ export class ClientLink {
     return { words, at: 0 };
   }
 
-  release(): void {
+  /**
+   * Gives back the room of what was taken from the ring. Returns whether there was any: then the ring
+   * has to be looked at once more before sleeping, as the client may have put more in without ringing.
+   */
+  release(): boolean {
+    const hasConsumed = this.#hasConsumed;
+    this.#hasConsumed = false;
     this.#ring.release();
+    return hasConsumed;
   }
 
   #respond(kind: number, number: number, error: OmenError | null): void {

@@ -46,6 +46,8 @@ export interface EngineOptions {
   readonly memoryBytes: number;
   /** Nothing is written, not even what recovery would; batches are decided in memory only. */
   readonly readOnly: boolean;
+  /** Bytes of the log prewritten at once, whole blocks: by default the log's own choice. */
+  readonly walPieceBytes?: number;
   readonly runJob: RunJob;
   /** Hands a new view to every reader; the version word is raised after it returns. */
   readonly onView: (view: ViewMessage) => void;
@@ -100,7 +102,9 @@ export class Engine {
     this.#nextId = this.#manifest.current.nextId;
     this.#version = control.version(shard) + 1;
     const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
-    this.#log = openLocalLog(storage, directory, identity);
+    this.#log = openLocalLog(storage, directory, identity, {
+      pieceBytes: options.walPieceBytes,
+    });
     this.#pool = new MemtablePool(options.memtableShape, control, shard, options.clients);
     this.#active = new MemtableWriter(this.#pool.take(), control.table);
     this.ledger = new BatchLedger(control.table, shard, options.epoch);

@@ -209,8 +209,7 @@ export class Host {
         break;
       }
     }
-    link.release();
-    return count;
+    return link.release() && count === 0 ? 1 : count;
   }
 
   /** Puts the halves of a staged part together: null while there is only the first. */
