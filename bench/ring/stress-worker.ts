@@ -1,0 +1,100 @@
+/** One side of stress.ts. */
+import assert from 'node:assert';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Doorbell } from '../../src/ring/doorbell.ts';
+import { RingConsumer, RingProducer } from '../../src/ring/ring.ts';
+import { ROOM_BELL, type StressOrder, type StressReport, WORK_BELL } from './stress.ts';
+
+const { role, ring, bells, frames, seed }: StressOrder = workerData;
+const work = new Doorbell(bells, WORK_BELL);
+const room = new Doorbell(bells, ROOM_BELL);
+
+/** No thread is kept from running this long: who was rung and still sleeps was forgotten. */
+const PATIENCE_MS = 30_000;
+
+let sleeps = 0;
+let state = (role === 'producer' ? seed : ~seed) | 1;
+
+function draw(below: number): number {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return (state >>> 0) % below;
+}
+
+function mix(seq: number): number {
+  const a = Math.imul(seq ^ seed, 0x9e3779b1);
+  return Math.imul(a ^ (a >>> 15), 0x85ebca77);
+}
+
+/** Sleeps at once or after a short spin, by chance: the races differ. */
+function sleep(bell: Doorbell, seen: number): void {
+  if (bell.spin(seen, draw(4) * 64)) return;
+  sleeps++;
+  while (!bell.sleepSync(seen, PATIENCE_MS))
+    assert.equal(bell.read(), seen, `a wake-up was lost, seed ${seed}`);
+}
+
+function produce(): number {
+  const producer = new RingProducer(ring);
+  let checksum = 0;
+  let batch = 1 + draw(256);
+  for (let seq = 0; seq < frames; ) {
+    const seen = room.read();
+    const at = producer.reserve(16);
+    if (at < 0) {
+      producer.publish();
+      work.ring();
+      sleep(room, seen);
+      continue;
+    }
+    const value = mix(seq);
+    producer.u32[at >>> 2] = seq;
+    producer.u32[(at >>> 2) + 1] = value;
+    producer.f64[(at >>> 3) + 1] = seq * 0.5;
+    checksum = (checksum + value) | 0;
+    seq++;
+    if (--batch > 0 && seq < frames) continue;
+    producer.publish();
+    work.ring();
+    batch = 1 + draw(256);
+  }
+  return checksum;
+}
+
+function consume(): number {
+  const consumer = new RingConsumer(ring);
+  let checksum = 0;
+  let batch = 1 + draw(256);
+  for (let seq = 0; seq < frames; ) {
+    const seen = work.read();
+    const length = consumer.next();
+    if (length < 0) {
+      consumer.release();
+      room.ring();
+      sleep(work, seen);
+      continue;
+    }
+    const at = consumer.offset;
+    const value = mix(seq) >>> 0;
+    if (
+      length !== 16 ||
+      consumer.u32[at >>> 2] !== seq ||
+      consumer.u32[(at >>> 2) + 1] !== value ||
+      consumer.f64[(at >>> 3) + 1] !== seq * 0.5
+    ) {
+      assert.fail(`frame ${seq} is spoiled, seed ${seed}`);
+    }
+    checksum = (checksum + value) | 0;
+    seq++;
+    if (--batch > 0) continue;
+    consumer.release();
+    room.ring();
+    batch = 1 + draw(256);
+  }
+  consumer.release();
+  return checksum;
+}
+
+const checksum = role === 'producer' ? produce() : consume();
+parentPort?.postMessage({ role, checksum, sleeps } satisfies StressReport);
