@@ -1,6 +1,7 @@
 import test from 'ava';
 import { realStorage } from '../../src/storage/real.ts';
 import { openLocalLog } from '../../src/wal/log.ts';
+import { WalWriter } from '../../src/wal/writer.ts';
 import { codeOf, temporaryDirectory } from '../storage/support.ts';
 import {
   commitStamps,
@@ -66,12 +67,18 @@ test('a group is told by its size, and the LSN of the next record is known befor
   const empty = log.groupBytes;
   t.is(log.reserve(16), empty);
   t.is(log.groupBytes, empty + 16);
+  t.is(log.u32[empty >> 2], 16);
+  log.f64[(empty >> 3) + 1] = Math.PI;
   t.is(log.nextLsn, 2);
   log.reserve(20);
   t.is(log.nextLsn, 3);
   t.is(log.groupRecords, 2);
   t.is(log.commit(false), 2);
   t.is(log.groupRecords, 0);
+  log.read(1, (views, offset, _bytes, lsn) => {
+    if (lsn === 1) t.is(views.f64[(offset >> 3) + 1], Math.PI);
+  });
+  t.true(log.fileBytes > 0);
   t.is(log.durableLsn, 0);
   log.sync();
   t.is(log.durableLsn, 2);
@@ -362,6 +369,18 @@ test('two files that changed their names are noticed', (t) => {
     codeOf(() => recovered(storage.restart())),
     'OMEN_CORRUPT',
   );
+});
+
+test('a file that begins before the one that precedes it is noticed', (t) => {
+  const storage = emptyDisk();
+  for (const [sequence, firstLsn] of [
+    [1, 5],
+    [2, 4],
+  ]) {
+    const path = `${DIRECTORY}/wal-000000000${sequence}.log`;
+    new WalWriter(storage, path, { identity: IDENTITY, sequence, firstLsn }).publish();
+  }
+  t.throws(() => openSmall(storage), { code: 'OMEN_CORRUPT', message: /0002.log begins before/ });
 });
 
 test('a file that was cut is noticed', (t) => {

@@ -90,6 +90,15 @@ test('records from the next file’s first LSN on are void, and not even looked 
   t.throws(() => read(made, 5), { code: 'OMEN_CORRUPT' });
 });
 
+test('a frame that is missing without a record missing is passed over', (t) => {
+  const made = handmade([
+    { firstLsn: 1, records: 3, durableLsn: 0 },
+    null,
+    { firstLsn: 4, records: 2, durableLsn: 3 },
+  ]);
+  t.like(read(made), { lsns: [1, 4], lastLsn: 5, tail: null });
+});
+
 test('what is left of a former life is no torn tail, but in a new file anything is', (t) => {
   for (const recycled of [false, true]) {
     const made = handmade([{ firstLsn: 1, records: 3, durableLsn: 0 }], recycled);
