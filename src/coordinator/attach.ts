@@ -156,8 +156,11 @@ export async function attachClient(handle: Handle): Promise<Attached> {
   try {
     await postMessageToThread(handle.threadId, request, [events.port2, calls.port2], ATTACH_MS_MAX);
     const client = await welcomed;
-    calls.port1.unref();
-    return { client, calls: wrapCalls(calls.port1), detach: () => events.port1.close() };
+    const detach = (): void => {
+      events.port1.close();
+      calls.port1.close();
+    };
+    return { client, calls: wrapCalls(calls.port1), detach };
   } catch (error) {
     welcomed.catch(() => {});
     events.port1.close();
@@ -173,6 +176,8 @@ export async function attachClient(handle: Handle): Promise<Attached> {
 
 function wrapCalls(port: MessagePort): OwnerCalls {
   const remote: Remote<OwnerCalls> = wrap<OwnerCalls>(nodeEndpoint(port));
+  // Only now: listening, which wrap() begins, holds the port.
+  port.unref();
   const keepAlive = async (call: () => Promise<void>): Promise<void> => {
     port.ref();
     try {
