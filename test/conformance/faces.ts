@@ -18,6 +18,10 @@ const isWrite = ({ op }: Operation): boolean => op === 'put' || op === 'del' || 
 /** Called after every write, with the means to disturb the database. */
 type Disturbance = (db: Database, reopen: () => Promise<void>) => Promise<void>;
 
+export const flush: Disturbance = (db) => db.flush();
+export const compact: Disturbance = (db) => db.compact();
+export const reopen: Disturbance = (_, again) => again();
+
 /** A client in the thread that opens the database. */
 export function opened(
   layout: (splits: readonly unknown[]) => OpenOptions,
@@ -26,15 +30,15 @@ export function opened(
   return async (directory, { form, splits }) => {
     const each = { bigints: form.bigints, memtable: MEMTABLE };
     let db: Database = await open(directory, { ...form, ...each, ...layout(splits) });
-    const reopen = async (): Promise<void> => {
+    const again = async (): Promise<void> => {
       await db.close();
       db = await open(directory, each);
     };
     return {
       async perform(operation) {
-        if (operation.op === 'reopen') return reopen();
+        if (operation.op === 'reopen') return again();
         const answer = await perform(db, form, operation);
-        if (isWrite(operation)) await afterWrite(db, reopen);
+        if (isWrite(operation)) await afterWrite(db, again);
         return answer;
       },
       close: () => db.close(),

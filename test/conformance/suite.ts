@@ -1,6 +1,7 @@
 /**
  * The suite: random operations against a database through one of its faces, every answer compared with
- * the model's. A failure prints its seed and path; OMEN_SEED and OMEN_PATH replay it.
+ * the model's. A failure prints its seed and path; OMEN_SEED and OMEN_PATH replay it, and
+ * OMEN_RUNS asks for more than one run.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,9 +20,8 @@ export interface Session {
 
 export type Face = (directory: string, subject: Subject) => Promise<Session>;
 
-const OPERATIONS_MIN = 30;
-const OPERATIONS_MAX = 140;
-const SHRINK_MS_MAX = 40_000;
+/** Shrinking ends then, with what it has. */
+const RUN_MS_MAX = 60_000;
 
 function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
   const key = fc.oneof(
@@ -130,19 +130,20 @@ async function follow(
   }
 }
 
-/** Holds `face` to the model, `runs` times over. */
-export async function conforms(face: Face, subject: Subject, runs: number): Promise<void> {
-  const { OMEN_SEED, OMEN_PATH } = process.env;
+/** Holds `face` to the model, through up to `operationsMax` operations and the epilogue. */
+export async function conforms(face: Face, subject: Subject, operationsMax: number): Promise<void> {
+  const { OMEN_SEED, OMEN_PATH, OMEN_RUNS } = process.env;
   const operations = fc.array(operationsOn(subject), {
-    minLength: OPERATIONS_MIN,
-    maxLength: OPERATIONS_MAX,
+    minLength: operationsMax / 2,
+    maxLength: operationsMax,
     size: 'max',
   });
   await fc.assert(
     fc.asyncProperty(operations, (chosen) => run(face, subject, chosen)),
     {
-      numRuns: runs,
-      interruptAfterTimeLimit: SHRINK_MS_MAX,
+      numRuns: Number(OMEN_RUNS ?? 1),
+      interruptAfterTimeLimit: RUN_MS_MAX * Number(OMEN_RUNS ?? 1),
+      markInterruptAsFailure: true,
       ...(OMEN_SEED === undefined ? {} : { seed: Number(OMEN_SEED) }),
       ...(OMEN_PATH === undefined ? {} : { path: OMEN_PATH }),
     },
