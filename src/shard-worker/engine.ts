@@ -498,11 +498,15 @@ export class Engine {
   #dropSegments(): void {
     const { storage, directory } = this.#options;
     const live = new Set(this.#runs.flatMap((run) => run.segments.map(({ id }) => id)));
-    for (const id of this.#segments.keys()) {
-      if (live.has(id)) continue;
-      this.#segments.delete(id);
-      storage.remove(join(directory, segmentName(id)));
-      storage.remove(join(directory, modelName(id)));
+    try {
+      for (const id of this.#segments.keys()) {
+        if (live.has(id)) continue;
+        this.#segments.delete(id);
+        storage.remove(join(directory, segmentName(id)));
+        storage.remove(join(directory, modelName(id)));
+      }
+    } catch (error) {
+      this.fail(error);
     }
   }
 
