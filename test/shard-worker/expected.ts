@@ -1,0 +1,181 @@
+/**
+ * What has to be found in the shards of a database, whatever happened to its disk: the groups written to
+ * each shard, which of them are certain, and the batches across shards.
+ *
+ * Every group ends with a marker of its own, a key that is written once; so does every part of a
+ * batch. What a crash kept can therefore be told from the rows alone: the last marker is the last
+ * group, and a batch is there where its markers are.
+ */
+import assert from 'node:assert/strict';
+
+/** Each group has this many keys to itself, from its marker on: keys that only ascend in time. */
+export const KEYS_PER_GROUP = 1000;
+const PART_MARKERS_AT = 900;
+
+export interface Write {
+  readonly key: number;
+  /** What the row is told by; null: deleted. */
+  readonly stamp: number | null;
+  readonly batch: Batch | null;
+}
+
+export interface Part {
+  readonly shard: number;
+  /** Number of the group on that shard, from 1. */
+  readonly group: number;
+  readonly marker: number;
+}
+
+/**
+ * `open`: a crash may decide either way. `committed`: its owner was told so. `aborted`: it must never
+ * appear, as that is durable somewhere, or a participant refused it.
+ */
+export interface Batch {
+  readonly ticket: number;
+  readonly shards: readonly number[];
+  readonly parts: Part[];
+  outcome: 'open' | 'committed' | 'aborted';
+}
+
+/** Rows of one shard by key, each the stamp that it is told by. */
+export type Rows = ReadonlyMap<number, number>;
+
+/** Something was lost, half there, or came back. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export function groupMarker(group: number): number {
+  return group * KEYS_PER_GROUP;
+}
+
+export class Expected {
+  readonly shards: number;
+  /** Of each shard, the groups that may be there, in order. */
+  readonly groups: Write[][][];
+  /** Of each shard, how many of them survive a power cut, and how many were shown to readers. */
+  readonly durable: number[];
+  readonly shown: number[];
+  batches: Batch[] = [];
+  /** Opens so far: each needs names of its own for its batches. */
+  opens = 0;
+  stamp = 0;
+
+  constructor(shards: number) {
+    this.shards = shards;
+    this.groups = Array.from({ length: shards }, () => []);
+    this.durable = new Array(shards).fill(0);
+    this.shown = new Array(shards).fill(0);
+  }
+
+  clone(): Expected {
+    const copy = new Expected(this.shards);
+    const copies = new Map<Batch, Batch>();
+    const copyOf = (batch: Batch): Batch => {
+      const known = copies.get(batch) ?? { ...batch, parts: [...batch.parts] };
+      copies.set(batch, known);
+      return known;
+    };
+    copy.batches = this.batches.map(copyOf);
+    const written = (write: Write): Write =>
+      write.batch === null ? write : { ...write, batch: copyOf(write.batch) };
+    for (let shard = 0; shard < this.shards; shard++) {
+      copy.groups[shard] = this.groups[shard].map((group) => group.map(written));
+      copy.durable[shard] = this.durable[shard];
+      copy.shown[shard] = this.shown[shard];
+    }
+    copy.opens = this.opens;
+    copy.stamp = this.stamp;
+    return copy;
+  }
+
+  /** The process died and the page cache lives: all that was shown is still there. */
+  keepShown(): void {
+    for (let shard = 0; shard < this.shards; shard++) this.durable[shard] = this.shown[shard];
+  }
+
+  /** The marker for a part in the group that is being written to `shard`. */
+  addPart(shard: number, batch: Batch, index: number): number {
+    const group = this.groups[shard].length + 1;
+    const marker = groupMarker(group) + PART_MARKERS_AT + index;
+    batch.parts.push({ shard, group, marker });
+    return marker;
+  }
+
+  /** The rows of the first `groups` groups of a shard. */
+  rows(shard: number, groups: number, isCommitted: (batch: Batch) => boolean): Rows {
+    const rows = new Map<number, number>();
+    for (const group of this.groups[shard].slice(0, groups)) {
+      for (const { key, stamp, batch } of group) {
+        if (batch !== null && !isCommitted(batch)) continue;
+        if (stamp === null) rows.delete(key);
+        else rows.set(key, stamp);
+      }
+    }
+    return rows;
+  }
+
+  /** Every key ever written to a shard. */
+  keys(shard: number): Set<number> {
+    return new Set(this.groups[shard].flat().map(({ key }) => key));
+  }
+
+  /**
+   * Checks what a recovery found in the shards, then takes it for what has to be there from now on.
+   * @throws Violation
+   */
+  settle(found: readonly Rows[]): void {
+    const kept = found.map((rows, shard) => this.#groupsIn(shard, rows));
+    for (const batch of this.batches) this.#settleBatch(batch, found, kept);
+    for (let shard = 0; shard < this.shards; shard++) {
+      const wanted = this.rows(shard, kept[shard], ({ outcome }) => outcome === 'committed');
+      compareRows(`shard ${shard} after ${kept[shard]} groups`, found[shard], wanted);
+    }
+    for (let shard = 0; shard < this.shards; shard++) {
+      // What is gone may never come back, so its markers are not given to other groups' sake.
+      this.groups[shard].length = kept[shard];
+      this.durable[shard] = kept[shard];
+      this.shown[shard] = kept[shard];
+    }
+    this.batches = this.batches.filter(({ outcome }) => outcome === 'committed');
+  }
+
+  #groupsIn(shard: number, rows: Rows): number {
+    const { length } = this.groups[shard];
+    let kept = 0;
+    for (let group = 1; group <= length; group++) if (rows.has(groupMarker(group))) kept = group;
+    if (kept < this.durable[shard]) {
+      throw new Violation(
+        `shard ${shard} ends with group ${kept}, but ${this.durable[shard]} was acknowledged`,
+      );
+    }
+    return kept;
+  }
+
+  #settleBatch(batch: Batch, found: readonly Rows[], kept: readonly number[]): void {
+    const { ticket, parts, shards, outcome } = batch;
+    const isIn = parts.map(({ shard, marker }) => found[shard].has(marker));
+    const where = parts.map(({ shard, group }, i) => `${shard}@${group}: ${isIn[i]}`).join(', ');
+    const what = `batch ${ticket} of shards ${shards} (${where})`;
+    const isThere = isIn.includes(true);
+    const isWhole =
+      parts.length === shards.length && parts.every(({ shard, group }) => group <= kept[shard]);
+    if (isThere && !isIn.every(Boolean)) throw new Violation(`${what} is there by half`);
+    if (isThere && !isWhole) throw new Violation(`${what} is there though a part is not`);
+    if (isThere && outcome === 'aborted') throw new Violation(`${what} was aborted for good`);
+    if (!isThere && outcome === 'committed') throw new Violation(`${what} was acknowledged`);
+    batch.outcome = isThere ? 'committed' : 'aborted';
+  }
+}
+
+export function compareRows(what: string, found: Rows, wanted: Rows): void {
+  for (const [key, stamp] of wanted) {
+    if (found.get(key) !== stamp) {
+      throw new Violation(`${what}: key ${key} is ${found.get(key)}, not ${stamp}`);
+    }
+  }
+  for (const [key, stamp] of found) {
+    if (!wanted.has(key)) throw new Violation(`${what}: key ${key} is ${stamp}, not absent`);
+  }
+  assert.equal(found.size, wanted.size);
+}

@@ -1,0 +1,207 @@
+/** What a shard does in its life, in few steps each: every one of them is killed at every operation. */
+import type { Shards } from './shards.ts';
+
+export interface Scenario {
+  readonly shards: number;
+  /** Returns the shards as they are in the end: some scenarios open them again. */
+  run(shards: Shards): Promise<Shards>;
+}
+
+function range(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
+}
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  groups: {
+    shards: 1,
+    async run(shards) {
+      shards.put(0, -1, -2, -3);
+      shards.commit(0);
+      shards.put(0, -2, -4, -2);
+      shards.del(0, -1);
+      shards.commit(0);
+      shards.put(0, -1);
+      shards.commit(0, false);
+      shards.del(0, -3, -9);
+      shards.commit(0, false);
+      shards.sync(0);
+      shards.put(0, ...range(-60, 50));
+      shards.commit(0, false);
+      const again = await shards.reopened();
+      again.del(0, ...range(-60, 20));
+      again.put(0, -60);
+      again.commit(0);
+      again.commit(0, false);
+      return again;
+    },
+  },
+
+  flushes: {
+    shards: 1,
+    async run(shards) {
+      for (let round = 0; round < 3; round++) {
+        shards.put(0, ...range(-20, 10));
+        shards.commit(0);
+        shards.append(0, 3);
+        shards.del(0, -20 + round);
+        shards.commit(0, false);
+        await shards.rotate(0);
+        shards.del(0, -11 - round);
+        shards.commit(0);
+      }
+      await shards.flush(0);
+      const again = await shards.reopened();
+      again.put(0, -20, -11);
+      again.commit(0);
+      await again.rotate(0);
+      again.del(0, -20);
+      again.commit(0);
+      return again;
+    },
+  },
+
+  merges: {
+    shards: 1,
+    async run(shards) {
+      for (let round = 0; round < 4; round++) {
+        shards.put(0, ...range(-30 + 3 * round, 9));
+        shards.del(0, -30 + round, -99);
+        shards.commit(0);
+        await shards.rotate(0);
+      }
+      shards.del(0, ...range(-30, 15));
+      shards.commit(0);
+      await shards.compact(0);
+      shards.put(0, -30);
+      shards.commit(0);
+      return shards;
+    },
+  },
+
+  joins: {
+    shards: 1,
+    async run(shards) {
+      for (let round = 0; round < 4; round++) {
+        shards.append(0, 6);
+        shards.commit(0);
+        await shards.rotate(0);
+      }
+      const again = await shards.reopened();
+      again.put(0, 1001, 3002);
+      again.del(0, 2001);
+      again.commit(0);
+      await again.flush(0);
+      await again.compact(0);
+      return again;
+    },
+  },
+
+  'a shard emptied': {
+    shards: 1,
+    async run(shards) {
+      shards.put(0, -1, -2);
+      shards.commit(0);
+      await shards.flush(0);
+      shards.del(0, -1, -2, 1000, 2000);
+      shards.commit(0);
+      await shards.compact(0);
+      const again = await shards.reopened();
+      again.put(0, -2);
+      again.commit(0);
+      return again;
+    },
+  },
+
+  batches: {
+    shards: 2,
+    async run(shards) {
+      shards.put(0, -1, -2);
+      shards.commit(0);
+      shards.put(1, -1, -2);
+      shards.commit(1);
+      const first = shards.take(0, 1);
+      const second = shards.take(1, 0);
+      shards.part(0, first, [-1, -3], [-2]);
+      shards.put(0, -7);
+      shards.commit(0);
+      shards.part(1, first, [-1, -3], [-2]);
+      shards.part(1, second, [-5]);
+      shards.commit(1);
+      shards.put(0, -3);
+      shards.part(0, second, [-5, -6]);
+      shards.commit(0);
+      const third = shards.take(0, 1);
+      shards.part(1, third, [-5], [-1]);
+      shards.commit(1);
+      shards.part(0, third, [-1], [-5]);
+      shards.commit(0);
+      shards.commit(1);
+      shards.commit(0);
+      return shards;
+    },
+  },
+
+  'batches refused': {
+    shards: 2,
+    async run(shards) {
+      shards.put(0, -1);
+      shards.commit(0);
+      const refused = shards.take(0, 1);
+      shards.part(0, refused, [-1, -2]);
+      shards.commit(0);
+      shards.refuse(1, refused);
+      shards.put(0, -3);
+      shards.commit(0);
+      shards.put(0, -2);
+      shards.commit(0);
+      await shards.rotate(0);
+      const half = shards.take(0, 1);
+      shards.part(0, half, [-1], [-2]);
+      shards.commit(0);
+      const again = await shards.reopened();
+      const whole = again.take(0, 1);
+      again.part(1, whole, [-1]);
+      again.commit(1);
+      again.part(0, whole, [-1]);
+      again.commit(0);
+      return again.reopened();
+    },
+  },
+
+  'batches across flushes': {
+    shards: 3,
+    async run(shards) {
+      const first = shards.take(0, 1, 2);
+      shards.part(0, first, [-1], [-2]);
+      shards.append(0, 2);
+      shards.commit(0);
+      await shards.rotate(0);
+      shards.part(1, first, [-1]);
+      shards.commit(1);
+      shards.put(0, -4);
+      shards.commit(0);
+      shards.part(2, first, [-1]);
+      shards.commit(2);
+      // Shard 2 does not log the outcome yet: the others must keep what it takes to know it.
+      shards.commit(0);
+      await shards.rotate(0);
+      shards.append(1, 1);
+      shards.commit(1);
+      await shards.rotate(1);
+      shards.put(1, -9);
+      shards.commit(1);
+      await shards.flush(0);
+      await shards.flush(1);
+      const second = shards.take(0, 2);
+      shards.part(2, second, [-1, -2]);
+      shards.commit(2);
+      shards.part(0, second, [-1, -2]);
+      shards.commit(0);
+      await shards.rotate(2);
+      shards.commit(2);
+      await shards.flush(2);
+      await shards.flush(0);
+      return shards;
+    },
+  },
+};

@@ -1,0 +1,353 @@
+/**
+ * All shards of a database in one thread, over a storage that fails on request. It does with the engines
+ * what the loop of a shard thread does, step by step, and notes in `expected` what that makes certain.
+ */
+import assert from 'node:assert/strict';
+import { OmenError } from '../../src/errors.ts';
+import { hashKey, KeyCodec } from '../../src/schema/key.ts';
+import { RowEncoder } from '../../src/schema/row.ts';
+import { parseSchema } from '../../src/schema/schema.ts';
+import { decideBatches } from '../../src/shard-worker/decide-batches.ts';
+import { Engine } from '../../src/shard-worker/engine.ts';
+import { runJob } from '../../src/shard-worker/jobs.ts';
+import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
+import { DEL, PUT } from '../../src/shard-worker/records.ts';
+import { CrashStorage } from '../../src/storage/crash.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { ABORTED, COMMITTED } from '../../src/view/commit-table.ts';
+import { Control, createControl } from '../../src/view/control.ts';
+import { compileReaders, ShardView } from '../../src/view/shard-view.ts';
+import {
+  type Batch,
+  compareRows,
+  type Expected,
+  groupMarker,
+  type Rows,
+  Violation,
+} from './expected.ts';
+
+export const SCHEMA = parseSchema({ key: 'int64', columns: { stamp: 'float64', note: 'utf8?' } });
+export const DATABASE_ID = '00112233445566778899aabbccddeeff';
+/** Small, so that a flush has little to do; prewriting a mebibyte would be most of the time. */
+const SHAPE = { entriesMax: 512, arenaBytes: 64 * 1024 };
+const WAL_PIECE_BYTES = 16 * 1024;
+
+const READERS = compileReaders(SCHEMA, false);
+const key = new KeyCodec('int64', false);
+const row = new RowEncoder(SCHEMA);
+
+export function directoryOf(shard: number): string {
+  return `/shard-${shard}`;
+}
+
+/** A disk with nothing but the directories of the shards. */
+export function emptyDisk(shards: number): CrashStorage {
+  const storage = new CrashStorage();
+  for (let shard = 0; shard < shards; shard++) storage.makeDirectory(directoryOf(shard));
+  storage.syncDirectory('/');
+  return storage;
+}
+
+/** Every byte of a row follows from its stamp. */
+function rowOf(stamp: number): { stamp: number; note: string | null } {
+  return { stamp, note: stamp % 3 === 0 ? null : `${stamp}`.repeat(stamp % 7) };
+}
+
+function stampOf(what: string, found: unknown): number {
+  const { stamp, note } = found as ReturnType<typeof rowOf>;
+  if (note !== rowOf(stamp).note) throw new Violation(`${what}: the row ${stamp} has note ${note}`);
+  return stamp;
+}
+
+export class Shards {
+  readonly expected: Expected;
+  readonly storage: Storage;
+  readonly engines: Engine[] = [];
+  readonly control = new Control(createControl());
+  /** What each shard's group under way holds, and the batches that have a part in it. */
+  readonly #pending: { key: number; stamp: number | null; batch: Batch | null }[][];
+  readonly #partsPending: number[];
+
+  private constructor(storage: Storage, expected: Expected) {
+    this.storage = storage;
+    this.expected = expected;
+    this.#pending = Array.from({ length: expected.shards }, () => []);
+    this.#partsPending = new Array(expected.shards).fill(0);
+  }
+
+  /**
+   * Recovers all shards, checks what they hold, and serves.
+   * @throws Violation, and what the engine throws
+   */
+  static async open(storage: Storage, expected: Expected): Promise<Shards> {
+    const shards = new Shards(storage, expected);
+    const epoch = { lo: ++expected.opens, hi: 7 };
+    const found = [];
+    for (let shard = 0; shard < expected.shards; shard++) {
+      const opened = await Engine.open({
+        storage,
+        directory: directoryOf(shard),
+        shard,
+        schema: SCHEMA,
+        databaseId: DATABASE_ID,
+        epoch,
+        control: shards.control,
+        memtableShape: SHAPE,
+        memoryBytes: 2 ** 30,
+        readOnly: false,
+        walPieceBytes: WAL_PIECE_BYTES,
+        runJob: async (job) => runJob(storage, job),
+        onView: () => {},
+        clients: () => [],
+      });
+      shards.engines.push(opened.engine);
+      found.push(opened.found);
+    }
+    const committed = decideBatches(found);
+    for (const engine of shards.engines) engine.start(committed);
+    expected.settle(shards.engines.map((engine) => shards.#scan(engine)));
+    shards.#checkFiles();
+    for (const engine of shards.engines) engine.serve();
+    await shards.idle();
+    return shards;
+  }
+
+  /** Waits until no flush or merge is under way. */
+  async idle(): Promise<void> {
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (this.engines.some((engine) => engine.isBusy));
+  }
+
+  put(shard: number, ...keys: readonly number[]): void {
+    for (const at of keys) this.#write(shard, at, ++this.expected.stamp, null);
+  }
+
+  del(shard: number, ...keys: readonly number[]): void {
+    for (const at of keys) this.#write(shard, at, null, null);
+  }
+
+  /** Keys beyond all that were written to the shard before. */
+  append(shard: number, count: number): void {
+    const first = groupMarker(this.expected.groups[shard].length + 1) + 1;
+    this.put(shard, ...Array.from({ length: count }, (_, i) => first + i));
+  }
+
+  /** Takes a ticket for a batch; each shard has to be given its part, in the order of tickets. */
+  take(...shards: readonly number[]): Batch {
+    const ticket = this.control.table.take(shards, 0, 1);
+    assert(ticket !== 0);
+    const batch: Batch = { ticket, shards, parts: [], outcome: 'open' };
+    this.expected.batches.push(batch);
+    return batch;
+  }
+
+  /** Adds the part of a batch to the shard's group: puts of `puts` and deletes of `dels`. */
+  part(shard: number, batch: Batch, puts: readonly number[], dels: readonly number[] = []): void {
+    const engine = this.engines[shard];
+    const { table } = this.control;
+    if (table.state(batch.ticket) === ABORTED) return;
+    if (engine.failure !== null) {
+      if (table.abort(batch.ticket)) batch.outcome = 'aborted';
+      return;
+    }
+    const marker = this.expected.addPart(shard, batch, this.#partsPending[shard]++);
+    engine.beginPart(batch.ticket, batch.shards, puts.length + dels.length + 1);
+    for (const at of puts) this.#write(shard, at, ++this.expected.stamp, batch);
+    for (const at of dels) this.#write(shard, at, null, batch);
+    this.#write(shard, marker, batch.ticket, batch);
+  }
+
+  /** The shard does not take its part of a batch, as when its memory is full. */
+  refuse(_shard: number, batch: Batch): void {
+    if (this.control.table.abort(batch.ticket)) batch.outcome = 'aborted';
+  }
+
+  #write(shard: number, at: number, stamp: number | null, batch: Batch | null): void {
+    const engine = this.engines[shard];
+    if (engine.failure !== null) return;
+    key.encode(at);
+    const rowBytes = stamp === null ? 0 : row.encode(rowOf(stamp));
+    assert(engine.fits(1, rowBytes), 'a scenario rotates before its memtable is full');
+    const type = stamp === null ? DEL : PUT;
+    engine.write(type, key.hi, key.lo, batch?.ticket ?? 0, row.views.u32, 0, rowBytes);
+    this.#pending[shard].push({ key: at, stamp, batch });
+  }
+
+  /** Commits the shard's group, with the outcomes of batches that are known by now. */
+  commit(shard: number, sync = true): void {
+    const engine = this.engines[shard];
+    const { expected } = this;
+    if (engine.failure === null) {
+      const group = expected.groups[shard].length + 1;
+      this.#write(shard, groupMarker(group), group, null);
+      expected.groups[shard].push(this.#pending[shard]);
+    }
+    this.#pending[shard] = [];
+    this.#partsPending[shard] = 0;
+    if (engine.failure === null) this.#commit(shard, sync, 1);
+  }
+
+  /** Logs the outcomes that are known by now in a group of their own. */
+  settle(shard: number): void {
+    const engine = this.engines[shard];
+    if (engine.failure !== null) return;
+    engine.ledger.poll();
+    if (engine.ledger.hasDecisions) this.#commit(shard, true, 0);
+  }
+
+  #commit(shard: number, sync: boolean, groups: 0 | 1): void {
+    const engine = this.engines[shard];
+    const { expected } = this;
+    engine.ledger.poll();
+    const aborted = expected.batches.filter(
+      ({ ticket, parts, shards }) =>
+        shards.includes(shard) &&
+        this.control.table.state(ticket) === ABORTED &&
+        parts.some((part) => part.shard === shard && part.group <= expected.shown[shard]),
+    );
+    try {
+      engine.commit(sync);
+    } catch (error) {
+      engine.ledger.groupFailed();
+      this.#tolerate(error);
+      return;
+    }
+    expected.shown[shard] += groups;
+    if (sync) expected.durable[shard] = expected.shown[shard];
+    if (sync) for (const batch of aborted) batch.outcome = 'aborted';
+    for (const ticket of engine.ledger.groupCommitted()) {
+      const batch = expected.batches.find((one) => one.ticket === ticket && one.outcome === 'open');
+      assert(batch !== undefined);
+      batch.outcome = 'committed';
+    }
+    engine.maintain();
+  }
+
+  sync(shard: number): void {
+    this.#attempt(() => this.engines[shard].sync(), shard);
+  }
+
+  /** Seals the shard's memtable; its flush begins at once, unless a batch in it is open. */
+  async rotate(shard: number): Promise<void> {
+    const engine = this.engines[shard];
+    if (engine.failure !== null) return;
+    this.#attempt(() => engine.rotate(), shard);
+    await this.idle();
+  }
+
+  async flush(shard: number): Promise<void> {
+    this.settle(shard);
+    // It would wait for a batch that this scenario leaves open.
+    if (this.engines[shard].ledger.isWaiting) return;
+    try {
+      await this.engines[shard].flush();
+    } catch (error) {
+      this.#tolerate(error);
+      return;
+    }
+    if (this.engines[shard].failure === null) this.#synced(shard);
+  }
+
+  async compact(shard: number): Promise<void> {
+    this.settle(shard);
+    try {
+      await this.engines[shard].compact();
+    } catch (error) {
+      this.#tolerate(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const [shard, engine] of this.engines.entries()) {
+      try {
+        await engine.close();
+      } catch (error) {
+        this.#tolerate(error);
+        continue;
+      }
+      if (engine.failure === null) this.#synced(shard);
+    }
+  }
+
+  /** Closes the shards and opens them again. */
+  async reopened(): Promise<Shards> {
+    await this.close();
+    return Shards.open(this.storage, this.expected);
+  }
+
+  #attempt(run: () => void, shard: number): void {
+    try {
+      run();
+    } catch (error) {
+      this.#tolerate(error);
+    }
+    if (this.engines[shard].failure === null) this.#synced(shard);
+  }
+
+  #synced(shard: number): void {
+    this.expected.durable[shard] = this.expected.shown[shard];
+  }
+
+  /** A shard that reports that it cannot go on behaves well; a kill ends the scenario. */
+  #tolerate(error: unknown): void {
+    if (!(error instanceof OmenError) || error.code === 'OMEN_CORRUPT') throw error;
+  }
+
+  /** Checks that readers see what was shown, no more and no less, whether a shard has failed or not. */
+  checkShown(): void {
+    const { table } = this.control;
+    for (const [shard, engine] of this.engines.entries()) {
+      const isCommitted = ({ ticket, outcome }: Batch) =>
+        outcome === 'committed' || (outcome === 'open' && table.state(ticket) === COMMITTED);
+      const wanted = this.expected.rows(shard, this.expected.shown[shard], isCommitted);
+      compareRows(`shard ${shard} as it is served`, this.#scan(engine), wanted);
+    }
+  }
+
+  /** All rows of a shard, after a full scan, point reads and count have agreed about them. */
+  #scan(engine: Engine): Rows {
+    const what = `shard ${engine.shard}`;
+    const view = new ShardView(engine.view, READERS, this.control.table, null);
+    const { visible } = view.capture(new Set());
+    const rows = new Map<number, number>();
+    const cursor = view.cursor(visible);
+    let before = Number.NEGATIVE_INFINITY;
+    for (cursor.seekCeil(0, 0); !cursor.done; cursor.next()) {
+      const at = key.decode(cursor.hi, cursor.lo) as number;
+      if (at <= before) throw new Violation(`${what}: key ${at} follows ${before}`);
+      before = at;
+      rows.set(at, stampOf(what, view.row(cursor)));
+    }
+    for (const at of new Set([...this.expected.keys(engine.shard), ...rows.keys()])) {
+      key.encode(at);
+      const got = view.get(hashKey(key.hi, key.lo), key.hi, key.lo, key.number);
+      const stamp = got === undefined ? undefined : stampOf(what, got);
+      if (stamp !== rows.get(at)) {
+        throw new Violation(`${what}: a get of ${at} gives ${stamp}, the scan ${rows.get(at)}`);
+      }
+    }
+    const all = { firstHi: 0, firstLo: 0, lastHi: 2 ** 32 - 1, lastLo: 2 ** 32 - 1 };
+    const count = view.count(visible, all);
+    if (count !== rows.size) throw new Violation(`${what}: count ${count}, scan ${rows.size}`);
+    return rows;
+  }
+
+  /** Checks that recovery left no file that nothing names. */
+  #checkFiles(): void {
+    for (let shard = 0; shard < this.expected.shards; shard++) {
+      const directory = directoryOf(shard);
+      const manifest = ManifestFile.open(this.storage, directory, DATABASE_ID, shard).current;
+      const known = new Set<string>();
+      for (const { id } of manifest.runs.flat()) known.add(segmentName(id)).add(modelName(id));
+      const names = this.storage.list(directory);
+      const isOrphan = (name: string) =>
+        (name.startsWith('segment-') && !known.has(name)) ||
+        name.endsWith('.tmp') ||
+        name === 'wal-recycled';
+      const orphans = names.filter(isOrphan);
+      if (orphans.length > 0) throw new Violation(`orphans in ${directory}: ${orphans}`);
+      const manifests = names.filter((name) => name.startsWith('manifest-'));
+      if (manifests.length > 1) throw new Violation(`manifests in ${directory}: ${manifests}`);
+    }
+  }
+}
