@@ -12,7 +12,7 @@ import {
   ABORTED_ENTRY,
   ARENA_START,
   CHUNK_ENTRIES,
-  CHUNKS,
+  CHUNKS_MERGED,
   CONTROL_BYTES,
   ENTRIES,
   ENTRY_HEADER_BYTES,
@@ -25,6 +25,7 @@ import {
   NEXT,
   PREV,
   ROW_BYTES,
+  SEALED,
   SKIP,
   TICKET,
   WATERMARK,
@@ -198,11 +199,39 @@ export class MemtableWriter {
   /** Sorts what was published, chunk by chunk (some 5 ms each): after the group is answered. */
   sealChunks(): void {
     for (;;) {
-      const chunks = Atomics.load(this.#control, CHUNKS);
+      const { chunks, mergedGroups: merged } = this.reader;
+      if (chunks === CHUNKS_MERGED * (merged + 1)) this.#mergeChunks(chunks, merged);
       const start = chunks * CHUNK_ENTRIES;
       if (this.#entries - start < CHUNK_ENTRIES) return;
       this.#sealChunk(chunks, start);
     }
+  }
+
+  /** Merges the chunks behind the last merged group; of equal keys the older entries come first. */
+  #mergeChunks(chunks: number, merged: number): void {
+    const { orderKeys, orderOffsets, mergedKeys, mergedOffsets } = this.reader;
+    const first = chunks - CHUNKS_MERGED;
+    const at = Array.from({ length: CHUNKS_MERGED }, (_, i) => (first + i) * CHUNK_ENTRIES);
+    const end = at.map((start) => start + CHUNK_ENTRIES);
+    const from = first * CHUNK_ENTRIES;
+    for (let to = from; to < chunks * CHUNK_ENTRIES; to++) {
+      let best = -1;
+      let hi = 0;
+      let lo = 0;
+      for (let i = 0; i < CHUNKS_MERGED; i++) {
+        if (at[i] === end[i]) continue;
+        const nextHi = orderKeys[2 * at[i] + 1];
+        const nextLo = orderKeys[2 * at[i]];
+        if (best >= 0 && (nextHi > hi || (nextHi === hi && nextLo >= lo))) continue;
+        best = i;
+        hi = nextHi;
+        lo = nextLo;
+      }
+      mergedKeys[2 * to] = lo;
+      mergedKeys[2 * to + 1] = hi;
+      mergedOffsets[to] = orderOffsets[at[best]++];
+    }
+    Atomics.store(this.#control, SEALED, chunks | ((merged + 1) << 16));
   }
 
   #sealChunk(chunk: number, start: number): void {
@@ -225,7 +254,7 @@ export class MemtableWriter {
     this.#chunks[2 * chunk] = start + CHUNK_ENTRIES;
     this.#chunks[2 * chunk + 1] = entry;
     assert.ok(entry <= this.#end);
-    Atomics.store(this.#control, CHUNKS, chunk + 1);
+    Atomics.add(this.#control, SEALED, 1);
   }
 }
 

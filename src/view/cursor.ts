@@ -11,6 +11,11 @@ export interface Cursor {
   /** The sortable key the cursor stands on. */
   readonly hi: number;
   readonly lo: number;
+  /**
+   * Whether the key has a version here that may be seen. Asked only where the key may be the one to
+   * be taken: it costs a look at the entry itself. `deleted` and `position` are settled by it.
+   */
+  resolve(): boolean;
   /** Whether the key was deleted: a tombstone hides older versions in other cursors. */
   readonly deleted: boolean;
   /** To the first key >= the given one. */
@@ -25,18 +30,21 @@ export interface Cursor {
   readonly position: number;
 }
 
-/** A sorted piece of a memtable: for each key, the newest version that may be seen. */
+/** A sorted piece of a memtable: for each key in it, the newest version that may be seen. */
 export class PieceCursor implements Cursor {
   readonly memtable: Memtable;
   done = true;
   hi = 0;
   lo = 0;
   position = 0;
+  deleted = false;
   readonly #piece: SortedPiece;
   readonly #visible: Visibility;
   /** The group of entries with the current key is [#first, #last]. */
   #first = 0;
   #last = 0;
+  #isResolved = false;
+  #isVisible = false;
 
   constructor(memtable: Memtable, piece: SortedPiece, visible: Visibility) {
     this.memtable = memtable;
@@ -48,8 +56,18 @@ export class PieceCursor implements Cursor {
     return this;
   }
 
-  get deleted(): boolean {
-    return this.memtable.isTombstone(this.position);
+  resolve(): boolean {
+    if (this.#isResolved) return this.#isVisible;
+    this.#isResolved = true;
+    // The chain leads on to versions in older pieces: 0 means that the memtable has none to be seen.
+    const newest = this.#piece.offsets[this.#last];
+    const entry = this.memtable.visibleVersion(newest, this.#visible);
+    this.#isVisible = entry !== 0;
+    if (entry !== 0) {
+      this.position = entry;
+      this.deleted = this.memtable.isTombstone(entry);
+    }
+    return this.#isVisible;
   }
 
   seekCeil(hi: number, lo: number): void {
@@ -59,11 +77,8 @@ export class PieceCursor implements Cursor {
   seekFloor(hi: number, lo: number): void {
     const at = this.#lowerBound(hi, lo);
     const { keys, end } = this.#piece;
-    if (at < end && keys[2 * at] === lo && keys[2 * at + 1] === hi) {
-      this.#forward(at);
-      if (!this.done && this.hi === hi && this.lo === lo) return;
-    }
-    this.#backward(at - 1);
+    if (at < end && keys[2 * at] === lo && keys[2 * at + 1] === hi) this.#forward(at);
+    else this.#backward(at - 1);
   }
 
   next(): void {
@@ -87,46 +102,36 @@ export class PieceCursor implements Cursor {
     return low;
   }
 
-  /** To the first group at or behind `at` (the start of a group) with a version to be seen. */
+  /** To the group that starts at `at`. */
   #forward(at: number): void {
-    const { keys, offsets, end } = this.#piece;
-    let first = at;
-    while (first < end) {
-      const lo = keys[2 * first];
-      const hi = keys[2 * first + 1];
-      let last = first;
-      while (last + 1 < end && keys[2 * last + 2] === lo && keys[2 * last + 3] === hi) last++;
-      if (this.#stand(hi, lo, first, last, offsets[last])) return;
-      first = last + 1;
-    }
-    this.done = true;
-  }
-
-  /** To the last group at or before `at` (the end of a group) with a version to be seen. */
-  #backward(at: number): void {
-    const { keys, offsets, start } = this.#piece;
+    const { keys, end } = this.#piece;
+    this.done = at >= end;
+    if (this.done) return;
+    const lo = keys[2 * at];
+    const hi = keys[2 * at + 1];
     let last = at;
-    while (last >= start) {
-      const lo = keys[2 * last];
-      const hi = keys[2 * last + 1];
-      let first = last;
-      while (first > start && keys[2 * first - 2] === lo && keys[2 * first - 1] === hi) first--;
-      if (this.#stand(hi, lo, first, last, offsets[last])) return;
-      last = first - 1;
-    }
-    this.done = true;
+    while (last + 1 < end && keys[2 * last + 2] === lo && keys[2 * last + 3] === hi) last++;
+    this.#stand(hi, lo, at, last);
   }
 
-  #stand(hi: number, lo: number, first: number, last: number, newest: number): boolean {
-    const entry = this.memtable.visibleVersion(newest, this.#visible);
-    if (entry === 0) return false;
-    this.done = false;
+  /** To the group that ends at `at`. */
+  #backward(at: number): void {
+    const { keys, start } = this.#piece;
+    this.done = at < start;
+    if (this.done) return;
+    const lo = keys[2 * at];
+    const hi = keys[2 * at + 1];
+    let first = at;
+    while (first > start && keys[2 * first - 2] === lo && keys[2 * first - 1] === hi) first--;
+    this.#stand(hi, lo, first, at);
+  }
+
+  #stand(hi: number, lo: number, first: number, last: number): void {
     this.hi = hi;
     this.lo = lo;
-    this.position = entry;
     this.#first = first;
     this.#last = last;
-    return true;
+    this.#isResolved = false;
   }
 }
 
@@ -140,6 +145,12 @@ export class MergeCursor implements Cursor {
   hi = 0;
   lo = 0;
   readonly deleted = false;
+
+  /** A merge stands only on keys that may be seen. */
+  resolve(): boolean {
+    return !this.done;
+  }
+
   readonly #parts: readonly Cursor[];
   #forwards = true;
   #current: Cursor | null = null;
@@ -211,7 +222,7 @@ export class MergeCursor implements Cursor {
       !current.done &&
       (!this.#hasLimit || this.#isBefore(current.hi, current.lo, this.#limitHi, this.#limitLo))
     ) {
-      if (!current.deleted) {
+      if (current.resolve() && !current.deleted) {
         this.hi = current.hi;
         this.lo = current.lo;
         return;
@@ -231,8 +242,11 @@ export class MergeCursor implements Cursor {
         if (best === null) {
           best = part;
         } else if (part.hi === best.hi && part.lo === best.lo) {
-          this.#step(part);
-          if (!part.done) this.#noteLimit(part);
+          // Versions that the one taken hides, or one that may not be seen itself.
+          const passed: Cursor = best.resolve() ? part : best;
+          if (passed === best) best = part;
+          this.#step(passed);
+          if (!passed.done) this.#noteLimit(passed);
         } else if (this.#isBefore(part.hi, part.lo, best.hi, best.lo)) {
           this.#noteLimit(best);
           best = part;
@@ -243,7 +257,7 @@ export class MergeCursor implements Cursor {
       this.#current = best;
       this.done = best === null;
       if (best === null) return;
-      if (!best.deleted) {
+      if (best.resolve() && !best.deleted) {
         this.hi = best.hi;
         this.lo = best.lo;
         return;

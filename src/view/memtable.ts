@@ -11,8 +11,9 @@
  *   takes the place of the one before, which stays reachable as its `prev`. `skip` leads further back,
  *   by steps of lengths such (Myers 1983) that a reader behind a million newer versions takes 45
  *   steps at most, 32 on average.
- * - Every CHUNK_ENTRIES entries the owner sorts what it linked since into the next chunk; its arrays
- *   are complete before the chunk count is raised. Readers order only the tail behind the last chunk.
+ * - Every CHUNK_ENTRIES entries the owner sorts what it linked since into the next chunk, and merges
+ *   every CHUNKS_MERGED chunks into arrays of their own. What the word SEALED counts is complete, and
+ *   never changes. Readers order only the tail behind the last chunk.
  * - All offsets are bytes from the start of the arena; 0 means none.
  */
 import assert from 'node:assert';
@@ -20,6 +21,8 @@ import { type Views, viewsOf } from '../schema/row.ts';
 import type { CommitTable } from './commit-table.ts';
 
 export const CHUNK_ENTRIES = 65_536;
+/** So many chunks that follow each other are merged, so that readers have few pieces to search. */
+export const CHUNKS_MERGED = 4;
 
 /** Words of an entry before its row bytes. */
 export const NEXT = 0;
@@ -41,7 +44,8 @@ export const EXPIRES = 4;
 
 /** Words of the control block at the start of the memory. */
 export const WATERMARK = 0;
-export const CHUNKS = 1;
+/** Chunks sealed in the lower 16 bits, groups of them that are merged in the upper. */
+export const SEALED = 1;
 export const ENTRIES = 2;
 export const CONTROL_BYTES = 256;
 
@@ -60,6 +64,8 @@ export interface MemtableLayout extends MemtableShape {
   readonly chunksAt: number;
   readonly orderKeysAt: number;
   readonly orderOffsetsAt: number;
+  readonly mergedKeysAt: number;
+  readonly mergedOffsetsAt: number;
   readonly arenaAt: number;
   readonly bytes: number;
 }
@@ -75,7 +81,9 @@ export function layoutMemtable(shape: MemtableShape): MemtableLayout {
   const chunksAt = bucketsAt + 4 * buckets;
   const orderKeysAt = align(chunksAt + 8 * (Math.ceil(entriesMax / CHUNK_ENTRIES) + 1));
   const orderOffsetsAt = align(orderKeysAt + 8 * entriesMax);
-  const arenaAt = align(orderOffsetsAt + 4 * entriesMax);
+  const mergedKeysAt = align(orderOffsetsAt + 4 * entriesMax);
+  const mergedOffsetsAt = align(mergedKeysAt + 8 * entriesMax);
+  const arenaAt = align(mergedOffsetsAt + 4 * entriesMax);
   const bytes = arenaAt + arenaBytes;
   return {
     entriesMax,
@@ -85,6 +93,8 @@ export function layoutMemtable(shape: MemtableShape): MemtableLayout {
     chunksAt,
     orderKeysAt,
     orderOffsetsAt,
+    mergedKeysAt,
+    mergedOffsetsAt,
     arenaAt,
     bytes,
   };
@@ -113,6 +123,9 @@ export class Memtable {
   /** Sorted chunks: sortable keys as [lo, hi] pairs, and the entries' offsets. */
   readonly orderKeys: Uint32Array;
   readonly orderOffsets: Uint32Array;
+  /** The same for merged groups of chunks, at the same places. */
+  readonly mergedKeys: Uint32Array;
+  readonly mergedOffsets: Uint32Array;
   readonly #control: Uint32Array;
   readonly #buckets: Uint32Array;
   readonly #chunks: Uint32Array;
@@ -130,6 +143,8 @@ export class Memtable {
     this.bytes = Buffer.from(memory, layout.arenaAt, layout.arenaBytes);
     this.orderKeys = new Uint32Array(memory, layout.orderKeysAt, 2 * layout.entriesMax);
     this.orderOffsets = new Uint32Array(memory, layout.orderOffsetsAt, layout.entriesMax);
+    this.mergedKeys = new Uint32Array(memory, layout.mergedKeysAt, 2 * layout.entriesMax);
+    this.mergedOffsets = new Uint32Array(memory, layout.mergedOffsetsAt, layout.entriesMax);
     this.#control = new Uint32Array(memory, 0, CONTROL_BYTES / 4);
     this.#buckets = new Uint32Array(memory, layout.bucketsAt, layout.buckets);
     this.#chunks = new Uint32Array(
@@ -151,8 +166,14 @@ export class Memtable {
     return Atomics.load(this.#control, ENTRIES);
   }
 
+  /** Chunks sealed. Read after `mergedGroups`, it is at least CHUNKS_MERGED times that. */
   get chunks(): number {
-    return Atomics.load(this.#control, CHUNKS);
+    return Atomics.load(this.#control, SEALED) & 0xffff;
+  }
+
+  /** Groups of CHUNKS_MERGED chunks that are merged. */
+  get mergedGroups(): number {
+    return Atomics.load(this.#control, SEALED) >>> 16;
   }
 
   /** Number of entries in the first `chunks` chunks. */

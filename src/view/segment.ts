@@ -285,6 +285,10 @@ export class RunCursor implements Cursor {
     return this;
   }
 
+  resolve(): boolean {
+    return true;
+  }
+
   seekCeil(hi: number, lo: number): void {
     const index = this.#run.indexFor(hi, lo);
     if (index === this.#run.segments.length) {

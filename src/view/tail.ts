@@ -7,8 +7,11 @@
  * once made: an iterator keeps those it started with.
  */
 
-import type { Memtable } from './memtable.ts';
+import { CHUNKS_MERGED, type Memtable } from './memtable.ts';
 import { radixSort, sortBuffers } from './radix-sort.ts';
+
+/** A run this many times as large as the next newer one is left alone. */
+const RUN_RATIO = 4;
 
 /** Entries sorted by key, versions of a key oldest first. `keys` are [lo, hi] pairs. */
 export interface SortedPiece {
@@ -35,7 +38,8 @@ export class Tail {
    */
   pieces(watermark: number): SortedPiece[] {
     const memtable = this.#memtable;
-    const chunks = memtable.chunks;
+    const merged = memtable.mergedGroups;
+    const { chunks } = memtable;
     if (chunks !== this.#chunks) {
       this.#chunks = chunks;
       this.#runs = [];
@@ -43,13 +47,15 @@ export class Tail {
     }
     if (watermark > this.#end) this.#append(watermark);
     const pieces = this.#runs.toReversed();
-    for (let chunk = chunks - 1; chunk >= 0; chunk--) {
-      pieces.push({
-        keys: memtable.orderKeys,
-        offsets: memtable.orderOffsets,
-        start: memtable.entriesIn(chunk),
-        end: memtable.entriesIn(chunk + 1),
-      });
+    for (let chunk = chunks - 1; chunk >= CHUNKS_MERGED * merged; chunk--) {
+      const { orderKeys: keys, orderOffsets: offsets } = memtable;
+      const start = memtable.entriesIn(chunk);
+      pieces.push({ keys, offsets, start, end: memtable.entriesIn(chunk + 1) });
+    }
+    for (let group = merged - 1; group >= 0; group--) {
+      const { mergedKeys: keys, mergedOffsets: offsets } = memtable;
+      const start = memtable.entriesIn(CHUNKS_MERGED * group);
+      pieces.push({ keys, offsets, start, end: memtable.entriesIn(CHUNKS_MERGED * (group + 1)) });
     }
     return pieces;
   }
@@ -62,7 +68,7 @@ export class Tail {
     for (let n = this.#runs.length; n > 1; n--) {
       const older = this.#runs[n - 2];
       const newer = this.#runs[n - 1];
-      if (older.end > 2 * newer.end) break;
+      if (older.end > RUN_RATIO * newer.end) break;
       this.#runs.splice(n - 2, 2, mergePieces(older, newer));
     }
   }
