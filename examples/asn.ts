@@ -12,8 +12,16 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { OmenError } from '../src/index.ts';
 import { readOptions } from './asn/options.ts';
-import { CREDIT, loadRanges, openRanges, RANGES, RANGES_FILE, whoAnnounces } from './asn/ranges.ts';
+import {
+  CREDIT,
+  createRanges,
+  loadRanges,
+  RANGES,
+  RANGES_FILE,
+  whoAnnounces,
+} from './asn/ranges.ts';
 import { type Report, show } from './asn/report.ts';
 import { count, progress } from './terminal.ts';
 import { demandIntact, rowsOfRun, verify, writeUntilKilled } from './time-series/crash.ts';
@@ -46,16 +54,16 @@ try {
   console.log(options.json ? JSON.stringify(report, null, 2) : show(report));
   if (options.directory !== undefined) console.error(`The data is kept in ${directory}.`);
 } catch (error) {
-  console.error(error);
+  console.error(error instanceof OmenError ? `${error.code}: ${error.message}` : error);
   process.exitCode = 1;
 }
 
 async function answerQuestions(): Promise<Report['ranges']> {
-  await using db = await openRanges(join(directory, 'ranges'));
+  await using db = await createRanges(join(directory, 'ranges'));
   const loading = progress('Loading address ranges', RANGES);
   const rows = await loadRanges(db, loading.at);
   if (db.count() !== RANGES) throw new Error(`${db.count()} ranges stored instead of ${RANGES}.`);
-  const took = loading.end();
+  const took = loading.end(`${count(rows)} rows`);
   await db.compact();
   const { segmentBytes, indexBytes, windowMax } = db.stats().total;
   return {
@@ -76,17 +84,17 @@ async function surviveCrash(): Promise<Report['series']> {
 
   const writing = progress('Writing until killed', rows);
   const acknowledged = await writeUntilKilled(path, rows, WRITING_THREADS, writing.at);
-  const writeSeconds = writing.end('SIGKILL');
+  const writeSeconds = writing.end('SIGKILL in the middle');
 
   const opening = progress('Opening again', rows);
   await using db = await openSeries(path);
-  const openSeconds = opening.end();
+  const openSeconds = opening.end(`${count(db.count())} rows are there`);
 
   const verifying = progress('Verifying', 2 * db.count());
   const findings = await verify(db, rows, acknowledged, verifying.at);
   demandIntact(findings);
   const verifySeconds = verifying.end(
-    `${count(findings.acknowledged)} acknowledged rows are there`,
+    `${count(findings.acknowledged)} acknowledged rows, none lost`,
   );
 
   // Runs are handed out in order: before the first that was not acknowledged, nothing is missing.
@@ -97,16 +105,16 @@ async function surviveCrash(): Promise<Report['series']> {
     written += rowsOfRun(run, rows);
     void finishing.at(written);
   });
-  const restSeconds = finishing.end();
+  const restSeconds = finishing.end(`${count(written)} rows`);
   if (db.count() !== rows) throw new Error(`${db.count()} rows stored instead of ${rows}.`);
 
   const compacting = progress('Compacting', rows);
   await db.compact();
-  const compactSeconds = compacting.end();
+  const compactSeconds = compacting.end(`${count(rows)} rows`);
 
   const reading = progress('Reading', rows);
   const reads = await measureReads(db, rows);
-  reading.end();
+  reading.end(`${count(reads.reduce((sum, read) => sum + read.rows, 0))} rows`);
 
   const { segmentBytes, indexBytes, windowMax } = db.stats().total;
   return {

@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { styleText } from 'node:util';
 
+const LABEL_CELLS = 22;
 const BAR_CELLS = 28;
 const DRAW_MS = 100;
 const LINE_MS = 3000;
@@ -53,7 +54,7 @@ export interface Progress {
   /** So much is done. Draws now and then, and lets the event loop turn when it does. */
   at(done: number): Promise<void>;
   /** Replaces the bar by what came of it. Returns how many seconds it took. */
-  end(outcome?: string): number;
+  end(outcome: string): number;
 }
 
 export function progress(label: string, total: number): Progress {
@@ -71,8 +72,8 @@ export function progress(label: string, total: number): Progress {
     const bar =
       styleText('green', '━'.repeat(filled), { stream: stderr }) +
       styleText('dim', '━'.repeat(BAR_CELLS - filled), { stream: stderr });
-    const room = Math.max(0, stderr.columns - BAR_CELLS - 28);
-    return `${CLEAR_LINE}  ${label.padEnd(22)} ${bar} ${figures.slice(0, room)}`;
+    const room = Math.max(0, stderr.columns - LABEL_CELLS - BAR_CELLS - 6);
+    return `${CLEAR_LINE}  ${label.padEnd(LABEL_CELLS)} ${bar} ${figures.slice(0, room)}`;
   };
 
   return {
@@ -83,11 +84,13 @@ export function progress(label: string, total: number): Progress {
       stderr.write(describe(done));
       await setImmediate();
     },
-    end(outcome = '') {
+    end(outcome) {
       const took = elapsed();
       if (stderr.isTTY) stderr.write(CLEAR_LINE);
       const tick = styleText('green', '✓', { stream: stderr });
-      stderr.write(`${tick} ${label}  ${outcome === '' ? seconds(took) : outcome}\n`);
+      stderr.write(
+        `${tick} ${label.padEnd(LABEL_CELLS)} ${seconds(took).padStart(7)}  ${outcome}\n`,
+      );
       return took;
     },
   };

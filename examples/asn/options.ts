@@ -9,15 +9,15 @@ a time series, kills the writing process in the middle, and proves that no row i
 
 Options:
   --ip <address>    an IPv4 address to ask for; may be repeated
-  --rows <number>   rows of the time series (default: 2000000)
-  --dir <path>      where the data goes and stays (default: a temporary directory)
+  --rows <number>   rows of the time series (default: 4000000)
+  --dir <path>      a new directory to keep the data in (default: a temporary one)
   --json            print the result as JSON
   --help            print this and end
 
 Results go to stdout, progress to stderr. Exit codes: 0 all is well, 1 something is lost
 or failed, 2 the options are wrong.`;
 
-const ROWS_DEFAULT = 2_000_000;
+const ROWS_DEFAULT = 4_000_000;
 const ROWS_MAX = 1_000_000_000;
 /** Cloudflare's and Google's resolvers, and a private address, which nobody may announce. */
 const ADDRESSES = ['1.1.1.1', '8.8.8.8', '10.0.0.1'];

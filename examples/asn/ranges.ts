@@ -22,9 +22,10 @@ export const CREDIT =
 
 const READ_BYTES = 256 * 1024;
 
-export type RangeTable = Awaited<ReturnType<typeof openRanges>>;
+export type RangeTable = Awaited<ReturnType<typeof createRanges>>;
 
-export function openRanges(directory: string) {
+/** @throws OMEN_EXISTS when there is a database already: its data would mix with ours */
+export function createRanges(directory: string) {
   return open(directory, {
     key: 'int64', // the first address of the range
     columns: {
@@ -32,6 +33,7 @@ export function openRanges(directory: string) {
       asn: 'int64', // 32 bits without a sign: more than an int32 holds
       name: 'utf8',
     },
+    errorIfExists: true,
   });
 }
 
