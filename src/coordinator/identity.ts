@@ -9,7 +9,7 @@ import { OmenError } from '../errors.ts';
 import { parseSchema, type Schema, schemaOptions } from '../schema/schema.ts';
 import { publishFile, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import { LOCK_NAME } from './lock.ts';
-import { type OpenOptions, parseShards, type Settings } from './options.ts';
+import { defaultShards, type OpenOptions, parseShards, type Settings } from './options.ts';
 import { type Partitioning, parsePartition } from './partition.ts';
 
 export const IDENTITY_NAME = 'omendb.json';
@@ -70,8 +70,9 @@ function refuseForeign(storage: Storage, path: string): void {
 
 function createIdentity(storage: Storage, path: string, options: OpenOptions): Identity {
   const schema = parseSchema(options);
-  const shards = parseShards(options.shards);
-  const partitioning = parsePartition(options.partition ?? 'hash', shards, schema.key);
+  const shards = options.shards === undefined ? defaultShards() : parseShards(options.shards);
+  const { partition = 'hash' } = options;
+  const partitioning = parsePartition(partition, shards, schema.key);
   const databaseId = randomBytes(16).toString('hex');
   for (let shard = 0; shard < shards; shard++) storage.makeDirectory(shardDirectory(path, shard));
   const text = JSON.stringify(

@@ -101,6 +101,9 @@ function parseDurability(value: unknown): Durability {
 
 function parseMemtable(value: MemtableShape | undefined): MemtableShape {
   if (value === undefined) return DEFAULT_MEMTABLE;
+  if (value === null || typeof value !== 'object') {
+    throw invalid('The option "memtable" is { entriesMax, arenaBytes }.');
+  }
   return {
     entriesMax: integer(value.entriesMax, 'memtable.entriesMax', 64, 2 ** 23),
     arenaBytes: integer(value.arenaBytes, 'memtable.arenaBytes', 2 ** 16, 2 ** 30) & ~7,
@@ -114,17 +117,14 @@ export function parseSettings(options: OpenOptions): Settings {
       throw invalid(`There is no option "${name}". Options are ${KNOWN.join(', ')}.`);
     }
   }
-  const memory = options.memory ?? Math.floor(totalmem() / 2);
+  const memory = options.memory === undefined ? Math.floor(totalmem() / 2) : options.memory;
+  const threads =
+    options.threads === undefined ? Math.min(availableParallelism(), THREADS_MAX) : options.threads;
   return {
     durability: parseDurability(options.durability),
     memoryBytes: integer(memory, 'memory', MEMORY_MIN, Number.MAX_SAFE_INTEGER),
     bigints: flag(options.bigints, 'bigints', false),
-    threads: integer(
-      options.threads ?? Math.min(availableParallelism(), THREADS_MAX),
-      'threads',
-      1,
-      THREADS_MAX,
-    ),
+    threads: integer(threads, 'threads', 1, THREADS_MAX),
     createIfMissing: flag(options.createIfMissing, 'createIfMissing', true),
     errorIfExists: flag(options.errorIfExists, 'errorIfExists', false),
     readOnly: flag(options.readOnly, 'readOnly', false),
@@ -132,7 +132,12 @@ export function parseSettings(options: OpenOptions): Settings {
   };
 }
 
+/** Default of the option "shards". */
+export function defaultShards(): number {
+  return Math.min(availableParallelism(), SHARDS_MAX);
+}
+
 /** @throws OMEN_INVALID_OPTIONS */
 export function parseShards(shards: unknown): number {
-  return integer(shards ?? Math.min(availableParallelism(), SHARDS_MAX), 'shards', 1, SHARDS_MAX);
+  return integer(shards, 'shards', 1, SHARDS_MAX);
 }

@@ -114,6 +114,7 @@ export class Writer {
       this.#throwIfClosed();
       this.#key.encode(key);
       const rowBytes = this.#row.encode(row);
+      this.#throwIfTooLarge(rowBytes);
       this.#write(WRITE_PUT, rowBytes, { resolve, reject });
     });
   }
@@ -128,6 +129,16 @@ export class Writer {
 
   #throwIfClosed(): void {
     if (this.#closed !== null) throw this.#closed;
+  }
+
+  /** A memtable has to hold the row, be it never so small. */
+  #throwIfTooLarge(rowBytes: number): void {
+    const { batchBytesMax } = this.#membership;
+    if (rowBytes <= batchBytesMax) return;
+    throw new OmenError(
+      'OMEN_ROW_TOO_LARGE',
+      `The row takes ${rowBytes} bytes; with this "memtable" the most is ${batchBytesMax}.`,
+    );
   }
 
   #shardOfKey(): number {
