@@ -524,6 +524,7 @@ export class Engine {
   async flush(): Promise<void> {
     this.sync();
     await this.#flushUpTo(this.#log.lastLsn);
+    this.count();
   }
 
   async #flushUpTo(lsn: number): Promise<void> {
@@ -544,9 +545,10 @@ export class Engine {
       this.#throwIfFailed();
       while (this.#merging !== null) await this.#merging;
       const plan = planFullMerge(this.#runs, segmentLimit(this.#place.schema));
-      if (plan === null) return;
+      if (plan === null) break;
       await this.#startMerge(plan);
     }
+    this.count();
   }
 
   #throwIfFailed(): void {
