@@ -60,7 +60,7 @@ export interface Progress {
 export function progress(label: string, total: number): Progress {
   const { stderr } = process;
   const begun = performance.now();
-  let drawn = stderr.isTTY ? 0 : begun;
+  let drawn = begun;
   const elapsed = (): number => (performance.now() - begun) / 1000;
 
   const describe = (done: number): string => {
@@ -76,6 +76,7 @@ export function progress(label: string, total: number): Progress {
     return `${CLEAR_LINE}  ${label.padEnd(LABEL_CELLS)} ${bar} ${figures.slice(0, room)}`;
   };
 
+  if (stderr.isTTY) stderr.write(`${CLEAR_LINE}  ${label} …`);
   return {
     async at(done) {
       const now = performance.now();

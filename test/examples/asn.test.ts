@@ -39,6 +39,7 @@ test('it answers from real data, survives its crash, says so as JSON and leaves 
   const { ranges, series }: Report = JSON.parse(outcome.stdout);
 
   t.is(ranges.rows, 411_961);
+  t.true(ranges.segmentBytes > 411_961 * 40, 'the sizes are those of all shards');
   const owners = ranges.answers.map(({ address, asn, name }) => [address, asn, name]);
   t.deepEqual(owners.slice(0, 3), [
     ['1.1.1.1', 13335, 'Cloudflare, Inc.'],
