@@ -39,6 +39,24 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  ring: {
+    about: 'the ring against ringbuf.js and messages between threads',
+    async run({ tiny }) {
+      const { run } = await import('./ring.ts');
+      const lines: string[] = [];
+      const log = (line: string) => lines.push(line);
+      const sizes = tiny ? { frames: 20_000, roundTrips: 200, messages: 4, rounds: 1 } : {};
+      return { result: await run({ ...sizes, log }), text: lines.join('\n') };
+    },
+  },
+  wal: {
+    about: 'what a durable commit costs, against the bare system calls',
+    async run({ tiny }) {
+      const { run, show } = await import('./wal.ts');
+      const result = await run(tiny ? { bytesMax: 2 ** 20, commitsMax: 10 } : {});
+      return { result, text: show(result) };
+    },
+  },
   memory: {
     about: 'what rows cost in memory (50 M rows)',
     async run({ rows, tiny }) {

@@ -235,21 +235,24 @@ function measureFiles(fresh: () => string, rounds: number): WalBenchResult['file
   };
 }
 
-if (import.meta.main) {
-  const { commits, files } = await run();
-  console.log('frame KiB  variant              median µs   p99 µs  to overwriting  MiB/s');
-  for (const { frameBytes, variant, median, p99, ratio, mebibytesPerSecond } of commits) {
-    console.log(
+/** The results as a table of text. */
+export function show({ commits, files }: WalBenchResult): string {
+  const head = 'frame KiB  variant              median µs   p99 µs  to overwriting  MiB/s';
+  const lines = commits.map(({ frameBytes, variant, median, p99, ratio, mebibytesPerSecond }) =>
+    [
       String(frameBytes / 1024).padStart(9),
       ` ${variant.padEnd(18)}`,
       (median * 1000).toFixed(0).padStart(11),
       (p99 * 1000).toFixed(0).padStart(8),
       ratio.toFixed(2).padStart(15),
       mebibytesPerSecond.toFixed(0).padStart(6),
-    );
-  }
+    ].join(' '),
+  );
   const [start, rotate, recycle] = [files.openAndStart, files.rotate, files.recycle].map((time) =>
     time.toFixed(1),
   );
-  console.log(`open and start ${start} ms, rotate ${rotate} ms, recycling ${recycle} ms`);
+  const last = `open and start ${start} ms, rotate ${rotate} ms, recycling ${recycle} ms`;
+  return [head, ...lines, last].join('\n');
 }
+
+if (import.meta.main) console.log(show(await run()));

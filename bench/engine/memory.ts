@@ -14,6 +14,8 @@ import { count, megabytes, table } from './report.ts';
 export interface MemoryOptions {
   readonly rows?: number;
   readonly shards?: number;
+  /** How long to wait for idle pool threads to end before memory is read. */
+  readonly settleMs?: number;
 }
 
 interface Measured {
@@ -32,10 +34,10 @@ interface Measured {
 const BATCH = 2000;
 const SETTLE_MS = 7000;
 
-export async function run({ rows = 5e7, shards = 2 }: MemoryOptions = {}) {
+export async function run({ rows = 5e7, shards = 2, settleMs = SETTLE_MS }: MemoryOptions = {}) {
   const child = spawn(
     process.execPath,
-    [fileURLToPath(import.meta.url), String(rows), String(shards)],
+    [fileURLToPath(import.meta.url), ...[rows, shards, settleMs].map(String)],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
@@ -48,7 +50,7 @@ export async function run({ rows = 5e7, shards = 2 }: MemoryOptions = {}) {
   return { rows, shards, rawBytes: 16 * rows, ...measured };
 }
 
-async function measure(rows: number, shards: number): Promise<Measured> {
+async function measure(rows: number, shards: number, settleMs: number): Promise<Measured> {
   const directory = mkdtempSync(join(tmpdir(), 'omendb-bench-memory-'));
   const db = await open(directory, {
     key: 'int64',
@@ -75,7 +77,7 @@ async function measure(rows: number, shards: number): Promise<Measured> {
   const compactMs = performance.now() - compacting;
   peakBytes = Math.max(peakBytes, process.memoryUsage.rss());
   if (db.count() !== rows) throw new Error(`There are ${db.count()} rows, not ${rows}.`);
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
   const { total } = db.stats();
   const loadedBytes = process.memoryUsage.rss();
   await db.close();
@@ -107,6 +109,7 @@ export function show(result: Awaited<ReturnType<typeof run>>): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const measured = await measure(Number(process.argv[2]), Number(process.argv[3]));
+  const [rows, shards, settleMs] = process.argv.slice(2).map(Number);
+  const measured = await measure(rows, shards, settleMs);
   process.stdout.write(JSON.stringify(measured));
 }

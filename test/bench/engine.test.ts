@@ -1,0 +1,31 @@
+/** The benchmarks of the engine, tiny: so that they never rot. Nothing is asserted of their figures. */
+import test from 'ava';
+import * as get from '../../bench/engine/get.ts';
+import * as memory from '../../bench/engine/memory.ts';
+import * as puts from '../../bench/engine/puts.ts';
+import * as scaling from '../../bench/engine/scaling.ts';
+
+test.serial('the benchmark of gets runs, and every answer is right', async (t) => {
+  const result = await get.run({ rows: 3000, rounds: 2, probes: 1000, peers: false });
+  t.deepEqual(Object.keys(result.ns), ['omendb', 'map']);
+  t.regex(get.show(result), /OmenDB get/);
+});
+
+test.serial('the benchmark of puts runs, and every row is there', async (t) => {
+  const result = await puts.run({ rows: 3000, rounds: 1, shards: [1, 2], singles: 50 });
+  t.is(result.many.length, 2);
+  t.is(result.single.puts, 50);
+  t.regex(puts.show(result), /one at a time/);
+});
+
+test.serial("the benchmark of a shard's own work runs", async (t) => {
+  const result = await scaling.run({ rows: 10_000, rounds: 1 });
+  t.true(result.speedUp > 0);
+  t.regex(scaling.show(result), /as two shards/);
+});
+
+test.serial('the benchmark of memory runs, and counts its rows', async (t) => {
+  const result = await memory.run({ rows: 10_000, settleMs: 0 });
+  t.is(result.stats.rows, 10_000);
+  t.regex(memory.show(result), /learned index/);
+});
