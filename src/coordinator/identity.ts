@@ -10,7 +10,7 @@ import { parseSchema, type Schema, schemaOptions } from '../schema/schema.ts';
 import { publishFile, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import { LOCK_NAME } from './lock.ts';
 import { defaultShards, type OpenOptions, parseShards, type Settings } from './options.ts';
-import { type Partitioning, parsePartition } from './partition.ts';
+import { isPartitioning, type Partitioning, parsePartition } from './partition.ts';
 
 export const IDENTITY_NAME = 'omendb.json';
 export const FORMAT = 1;
@@ -106,10 +106,11 @@ function parseIdentity(name: string, text: string): Identity {
       );
     }
     const { format, databaseId, partitioning } = parsed;
-    const isWhole = /^[0-9a-f]{32}$/.test(databaseId) && Array.isArray(partitioning.splits ?? []);
-    if (format !== FORMAT || !isWhole) throw new Error('a field is missing');
     const schema = parseSchema(parsed);
-    return { format, databaseId, schema, shards: parseShards(parsed.shards), partitioning };
+    const shards = parseShards(parsed.shards);
+    const isWhole = /^[0-9a-f]{32}$/.test(databaseId) && isPartitioning(partitioning, shards);
+    if (format !== FORMAT || !isWhole) throw new Error('a field is missing or wrong');
+    return { format, databaseId, schema, shards, partitioning };
   } catch (error) {
     if (error instanceof OmenError && error.code === 'OMEN_NEWER_FORMAT') throw error;
     const what = error instanceof Error ? error.message : String(error);

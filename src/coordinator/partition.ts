@@ -36,17 +36,33 @@ export function parsePartition(
     codec.encode(split);
     return [codec.hi, codec.lo];
   });
-  const isAscending = splits.every(
-    ([hi, lo], i) =>
-      i === 0 || splits[i - 1][0] < hi || (splits[i - 1][0] === hi && splits[i - 1][1] < lo),
-  );
-  if (splits.length !== shards - 1 || !isAscending) {
+  if (splits.length !== shards - 1 || !isAscending(splits)) {
     throw new OmenError(
       'OMEN_INVALID_OPTIONS',
       `${shards} shards take ${shards - 1} ascending split keys; ${splits.length} were given.`,
     );
   }
   return { kind: 'range', splits };
+}
+
+function isAscending(splits: readonly (readonly [number, number])[]): boolean {
+  return splits.every(
+    ([hi, lo], i) =>
+      i === 0 || splits[i - 1][0] < hi || (splits[i - 1][0] === hi && splits[i - 1][1] < lo),
+  );
+}
+
+/** Whether this, read from a file, is the partitioning of a database with so many shards. */
+export function isPartitioning(value: unknown, shards: number): value is Partitioning {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  if (value.kind === 'hash') return true;
+  if (value.kind !== 'range' || !('splits' in value) || !Array.isArray(value.splits)) return false;
+  const { splits } = value;
+  const isWord = (word: unknown): boolean =>
+    Number.isInteger(word) && (word as number) >>> 0 === word;
+  const isPair = (pair: unknown): boolean =>
+    Array.isArray(pair) && pair.length === 2 && pair.every(isWord);
+  return splits.length === shards - 1 && splits.every(isPair) && isAscending(splits);
 }
 
 /** The shard of a sortable key. `hash` is its `hashKey`. */

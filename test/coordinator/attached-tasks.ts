@@ -1,0 +1,105 @@
+/** What a worker thread of the tests does after it attached, by the name in its data. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { attach, type Database, type Handle, OmenError } from '../../src/index.ts';
+
+type Numbers = Database<number, { value: number }, number, { value: number }>;
+
+export interface AttachedTask {
+  readonly task: keyof typeof tasks;
+  readonly handle: Handle;
+  /** Keys from `first` on, so that threads do not write the same ones; or how many of something. */
+  readonly first?: number;
+  readonly count?: number;
+}
+
+function say(message: unknown): void {
+  parentPort?.postMessage(message);
+}
+
+const tasks = {
+  async idle() {},
+  /** Puts `count` rows and names the keys that were acknowledged and the codes of the others. */
+  async put(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
+    const acknowledged: number[] = [];
+    const codes: string[] = [];
+    say('attached');
+    for (let key = first; key < first + count; key++) {
+      try {
+        await db.put(key, { value: key });
+        acknowledged.push(key);
+      } catch (error) {
+        codes.push(error instanceof OmenError ? error.code : String(error));
+      }
+    }
+    say({ acknowledged, codes });
+    await db.close();
+  },
+  /** Writes until it is stopped, in the middle of whatever: single rows, batches, long rows. */
+  async flood(db: Numbers, { first = 0 }: AttachedTask) {
+    let sent = 0;
+    for (let i = 0; ; i++) {
+      const writes: Promise<void>[] = [];
+      for (let k = 0; k < 50; k++) writes.push(db.put(first + k, { value: i }));
+      const batch = Array.from({ length: 40 }, (_, k) => {
+        return { type: 'put', key: first + 100 + k, value: { value: i } } as const;
+      });
+      for (let k = 0; k < 4; k++) writes.push(db.batch(batch));
+      for (const write of writes) write.catch(() => {});
+      if (++sent === 3) say('writing');
+      await writes[0];
+    }
+  },
+  /** As `flood`, and then ends the thread with writes under way. */
+  async exit(db: Numbers, { first = 0 }: AttachedTask) {
+    for (let k = 0; k < 500; k++) db.put(first + k, { value: k }).catch(() => {});
+    const batch = Array.from({ length: 400 }, (_, k) => {
+      return { type: 'put', key: first + 1000 + k, value: { value: k } } as const;
+    });
+    for (let k = 0; k < 20; k++) db.batch(batch).catch(() => {});
+    process.exit(0);
+  },
+  /**
+   * Transfers between the accounts `first` to `first + count`: reads two, writes both in one batch.
+   * Other threads do so at the same time; whoever comes last wins.
+   */
+  async rewrite(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
+    for (let round = 0; round < count; round++) {
+      // All threads write all keys, in different orders, in one batch.
+      const keys = Array.from({ length: 24 }, (_, i) => (i * 7 + first * 5 + round) % 24);
+      const value = { value: first * 1_000_000 + round };
+      await db.batch(keys.map((key) => ({ type: 'put', key, value })));
+    }
+    say('done');
+    await db.close();
+  },
+  /** Reads all keys over and over, until told to stop, and reports the first reading that was mixed. */
+  async watch(db: Numbers) {
+    let isStopped = false;
+    parentPort?.once('message', () => {
+      isStopped = true;
+    });
+    say('watching');
+    let readings = 0;
+    let mixed: number[] | null = null;
+    while (!isStopped && mixed === null) {
+      for (let i = 0; i < 20; i++) {
+        const values = [...db.values()].map(({ value }) => value);
+        if (new Set(values).size > 1) mixed = values;
+        readings++;
+      }
+      for await (const batch of db.scan()) {
+        const values: number[] = batch.getChild('value')?.toArray() ?? [];
+        if (new Set(values).size > 1) mixed = [...values];
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    say({ readings, mixed });
+    await db.close();
+  },
+};
+
+const data = workerData as AttachedTask;
+await tasks[data.task](
+  await attach<{ key: 'int64'; columns: { value: 'float64' } }>(data.handle),
+  data,
+);

@@ -1,0 +1,107 @@
+/** What a process of the tests does, by the name in its arguments: a task, then a directory. */
+import { once } from 'node:events';
+import { writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { type Durability, OmenError, open } from '../../src/index.ts';
+import { NUMBERS } from './support.ts';
+
+/** Written at once, whole: a process may be killed right after. */
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}
+
+const tasks = {
+  /** Opens, counts, ends. */
+  async count(directory: string) {
+    const db = await open(directory);
+    say(String(db.count()));
+    await db.close();
+  },
+  /** Opens and stays until it is killed. */
+  async hold(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 1 });
+    await db.put(1, { value: 1 });
+    say('open');
+    setInterval(() => {}, 1000);
+  },
+  /** Leaves the database open and has nothing more to do. */
+  async idle(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    await db.put(1, { value: 1 });
+    await db.flush();
+    process.on('exit', () => say('ended'));
+  },
+  /** Has nothing more to do than to wait for writes, which nobody awaits. */
+  async pending(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    let settled = 0;
+    for (let key = 0; key < 20_000; key++) db.put(key, { value: key }).then(() => settled++);
+    process.on('exit', () => say(String(settled)));
+  },
+  /** As `pending`, for a compaction. */
+  async compacting(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    await db.put(1, { value: 1 });
+    void db.compact().then(() => say('compacted'));
+  },
+  /** An attached thread that is idle, and an opener that is. */
+  async attachedIdle(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    const worker = new Worker(new URL('./attached-tasks.ts', import.meta.url), {
+      workerData: { task: 'idle', handle: db.handle() },
+    });
+    const [code] = await once(worker, 'exit');
+    say(`thread ${code}`);
+  },
+  /** Writes one row after the other and names each that is acknowledged, until it is killed. */
+  async write(directory: string, durability: string) {
+    const db = await open(directory, {
+      ...NUMBERS,
+      shards: 2,
+      durability: JSON.parse(durability) as Durability,
+    });
+    for (let key = 0; ; key++) {
+      await db.put(key, { value: key });
+      say(String(key));
+    }
+  },
+  /**
+   * Batches over all shards, several under way: batch n puts n under each key of
+   * its group. Names each that is acknowledged, until it is killed.
+   */
+  async batches(directory: string) {
+    const db = await open(directory, {
+      ...NUMBERS,
+      shards: 3,
+      threads: 2,
+      memtable: BATCH_MEMTABLE,
+    });
+    const one = async (group: number): Promise<void> => {
+      for (let n = (db.get(group * GROUP)?.value ?? 0) + 1; ; n++) {
+        const batch = Array.from({ length: GROUP }, (_, i) => {
+          return { type: 'put', key: group * GROUP + i, value: { value: n } } as const;
+        });
+        await db.batch(batch);
+        say(`${group} ${n}`);
+      }
+    };
+    await Promise.all(Array.from({ length: GROUPS }, (_, group) => one(group)));
+  },
+};
+
+/** Keys of a group, and groups, of `batches`. */
+export const GROUP = 60;
+export const GROUPS = 4;
+export const BATCH_MEMTABLE = { entriesMax: 512, arenaBytes: 2 ** 18 };
+
+export type TaskName = keyof typeof tasks;
+
+if (process.argv[1] === import.meta.filename) {
+  const [task, ...args] = process.argv.slice(2);
+  try {
+    await tasks[task as TaskName](args[0], args[1]);
+  } catch (error) {
+    if (!(error instanceof OmenError)) throw error;
+    say(error.code);
+  }
+}
