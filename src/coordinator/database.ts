@@ -16,7 +16,7 @@ import {
   type RangeOptions,
 } from './range.ts';
 import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
-import { cursorOf, scanBatches, seekFirst } from './scan.ts';
+import { cursorOf, scanBatches, seekFirst, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -43,6 +43,7 @@ export class Database<
 > {
   readonly #client: Client;
   readonly #owner: Owner;
+  #closing: Promise<void> | null = null;
 
   /** Use `open` or `attach`. */
   constructor(client: Client, owner: Owner) {
@@ -185,7 +186,10 @@ export class Database<
     client.throwIfClosed();
     const iteration = parseIteration(range, client.reader.key, ['signal']);
     const capture = () => client.reader.capture();
-    return scanBatches(client.membership.schema, capture, iteration, range?.signal);
+    return scanBatches(client.membership.schema, capture, iteration, () => {
+      client.throwIfClosed();
+      throwIfAborted(range?.signal);
+    });
   }
 
   /** The number of rows in a range. */
@@ -222,11 +226,15 @@ export class Database<
 
   /**
    * Finishes the writes that are pending, then closes: for all threads where it was opened, for this
-   * thread where it was attached. A second call does nothing.
+   * thread where it was attached. A second call does nothing but wait for the first.
    */
-  async close(): Promise<void> {
-    if (this.#client.isClosed) return;
-    await this.#client.writer.drained();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#client.isClosed) await this.#client.writer.drained();
     this.#client.close();
     await this.#owner.close();
   }

@@ -39,22 +39,26 @@ interface Gathered {
   rows: number;
 }
 
+/**
+ * @param throwIfOver called before every step; throws once the scan may not go on
+ */
 export async function* scanBatches(
   schema: Schema,
   capture: () => Snapshot,
   iteration: Iteration,
-  signal: AbortSignal | undefined,
+  throwIfOver: () => void,
 ): AsyncGenerator<RecordBatch, void, undefined> {
-  throwIfAborted(signal);
+  throwIfOver();
   if (iteration.isEmpty) return;
   const { toRecordBatch } = await import('../arrow/record-batch.ts');
+  throwIfOver();
   const snapshot = capture();
   try {
     const cursor = cursorOf(snapshot.shards);
     seekFirst(cursor, iteration);
     let left = iteration.limit;
     while (left > 0) {
-      throwIfAborted(signal);
+      throwIfOver();
       const gathered = gather(schema, cursor, iteration, Math.min(left, BATCH_ROWS));
       if (gathered.rows === 0) return;
       left -= gathered.rows;
@@ -66,7 +70,7 @@ export async function* scanBatches(
   }
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
   throw new OmenError('OMEN_ABORTED', 'The scan was aborted.', { cause: signal.reason });
 }
