@@ -37,8 +37,7 @@ function farEnd({ there, back, bells }: Shared): End {
 function put({ out, other }: End, value: number): void {
   const at = out.reserve(16);
   out.f64[at >>> 3] = value;
-  out.publish();
-  other.ring();
+  if (out.publish()) other.ring();
 }
 
 /** The next frame's number, or −1. */

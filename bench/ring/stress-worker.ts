@@ -43,8 +43,7 @@ function produce(): number {
     const seen = room.read();
     const at = producer.reserve(16);
     if (at < 0) {
-      producer.publish();
-      work.ring();
+      if (producer.publish()) work.ring();
       sleep(room, seen);
       continue;
     }
@@ -55,8 +54,7 @@ function produce(): number {
     checksum = (checksum + value) | 0;
     seq++;
     if (--batch > 0 && seq < frames) continue;
-    producer.publish();
-    work.ring();
+    if (producer.publish()) work.ring();
     batch = 1 + draw(256);
   }
   return checksum;
@@ -66,15 +64,20 @@ function consume(): number {
   const consumer = new RingConsumer(ring);
   let checksum = 0;
   let batch = 1 + draw(256);
+  let isHolding = false;
   for (let seq = 0; seq < frames; ) {
     const seen = work.read();
     const length = consumer.next();
     if (length < 0) {
-      consumer.release();
-      room.ring();
-      sleep(work, seen);
+      // The producer rings for the first frame after a release only: release, then look again.
+      if (isHolding) {
+        consumer.release();
+        room.ring();
+        isHolding = false;
+      } else sleep(work, seen);
       continue;
     }
+    isHolding = true;
     const at = consumer.offset;
     const value = mix(seq) >>> 0;
     if (
@@ -90,6 +93,7 @@ function consume(): number {
     if (--batch > 0) continue;
     consumer.release();
     room.ring();
+    isHolding = false;
     batch = 1 + draw(256);
   }
   consumer.release();

@@ -39,8 +39,7 @@ function ringPair(label: string, bulk: number): Pair {
           ring.f64[at >>> 3] = 2 * i;
           ring.f64[(at >>> 3) + 1] = 2 * i + 1;
         }
-        ring.publish();
-        work.ring();
+        if (ring.publish()) work.ring();
         if (at < 0) spinThenSleep(room, seen);
       }
       return undefined;

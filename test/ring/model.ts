@@ -2,16 +2,25 @@
  * The doorbell's protocol as small step machines, and a walk through every interleaving of them.
  *
  * One step is one access to shared memory; what happens between two of them is private to its thread.
- * Programs are data, so that the same walk finds what is wrong with wrong ones. Numbers are reduced to
- * what the protocol can tell: whether there was a bump since the count was read, whether there is work
- * since the last look. A wake-up is lost where nothing can move any more and the sleeper has not seen
- * the work of somebody who rang.
+ * Programs are data, so that the same walk finds what is wrong with wrong ones. Each ringer has a ring
+ * to the sleeper, which looks at one after the other. Numbers are reduced to what the protocol can
+ * tell: whether there was a bump since the count was read, how far a ring's head is behind its tail.
+ * A wake-up is lost where nothing can move any more and the sleeper has not seen the work of somebody
+ * who finished ringing for it.
  */
 
-export type RingerStep = 'publish' | 'bump' | 'load-asleep' | 'swap-asleep' | 'notify';
+export type RingerStep =
+  | 'publish'
+  | 'skip-unless-drained'
+  | 'bump'
+  | 'load-asleep'
+  | 'swap-asleep'
+  | 'notify';
 export type SleeperStep =
   | 'read'
   | 'look'
+  | 'release'
+  | 'release-and-go-on'
   | 'arm'
   | 'arm-unless-pending'
   | 'wait'
@@ -27,18 +36,26 @@ export interface Protocol {
   readonly meanwhile?: readonly SleeperStep[];
 }
 
-/** As in doorbell.ts: `ring` after a publish, and `sleepSync` after a look for work. */
+/** As in doorbell.ts: `ring` after every publish, `sleepSync` after a look that found nothing. */
 export const SYNC: Protocol = {
   ringer: ['publish', 'bump', 'load-asleep', 'notify'],
-  sleeper: ['read', 'look', 'arm', 'wait', 'disarm-unless-pending'],
+  sleeper: ['read', 'look', 'release', 'arm', 'wait', 'disarm-unless-pending'],
 };
 
 /** As in doorbell.ts: `sleepAsync`, of which one is outstanding at most, and any call meanwhile. */
 export const ASYNC: Protocol = {
   ringer: SYNC.ringer,
-  sleeper: ['read', 'look', 'arm-unless-pending', 'wait-async', 'disarm'],
+  sleeper: ['read', 'look', 'release', 'arm-unless-pending', 'wait-async', 'disarm'],
   meanwhile: SYNC.sleeper,
 };
+
+/** `ring` only where `publish` returned true: the consumer had released all that was there before. */
+export const SPARING: Protocol = {
+  ringer: ['publish', 'skip-unless-drained', 'bump', 'load-asleep', 'notify'],
+  sleeper: SYNC.sleeper,
+};
+
+export const SPARING_ASYNC: Protocol = { ...ASYNC, ringer: SPARING.ringer };
 
 export interface Size {
   readonly ringers: number;
@@ -56,19 +73,22 @@ interface Ringer {
   pc: number;
   left: number;
   sawAsleep: boolean;
-  /** What it published last was not taken yet. */
-  waiting: boolean;
+  /** Of its ring: frames published but not taken, and taken but not released. */
+  behind: number;
+  held: number;
+  /** It has rung for everything in there, as far as it rings. */
+  owed: boolean;
 }
 
 interface State {
   /** Shared: a bump since the sleeper's last `read`, which is all that comparing the count tells. */
   bumped: boolean;
   asleep: boolean;
-  /** Shared: work since the last look; and some of it was rung for, to the last step. */
-  work: boolean;
-  owed: boolean;
   program: 'sleeper' | 'meanwhile';
   pc: number;
+  /** The ring that is looked at, or released, next; and whether this look found anything so far. */
+  ring: number;
+  found: boolean;
   /** Where the sleeper is: at its next step, inside a blocking wait, or back in its event loop. */
   at: 'step' | 'wait' | 'loop';
   /** An asynchronous waiter is in V8's list; its promise has not run its continuation. */
@@ -98,10 +118,10 @@ export function explore(protocol: Protocol, size: Size): Outcome {
   const start: State = {
     bumped: false,
     asleep: false,
-    work: false,
-    owed: false,
     program: 'sleeper',
     pc: 0,
+    ring: 0,
+    found: false,
     at: 'step',
     queued: false,
     pending: false,
@@ -112,7 +132,9 @@ export function explore(protocol: Protocol, size: Size): Outcome {
       pc: 0,
       left: size.rings,
       sawAsleep: false,
-      waiting: false,
+      behind: 0,
+      held: 0,
+      owed: false,
     })),
   };
   const seen = new Set([keyOf(start)]);
@@ -122,7 +144,8 @@ export function explore(protocol: Protocol, size: Size): Outcome {
     const moves = movesOf(protocol, visit.state);
     if (moves.every(({ step }) => step.startsWith('death'))) {
       ends++;
-      if (visit.state.owed) return { states: seen.size, ends, lost: traceOf(visit) };
+      if (visit.state.ringers.some(({ owed }) => owed))
+        return { states: seen.size, ends, lost: traceOf(visit) };
     }
     for (const { step, state } of moves) {
       const key = keyOf(state);
@@ -134,8 +157,12 @@ export function explore(protocol: Protocol, size: Size): Outcome {
   return { states: seen.size, ends, lost: [] };
 }
 
-function keyOf({ ringers, ...own }: State): string {
-  return [own, ...ringers].map((part) => Object.values(part).join()).join(';');
+/** All values, one character each: none is above 9. */
+function keyOf({ ringers, program, at, ...own }: State): string {
+  let key = program[0] + at;
+  for (const value of Object.values(own)) key += Number(value);
+  for (const ringer of ringers) for (const value of Object.values(ringer)) key += Number(value);
+  return key;
 }
 
 function traceOf(visit: Visit): string[] {
@@ -194,13 +221,17 @@ function begin(state: State, program: State['program']): void {
   state.at = 'step';
   state.program = program;
   state.pc = 0;
+  state.ring = 0;
+  state.found = false;
 }
 
 function stepRinger(protocol: Protocol, state: State, ringer: Ringer): void {
   switch (protocol.ringer[ringer.pc]) {
     case 'publish':
-      state.work = true;
-      ringer.waiting = true;
+      ringer.behind++;
+      break;
+    case 'skip-unless-drained':
+      if (ringer.behind + ringer.held !== 1) ringer.pc = protocol.ringer.length - 1;
       break;
     case 'bump':
       state.bumped = true;
@@ -221,22 +252,31 @@ function stepRinger(protocol: Protocol, state: State, ringer: Ringer): void {
   if (++ringer.pc < protocol.ringer.length) return;
   ringer.pc = 0;
   ringer.left--;
-  if (ringer.waiting) state.owed = true;
+  ringer.owed = ringer.behind > 0;
 }
 
 function stepSleeper(protocol: Protocol, state: State): void {
   const program = programOf(protocol, state);
   const step = program[state.pc];
+  if (step === 'look' || step === 'release' || step === 'release-and-go-on') {
+    const ringer = state.ringers[state.ring++];
+    if (step === 'look') {
+      state.found ||= ringer.behind > 0;
+      ringer.held += ringer.behind;
+      ringer.behind = 0;
+      ringer.owed = false;
+    } else ringer.held = 0;
+    if (state.ring < state.ringers.length) return;
+    state.ring = 0;
+    if (step === 'release' && state.found) {
+      begin(state, state.program);
+      return;
+    }
+  }
   if (++state.pc === program.length) begin(state, 'sleeper');
   switch (step) {
     case 'read':
       state.bumped = false;
-      break;
-    case 'look':
-      if (state.work) begin(state, state.program);
-      state.work = false;
-      state.owed = false;
-      for (const ringer of state.ringers) ringer.waiting = false;
       break;
     case 'arm':
       state.asleep = true;

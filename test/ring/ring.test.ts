@@ -228,6 +228,29 @@ test('a frame refused for want of room for its pad changes nothing', (t) => {
   t.is(consumer.next(), -1);
 });
 
+test('publishing tells whether the consumer may have found nothing before', (t) => {
+  const memory = createRing(CAPACITY);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  t.false(producer.publish(), 'nothing was reserved');
+  producer.reserve(8);
+  t.true(producer.publish());
+  producer.reserve(8);
+  t.false(producer.publish(), 'the first is still there');
+  consumer.next();
+  consumer.next();
+  producer.reserve(8);
+  t.false(producer.publish(), 'nothing was released');
+  consumer.release();
+  producer.reserve(8);
+  t.false(producer.publish(), 'the third is still there');
+  consumer.next();
+  consumer.next();
+  consumer.release();
+  producer.reserve(8);
+  t.true(producer.publish());
+});
+
 test('the kind of a frame arrives with it', (t) => {
   const memory = createRing(CAPACITY);
   const producer = new RingProducer(memory);

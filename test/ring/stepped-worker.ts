@@ -64,8 +64,8 @@ function ringAll(): void {
   gated = true;
   for (let i = 0; i < rings; i++) {
     producer.reserve(8);
-    producer.publish();
-    doorbell.ring();
+    const isFirst = producer.publish();
+    if (isFirst || role === 'ringer') doorbell.ring();
   }
 }
 
@@ -88,7 +88,7 @@ async function takeTotal(): Promise<void> {
     const frames = takeAll(consumers);
     taken += frames;
     if (taken === total) return;
-    if (frames > 0) continue;
+    if (frames > 0 && role !== 'sleeper-no-second-look') continue;
     if (role === 'sleeper-too-late') seen = doorbell.read();
     if (role !== 'sleeper-async') {
       doorbell.sleepSync(seen);
@@ -107,6 +107,6 @@ parentPort?.on('message', () => {});
 for (;;) {
   gated = false;
   park(Phase.done);
-  if (role === 'ringer') ringAll();
+  if (role.startsWith('ringer')) ringAll();
   else await takeTotal();
 }

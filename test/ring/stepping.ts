@@ -23,8 +23,9 @@ export const OPERATION_WORD = 1;
 export const EXPECTED_WORD = 2;
 export const BELL_OFFSET = 64;
 
-/** The words whose accesses are steps: the ring's tail, the doorbell's count and its flag. */
+/** The words whose accesses are steps: a ring's indices, the doorbell's count and its flag. */
 export const WATCHED = [
+  { bell: false, byteOffset: HEAD_WORD * 4 },
   { bell: false, byteOffset: TAIL_WORD * 4 },
   { bell: true, byteOffset: BELL_OFFSET },
   { bell: true, byteOffset: BELL_OFFSET + 4 },
@@ -35,7 +36,13 @@ export function slotOf(index: number): number {
   return 32 * (index + 1);
 }
 
-export type Role = 'ringer' | 'sleeper-sync' | 'sleeper-async' | 'sleeper-too-late';
+export type Role =
+  | 'ringer'
+  | 'ringer-sparing'
+  | 'sleeper-sync'
+  | 'sleeper-async'
+  | 'sleeper-too-late'
+  | 'sleeper-no-second-look';
 
 export interface StepOrder {
   readonly gate: SharedArrayBuffer;
@@ -68,8 +75,8 @@ export class Stepper {
   readonly #waiters: (words: Int32Array, index: number) => number;
 
   /** Ringers first, the one sleeper last. Each ringer publishes and rings `rings` times. */
-  constructor(sleeper: Role, ringers: number, rings: number) {
-    this.#roles = [...Array<Role>(ringers).fill('ringer'), sleeper];
+  constructor(ringer: Role, ringers: number, rings: number, sleeper: Role) {
+    this.#roles = [...Array<Role>(ringers).fill(ringer), sleeper];
     this.#queues = Array.from({ length: ringers }, () => createRing(CAPACITY));
     const bell = new SharedArrayBuffer(128);
     this.#bell = new Int32Array(bell, BELL_OFFSET, 2);
@@ -77,7 +84,7 @@ export class Stepper {
     this.#workers = this.#roles.map((role, index) => {
       const order: StepOrder = {
         gate: this.#gate.buffer as SharedArrayBuffer,
-        queues: role === 'ringer' ? [this.#queues[index]] : this.#queues,
+        queues: index < ringers ? [this.#queues[index]] : this.#queues,
         bell,
         index,
         role,
