@@ -163,6 +163,7 @@ export class Engine {
         'The database was opened with readOnly: true.',
       );
     } else {
+      this.#manifest.renew();
       this.#removeOrphans();
       this.#log.start();
       for (const part of parts) {
@@ -473,6 +474,8 @@ export class Engine {
 
   /** Makes `runs` the shard's runs, durably. False, with the shard failed, when that is impossible. */
   #install(runs: Run[], flushedLsn: number): boolean {
+    // Where a sync failed before, one that succeeds now proves nothing about the new files' names.
+    if (this.failure !== null) return false;
     const { storage, directory } = this.#options;
     const records = runs.map((run) =>
       run.segments.map(({ id }) => (this.#segments.get(id) as OpenSegment).record),

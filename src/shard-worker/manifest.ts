@@ -152,6 +152,14 @@ export class ManifestFile {
     this.removeOlder();
   }
 
+  /**
+   * Writes the manifest again, before anything is removed that only it makes superfluous: the one
+   * that was read may be in the page cache only, its name lost by a directory sync that failed.
+   */
+  renew(): void {
+    if (this.#sequence > 0) this.replace(this.current);
+  }
+
   removeOlder(): void {
     const newest = manifestName(this.#sequence);
     for (const name of this.#storage.list(this.#directory)) {

@@ -69,9 +69,12 @@ export async function runCase(scenario: Scenario, { operation, fault, seed }: Ca
 /** What the dead process leaves to the next: the machine lives, or its power was cut. */
 function aftermath(storage: CrashStorage, expected: Expected, random: Random): CrashStorage {
   const seed = Math.floor(random() * 2 ** 31);
-  if (random() >= 0.25) return storage.crash(seed);
-  expected.keepShown();
-  return storage.restart(seed);
+  if (random() < 0.25) {
+    expected.processEnded();
+    return storage.restart(seed);
+  }
+  expected.powerCut();
+  return storage.crash(seed);
 }
 
 /** Runs until the end, or until the process is killed, or an open reports that it cannot be done. */
@@ -120,11 +123,13 @@ async function survive(disk: CrashStorage, expected: Expected, random: Random): 
   first.checkShown();
   // Recovery made all it found durable, so that a power cut right now takes nothing away.
   storage = storage.crash(Math.floor(random() * 2 ** 31));
+  expected.powerCut();
   const second = await Shards.open(storage, expected);
   await writeMore(second);
   storage = aftermath(storage, expected, random);
   const third = await Shards.open(storage, expected);
   await third.close();
+  expected.processEnded();
   const last = await Shards.open(storage.restart(), expected);
   last.checkShown();
 }

@@ -56,6 +56,8 @@ export class Expected {
   /** Of each shard, how many of them survive a power cut, and how many were shown to readers. */
   readonly durable: number[];
   readonly shown: number[];
+  /** How many of them the next recovery has to find. */
+  required: readonly number[] = [];
   batches: Batch[] = [];
   /** Opens so far: each needs names of its own for its batches. */
   opens = 0;
@@ -84,14 +86,19 @@ export class Expected {
       copy.durable[shard] = this.durable[shard];
       copy.shown[shard] = this.shown[shard];
     }
+    copy.required = this.required;
     copy.opens = this.opens;
     copy.stamp = this.stamp;
     return copy;
   }
 
-  /** The process died and the page cache lives: all that was shown is still there. */
-  keepShown(): void {
-    for (let shard = 0; shard < this.shards; shard++) this.durable[shard] = this.shown[shard];
+  /** The process ended and the page cache lives: all that was shown is still there. */
+  processEnded(): void {
+    this.required = [...this.shown];
+  }
+
+  powerCut(): void {
+    this.required = [...this.durable];
   }
 
   /** The marker for a part in the group that is being written to `shard`. */
@@ -144,9 +151,10 @@ export class Expected {
     const { length } = this.groups[shard];
     let kept = 0;
     for (let group = 1; group <= length; group++) if (rows.has(groupMarker(group))) kept = group;
-    if (kept < this.durable[shard]) {
+    const required = this.required[shard] ?? 0;
+    if (kept < required) {
       throw new Violation(
-        `shard ${shard} ends with group ${kept}, but ${this.durable[shard]} was acknowledged`,
+        `shard ${shard} ends with group ${kept}, but ${required} was acknowledged`,
       );
     }
     return kept;

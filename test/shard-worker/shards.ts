@@ -272,6 +272,7 @@ export class Shards {
   /** Closes the shards and opens them again. */
   async reopened(): Promise<Shards> {
     await this.close();
+    this.expected.processEnded();
     return Shards.open(this.storage, this.expected);
   }
 
