@@ -157,6 +157,7 @@ export async function attachClient(handle: Handle): Promise<Attached> {
     await postMessageToThread(handle.threadId, request, [events.port2, calls.port2], ATTACH_MS_MAX);
     const client = await welcomed;
     const detach = (): void => {
+      client.writer.abandonAll('This thread left the database.');
       events.port1.close();
       calls.port1.close();
     };
@@ -226,8 +227,10 @@ function awaitWelcome(events: MessagePort): Promise<Client> {
     });
     events.on('close', () => {
       clearTimeout(timer);
-      fail('OMEN_ATTACH_FAILED', 'The thread that opened the database ended.');
-      client?.close('The thread that opened the database ended.');
+      const reason = 'The thread that opened the database ended.';
+      fail('OMEN_ATTACH_FAILED', reason);
+      client?.close(reason);
+      client?.writer.abandonAll(reason);
     });
   });
 }

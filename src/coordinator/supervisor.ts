@@ -287,6 +287,10 @@ export class Supervisor {
     openHere.delete(this.identity.databaseId);
     for (const face of this.#clients.values()) face.close('The database was closed.');
     const outcomes = await Promise.allSettled(this.#threads.map((shards) => shards.close()));
+    // A client may have written after the threads had ended, before it heard of the closing.
+    for (const face of this.#clients.values()) {
+      for (const { thread } of this.#threads) face.abandon(thread, 'The database was closed.');
+    }
     await this.#lock.release();
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

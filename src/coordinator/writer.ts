@@ -31,6 +31,8 @@ import { shardOf } from './partition.ts';
 /** Writes that wait for room, beyond which they are rejected. */
 const BACKLOG_MAX = 65_536;
 const BACKLOG_BYTES_MAX = 64 * 2 ** 20;
+const POLL_IN_FLIGHT = 4;
+const POLL_MS = 0.5;
 const KEEP_ALIVE_MS = 2 ** 30;
 
 /** One operation of a batch. */
@@ -65,6 +67,9 @@ export class Writer {
   #waiters: (() => void)[] = [];
   #nextRequest = 1;
   #isListening = false;
+  /** When the writes in flight began, and how long the ones before took to be answered, all of them. */
+  #listeningSince = 0;
+  #latencyMs = 0;
   #keepAlive: NodeJS.Timeout | null = null;
   #closed: OmenError | null = null;
 
@@ -389,6 +394,7 @@ export class Writer {
   #listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
+    this.#listeningSince = performance.now();
     this.#keepAlive ??= setInterval(() => {}, KEEP_ALIVE_MS);
     this.#keepAlive.ref();
     this.#wait();
@@ -398,13 +404,37 @@ export class Writer {
     const seen = this.#doorbell.read();
     this.receive();
     if (this.inFlight === 0) {
+      this.#latencyMs = performance.now() - this.#listeningSince;
       this.#isListening = false;
-      this.#keepAlive?.unref();
+      this.#letGo();
+      return;
+    }
+    if (this.#mayPoll()) {
+      setImmediate(() => this.#wait());
       return;
     }
     const rung = this.#doorbell.sleepAsync(seen);
     if (rung === undefined) setImmediate(() => this.#wait());
     else rung.then(() => this.#wait());
+  }
+
+  /**
+   * Being woken takes half as long as a sync does. So while a few writes are in flight, and the last
+   * ones were answered within POLL_MS, the event loop turns for that long instead of sleeping.
+   */
+  #mayPoll(): boolean {
+    return (
+      this.inFlight <= POLL_IN_FLIGHT &&
+      this.#latencyMs < POLL_MS &&
+      performance.now() - this.#listeningSince < POLL_MS
+    );
+  }
+
+  /** Nothing is in flight: the thread may end. */
+  #letGo(): void {
+    if (this.#keepAlive === null) return;
+    if (this.#closed === null) this.#keepAlive.unref();
+    else clearInterval(this.#keepAlive);
   }
 
   /** Settles what has been answered, then sends what waited for room. */
@@ -424,6 +454,12 @@ export class Writer {
         new OmenError('OMEN_OUTCOME_UNKNOWN', `A shard thread of the batch ended: ${reason}`),
       );
     }
+    if (this.inFlight === 0) this.#letGo();
+  }
+
+  /** Every shard thread is gone, and none comes back. */
+  abandonAll(reason: string): void {
+    for (const link of this.#links) if (link !== undefined) this.abandon(link.thread, reason);
   }
 
   /** The thread did not come back: writes to its shards are refused. */
@@ -434,14 +470,14 @@ export class Writer {
     this.#pump();
   }
 
-  /** Refuses everything from now on; what waits is rejected. */
+  /** Refuses everything from now on; what waits is rejected, what was sent is still answered. */
   close(error: OmenError): void {
     this.#closed = error;
     for (const task of this.#backlog) task.reject(error);
     this.#backlog = [];
     for (const resolve of this.#waiters) resolve();
     this.#waiters = [];
-    if (this.#keepAlive !== null) clearInterval(this.#keepAlive);
+    if (this.inFlight === 0) this.#letGo();
   }
 
   /** Resolves when nothing is in flight. */
