@@ -34,7 +34,7 @@ export interface RingBenchResult {
 const SINGLY = 20;
 
 export async function run(options: RingBenchOptions = {}): Promise<RingBenchResult[]> {
-  const { frames = 10_000_000, roundTrips = 20_000, messages = 500, rounds = 5 } = options;
+  const { frames = 10_000_000, roundTrips = 5_000, messages = 500, rounds = 5 } = options;
   const { capacityBytes = 256 * 1024, log = console.log } = options;
   const hasPeer = await isPeerInstalled();
   const results: RingBenchResult[] = [];

@@ -14,6 +14,10 @@
  * wait returns at once. If not, `asleep` was set before the bump, and the ringer sees it and notifies.
  * (test/ring/model.ts walks through every interleaving of these steps, and of wrong variants.)
  *
+ * A ring may be spared after a publish that returned false (ring.ts): there was something the sleeper
+ * had not released, and it will look again. That holds only for a sleeper that, whenever it released
+ * anything, reads `count` and looks at the ring once more before it sleeps.
+ *
  * Ringers do not clear `asleep`, tempting as it is to notify once only: a slow one would clear the
  * flag of the next sleep, notify too early for it, and silence all others. The price is a few notifies
  * without effect until the sleeper is up. So too a ringer that dies takes only its own ring with it.
