@@ -52,6 +52,12 @@ export class F64Index {
     return position < this.#count && this.#keys[position] === key ? position : -1;
   }
 
+  /** As `find`, for a caller that has done something with `predict(key)` meanwhile. */
+  findFrom(key: number, predicted: number): number {
+    const position = this.#search(key, predicted);
+    return position < this.#count && this.#keys[position] === key ? position : -1;
+  }
+
   /** The first position whose key is >= the given one; the number of keys when there is none. */
   lowerBound(key: number): number {
     return this.#search(key, this.predict(key));

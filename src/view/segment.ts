@@ -66,8 +66,13 @@ export class Segment {
   /** The keys in their form; the other array is empty. */
   readonly keysF64: Float64Array;
   readonly keysU32: Uint32Array;
+  /** Only so that the load in `find` has a use. */
+  touched = 0;
   readonly #type: KeyType;
   readonly #isF64: boolean;
+  /** The first column's slots, and the binary logarithm of their width in bytes. */
+  readonly #rowBytes: Uint8Array;
+  readonly #rowShift: number;
 
   constructor(handle: SegmentHandle, type: KeyType) {
     const { body, layout, form, model } = handle;
@@ -78,6 +83,10 @@ export class Segment {
     this.#type = type;
     this.#isF64 = form === 'f64';
     this.columns = layout.columns.map((column) => residentColumn(body, column));
+    const first = layout.columns[0];
+    const slots = first.offsets ?? first.data;
+    this.#rowBytes = new Uint8Array(body, slots.offset, slots.length);
+    this.#rowShift = Math.max(0, Math.round(Math.log2(slots.length / layout.rows)));
     this.flags = layout.flags && new Uint8Array(body, layout.flags.offset, layout.flags.length);
     const { offset } = layout.key;
     const rows = layout.rows;
@@ -89,7 +98,12 @@ export class Segment {
 
   /** The row of a key, or −1. The key is given both ways; only one is used. */
   find(hi: number, lo: number, number: number): number {
-    return this.#isF64 ? this.f64.find(number) : this.words.find(lo, hi);
+    if (!this.#isF64) return this.words.find(lo, hi);
+    const predicted = this.f64.predict(number);
+    // The row is most likely in the same cache line as the one predicted: asked for now, it comes from
+    // memory together with the key, not after it.
+    this.touched = this.#rowBytes[predicted << this.#rowShift];
+    return this.f64.findFrom(number, predicted);
   }
 
   /** The first row whose key is >= the given one; `rows` when there is none. */
@@ -203,6 +217,8 @@ export function residentKeysToFile(
 export class Run {
   readonly segments: readonly Segment[];
   readonly rows: number;
+  /** The only segment, where there is one only: no need to choose. */
+  readonly only: Segment | null;
   /** Rows before each segment. */
   readonly before: readonly number[];
   readonly #lastHi: Uint32Array;
@@ -216,6 +232,7 @@ export class Run {
       before.push(rows);
       rows += segment.rows;
     }
+    this.only = segments.length === 1 ? segments[0] : null;
     this.before = before;
     this.rows = rows;
     this.#lastHi = Uint32Array.from(segments, (segment) => segment.hi(segment.rows - 1));

@@ -97,7 +97,7 @@ export class ShardView {
       return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(entry));
     }
     for (let i = 0; i < runs.length; i++) {
-      const segment = runs[i].segmentFor(hi, lo);
+      const segment = runs[i].only ?? runs[i].segmentFor(hi, lo);
       if (segment === null) continue;
       const row = segment.find(hi, lo, number);
       if (row < 0) continue;
