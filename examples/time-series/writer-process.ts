@@ -5,7 +5,6 @@
  * It ends when its stdin does, so it never outlives the process that started it, and never ends before
  * that one has had the time to kill it.
  */
-import { writeSync } from 'node:fs';
 import { openSeries } from './series.ts';
 import { writeSeries } from './write.ts';
 
@@ -14,5 +13,5 @@ process.stdin.resume().on('end', () => process.exit());
 const [directory, rows, threads] = process.argv.slice(2);
 const db = await openSeries(directory);
 const work = { rows: Number(rows), firstRun: 0, threads: Number(threads) };
-// Written at once and not through a buffer of ours: what is in the pipe survives the process.
-await writeSeries(db, work, (run) => writeSync(1, `${run}\n`));
+// A pipe is written to at once, and what is in it survives the process.
+await writeSeries(db, work, (run) => process.stdout.write(`${run}\n`));
