@@ -55,6 +55,8 @@ export class Replay {
   readonly #parts = new Map<string, OpenPart>();
   readonly #decided = new Map<string, boolean>();
   #current: OpenPart | null = null;
+  /** The LSN of its head. */
+  #currentLsn = 0;
   #operationsLeft = 0;
 
   /** @param flushedLsn operations up to here are in segments; only batches are looked at */
@@ -72,7 +74,7 @@ export class Replay {
     if (type === PUT || type === DEL) {
       this.#apply(words, at, type, bytes - OPERATION_BYTES, lsn);
     } else if (type === PART) {
-      this.#beginPart(words, at);
+      this.#beginPart(words, at, lsn);
     } else if (type === DECISION) {
       const epoch = { lo: words[at + EPOCH_LO], hi: words[at + EPOCH_HI] };
       const committed = (words[at + TYPE] & COMMITTED_FLAG) !== 0;
@@ -86,13 +88,14 @@ export class Replay {
     }
   };
 
-  #beginPart(words: Uint32Array, at: number): void {
+  #beginPart(words: Uint32Array, at: number, lsn: number): void {
     const epoch = { lo: words[at + EPOCH_LO], hi: words[at + EPOCH_HI] };
     const ticket = words[at + TICKET];
     const batch = batchName(epoch, ticket);
     const count = words[at + PARTICIPANTS];
     const participants = Array.from(words.subarray(at + SHARDS, at + SHARDS + count));
     this.#current = { batch, ticket, epoch, participants, entries: [] };
+    this.#currentLsn = lsn;
     this.#operationsLeft = words[at + OPERATIONS];
     this.#parts.set(batch, this.#current);
   }
@@ -106,7 +109,8 @@ export class Replay {
     if (!memtable.fits(1, rowBytes)) {
       memtable.publish();
       memtable.sealChunks();
-      this.#target.seal(lsn - 1);
+      // Amid a part: the next replay needs it from its head on, to know what becomes of its rest.
+      this.#target.seal(this.#operationsLeft > 0 ? this.#currentLsn - 1 : lsn - 1);
       memtable = this.#target.active();
     }
     const hi = words[at + KEY_HI];
