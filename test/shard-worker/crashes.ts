@@ -138,6 +138,7 @@ async function survive(disk: CrashStorage, expected: Expected, random: Random): 
 async function writeMore(shards: Shards): Promise<void> {
   const count = shards.engines.length;
   for (let shard = 0; shard < count; shard++) {
+    await shards.room(shard, 20);
     shards.put(shard, -1, -2, -70);
     shards.del(shard, -3);
     shards.commit(shard);
@@ -151,6 +152,7 @@ async function writeMore(shards: Shards): Promise<void> {
     for (let shard = 1; shard < count; shard++) shards.commit(shard);
   }
   await shards.rotate(0);
+  await shards.room(0, 5);
   shards.put(0, -71);
   shards.commit(0);
   shards.checkShown();

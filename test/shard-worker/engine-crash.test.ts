@@ -11,7 +11,7 @@ import { FAULTS, operationsOf, runCase, show } from './crashes.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 /** Of the other cases, one in this many: coprime to the number of faults, so that all have their turn. */
-const STRIDE = process.env.OMENDB_CRASH_CASES === 'all' ? 1 : 16;
+const STRIDE = process.env.OMENDB_CRASH_CASES === 'all' ? 1 : 40;
 const KILL_AFTER = FAULTS.findIndex((fault) => 'kill' in fault && fault.kill === 'after');
 
 /** What is done in vain unless something else follows: the bugs that random kills miss. */
@@ -25,7 +25,8 @@ for (const [scenario, what] of Object.entries(SCENARIOS)) {
       const isPublishing = PUBLISHING.includes(log[operation]?.kind);
       for (let fault = 0; fault < FAULTS.length; fault++) {
         const isChosen = (operation * FAULTS.length + fault) % STRIDE === 0;
-        if (!isChosen && !(isPublishing && fault === KILL_AFTER)) continue;
+        const isPublished = isPublishing && fault === KILL_AFTER && operation % 3 === 0;
+        if (!isChosen && !isPublished) continue;
         const one = { scenario, operation, fault, seed: 1 };
         cases++;
         try {
@@ -36,6 +37,6 @@ for (const [scenario, what] of Object.entries(SCENARIOS)) {
         }
       }
     }
-    t.true(cases >= log.length / 4, `${cases} cases`);
+    t.true(cases >= log.length / 8, `${cases} cases`);
   });
 }

@@ -70,28 +70,6 @@ export class Expected {
     this.shown = new Array(shards).fill(0);
   }
 
-  clone(): Expected {
-    const copy = new Expected(this.shards);
-    const copies = new Map<Batch, Batch>();
-    const copyOf = (batch: Batch): Batch => {
-      const known = copies.get(batch) ?? { ...batch, parts: [...batch.parts] };
-      copies.set(batch, known);
-      return known;
-    };
-    copy.batches = this.batches.map(copyOf);
-    const written = (write: Write): Write =>
-      write.batch === null ? write : { ...write, batch: copyOf(write.batch) };
-    for (let shard = 0; shard < this.shards; shard++) {
-      copy.groups[shard] = this.groups[shard].map((group) => group.map(written));
-      copy.durable[shard] = this.durable[shard];
-      copy.shown[shard] = this.shown[shard];
-    }
-    copy.required = this.required;
-    copy.opens = this.opens;
-    copy.stamp = this.stamp;
-    return copy;
-  }
-
   /** The process ended and the page cache lives: all that was shown is still there. */
   processEnded(): void {
     this.required = [...this.shown];
@@ -99,6 +77,7 @@ export class Expected {
 
   powerCut(): void {
     this.required = [...this.durable];
+    for (let shard = 0; shard < this.shards; shard++) this.shown[shard] = this.durable[shard];
   }
 
   /** The marker for a part in the group that is being written to `shard`. */

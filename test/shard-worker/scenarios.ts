@@ -78,6 +78,24 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  'merges above an older run': {
+    shards: 1,
+    async run(shards) {
+      shards.put(0, ...range(-80, 64));
+      shards.commit(0);
+      await shards.rotate(0);
+      for (let round = 0; round < 4; round++) {
+        shards.del(0, -80 + round, -40 - round);
+        shards.put(0, -79);
+        shards.commit(0);
+        await shards.rotate(0);
+      }
+      shards.put(0, -80);
+      shards.commit(0);
+      return shards;
+    },
+  },
+
   joins: {
     shards: 1,
     async run(shards) {
@@ -202,6 +220,47 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       await shards.flush(2);
       await shards.flush(0);
       return shards;
+    },
+  },
+
+  'batches found by recovery': {
+    shards: 2,
+    async run(shards) {
+      shards.put(0, -1);
+      shards.commit(0);
+      const whole = shards.take(0, 1);
+      const half = shards.take(0, 1);
+      for (const batch of [whole, half]) shards.part(0, batch, [-batch.ticket], [-9]);
+      shards.commit(0);
+      shards.part(1, whole, [-1]);
+      shards.commit(1);
+      const again = await shards.reopened();
+      // Shard 1 syncs nothing any more, while shard 0 forgets how the batches ended.
+      for (let round = 0; round < 2; round++) {
+        again.append(0, 2);
+        again.commit(0);
+        await again.rotate(0);
+      }
+      return again;
+    },
+  },
+
+  'a batch that spans memtables when it is replayed': {
+    shards: 2,
+    async run(shards) {
+      const first = shards.take(0, 1);
+      shards.part(0, first, range(-100, 40));
+      shards.commit(0);
+      await shards.rotate(0);
+      const half = shards.take(0, 1);
+      shards.append(0, 70);
+      shards.part(0, half, range(-100, 30), range(-70, 10));
+      shards.commit(0);
+      shards.part(1, first, [-1]);
+      shards.commit(1);
+      const again = await shards.reopened();
+      await again.flush(0);
+      return again;
     },
   },
 };

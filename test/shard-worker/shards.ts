@@ -14,7 +14,7 @@ import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/man
 import { DEL, PUT } from '../../src/shard-worker/records.ts';
 import { CrashStorage } from '../../src/storage/crash.ts';
 import type { Storage } from '../../src/storage/storage.ts';
-import { ABORTED, COMMITTED } from '../../src/view/commit-table.ts';
+import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
 import { compileReaders, ShardView } from '../../src/view/shard-view.ts';
 import {
@@ -29,7 +29,7 @@ import {
 export const SCHEMA = parseSchema({ key: 'int64', columns: { stamp: 'float64', note: 'utf8?' } });
 export const DATABASE_ID = '00112233445566778899aabbccddeeff';
 /** Small, so that a flush has little to do; prewriting a mebibyte would be most of the time. */
-const SHAPE = { entriesMax: 512, arenaBytes: 64 * 1024 };
+const SHAPE = { entriesMax: 128, arenaBytes: 64 * 1024 };
 const WAL_PIECE_BYTES = 16 * 1024;
 
 const READERS = compileReaders(SCHEMA, false);
@@ -210,6 +210,7 @@ export class Shards {
     } catch (error) {
       engine.ledger.groupFailed();
       this.#tolerate(error);
+      this.#checkDecided(shard);
       return;
     }
     expected.shown[shard] += groups;
@@ -223,6 +224,17 @@ export class Shards {
     engine.maintain();
   }
 
+  /** A part that its shard cannot vouch for decides its batch: nobody waits for it. */
+  #checkDecided(shard: number): void {
+    const lost = this.expected.groups[shard].length;
+    for (const { ticket, parts } of this.expected.batches) {
+      const isLost = parts.some((part) => part.shard === shard && part.group === lost);
+      if (isLost && this.control.table.state(ticket) === UNDECIDED) {
+        throw new Violation(`batch ${ticket} waits for shard ${shard}, which has failed`);
+      }
+    }
+  }
+
   sync(shard: number): void {
     this.#attempt(() => this.engines[shard].sync(), shard);
   }
@@ -230,9 +242,14 @@ export class Shards {
   /** Seals the shard's memtable; its flush begins at once, unless a batch in it is open. */
   async rotate(shard: number): Promise<void> {
     const engine = this.engines[shard];
-    if (engine.failure !== null) return;
+    if (engine.failure !== null || !engine.canSeal) return;
     this.#attempt(() => engine.rotate(), shard);
     await this.idle();
+  }
+
+  /** Makes room for some more entries, where recovery has left a memtable that is nearly full. */
+  async room(shard: number, entries: number): Promise<void> {
+    if (!this.engines[shard].fits(entries, 64 * entries)) await this.rotate(shard);
   }
 
   async flush(shard: number): Promise<void> {
