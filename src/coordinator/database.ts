@@ -210,6 +210,7 @@ export class Database<
   async compact(): Promise<void> {
     this.#client.throwIfClosed();
     await this.#owner.compact();
+    if (!this.#client.isClosed) this.#client.reader.releaseRetired();
   }
 
   /** Sizes and counts of every shard, read from shared memory: no thread is asked. */

@@ -8,8 +8,8 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec } from '../schema/key.ts';
-import { collectGarbage } from '../view/collect-garbage.ts';
 import { type Cursor, MergeCursor } from '../view/cursor.ts';
+import { Retired } from '../view/retired.ts';
 import {
   compileReaders,
   type RowReaders,
@@ -20,9 +20,6 @@ import {
 import type { Membership } from './membership.ts';
 import { shardOf } from './partition.ts';
 import type { Iteration } from './range.ts';
-
-/** Replaced segments that a collection may leave behind before one is forced. */
-const RETIRED_BYTES_MAX = 256 * 2 ** 20;
 
 /** One instant of the whole database. */
 export interface Snapshot {
@@ -41,7 +38,7 @@ export class Reader {
   /** For each shard, how many snapshots pin which version. */
   readonly #pins: Map<number, number>[];
   readonly #isHash: boolean;
-  #retiredBytes = 0;
+  readonly #retired = new Retired();
 
   constructor(membership: Membership) {
     const { schema, bigints, shards, control, partitioning } = membership;
@@ -93,15 +90,19 @@ export class Reader {
     if (previous !== null) this.#countRetired(previous, view);
   }
 
-  /** Segments that a view let go of are memory that V8 does not count. */
   #countRetired(previous: ShardView, next: ShardView): void {
     const kept = new Set(next.runs.flatMap((run) => run.segments));
+    let bytes = 0;
     for (const segment of previous.runs.flatMap((run) => run.segments)) {
-      if (!kept.has(segment)) this.#retiredBytes += segment.handle.layout.bodyBytes;
+      if (!kept.has(segment)) bytes += segment.handle.layout.bodyBytes;
     }
-    if (this.#retiredBytes < RETIRED_BYTES_MAX) return;
-    this.#retiredBytes = 0;
-    collectGarbage();
+    this.#retired.add(bytes);
+  }
+
+  /** Takes the newest views and gives back the memory of the ones before: after a compaction. */
+  releaseRetired(): void {
+    this.#drainAll();
+    this.#retired.release();
   }
 
   /** The present view of a shard. */

@@ -18,6 +18,7 @@ import type { Schema } from '../schema/schema.ts';
 import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { Control } from '../view/control.ts';
 import type { MemtableHandle, MemtableShape } from '../view/memtable.ts';
+import { Retired } from '../view/retired.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type CommitLog, openLocalLog } from '../wal/log.ts';
@@ -81,6 +82,7 @@ export class Engine {
   readonly #manifest: ManifestFile;
   readonly #log: CommitLog & { start(): void };
   readonly #pool: MemtablePool;
+  readonly #retired = new Retired();
   #active: MemtableWriter;
   #sealed: Sealed[] = [];
   #segments = new Map<number, OpenSegment>();
@@ -504,6 +506,7 @@ export class Engine {
     try {
       for (const id of this.#segments.keys()) {
         if (live.has(id)) continue;
+        this.#retired.add(this.#segmentOf(id).handle.layout.bodyBytes);
         this.#segments.delete(id);
         storage.remove(join(directory, segmentName(id)));
         storage.remove(join(directory, modelName(id)));
@@ -551,7 +554,18 @@ export class Engine {
       if (plan === null) break;
       await this.#startMerge(plan);
     }
+    this.#shrink();
     this.count();
+  }
+
+  /** Gives back the memory that writing took: of memtables, and of segments that were replaced. */
+  #shrink(): void {
+    this.#pool.clear();
+    if (this.#active.isEmpty && this.failure === null) {
+      this.#active = new MemtableWriter(this.#pool.take(), this.#options.control.table);
+      this.publishView();
+    }
+    this.#retired.release();
   }
 
   #throwIfFailed(): void {

@@ -13,7 +13,7 @@ interface Retired {
 }
 
 /** Retired memory that waits to be reused; what is beyond is left to the collector. */
-const RETIRED_MAX = 4;
+const RETIRED_MAX = 2;
 
 export class MemtablePool {
   readonly #shape: MemtableShape;
@@ -45,6 +45,11 @@ export class MemtablePool {
         ? this.#retired.splice(free, 1)[0].memory
         : new SharedArrayBuffer(layoutMemtable(this.#shape).bytes);
     return { id: this.#nextId++, memory, shape: this.#shape };
+  }
+
+  /** Lets go of all memory that waits to be reused. */
+  clear(): void {
+    this.#retired = [];
   }
 
   /** Gives back memory that view `version` and later ones do not name. */

@@ -1,0 +1,37 @@
+/**
+ * Shared memory that this thread has let go of. V8 does not count it, so somebody has to: once it is
+ * more than RETIRED_BYTES_MAX, or than the heap that a collection has to walk, one is forced. The
+ * second bound keeps the share of time spent collecting small where a heap is large.
+ */
+import { memoryUsage } from 'node:process';
+import { collectGarbage } from './collect-garbage.ts';
+
+const RETIRED_BYTES_MAX = 128 * 2 ** 20;
+/** Less than this is not worth a collection that was asked for. */
+const RETIRED_BYTES_MIN = 8 * 2 ** 20;
+
+export class Retired {
+  #bytes = 0;
+  #isDue = false;
+
+  /** Counts memory that the caller is about to let go of. */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#isDue || this.#bytes < RETIRED_BYTES_MAX) return;
+    if (this.#bytes < memoryUsage().heapUsed) return;
+    // Later: the caller's own variables still lead to it.
+    this.#isDue = true;
+    setImmediate(() => this.#collect()).unref();
+  }
+
+  /** Collects now, where there is something to gain: at the end of a compaction. */
+  release(): void {
+    if (this.#bytes >= RETIRED_BYTES_MIN) this.#collect();
+  }
+
+  #collect(): void {
+    this.#bytes = 0;
+    this.#isDue = false;
+    collectGarbage();
+  }
+}
