@@ -13,6 +13,9 @@ import type { ShardThread as Calls, OpenShards } from '../shard-worker/control-p
 import type { RecoveredShard } from '../shard-worker/replay.ts';
 import type { Control } from '../view/control.ts';
 
+/** V8 would let the young generation of every thread grow to some 100 MB, for garbage of none. */
+const YOUNG_MB = 8;
+
 /** Gives an error that crossed a thread its class back. */
 function revive(error: unknown): OmenError {
   if (error instanceof OmenError) return error;
@@ -39,7 +42,10 @@ export class ShardThread {
     this.#control = control;
     this.#doorbell = new Doorbell(control.memory, control.threadDoorbellAt(thread));
     const entry = new URL(`../shard-worker/main${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(entry, { name: `omendb-shards-${thread}` });
+    this.#worker = new Worker(entry, {
+      name: `omendb-shards-${thread}`,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     this.#calls = wrap<Calls>(nodeEndpoint(this.#worker));
     let reason = 'The thread exited.';
     this.#worker.on('error', (error) => {

@@ -9,6 +9,8 @@ import type { Job } from './jobs.ts';
 import type { WrittenSegmentFiles } from './segment-files.ts';
 
 const IDLE_MS = 5000;
+/** A job's arrays are outside the heap; V8 would let the young generation grow to some 100 MB. */
+const YOUNG_MB = 8;
 
 export class JobPool {
   #pool: Promise<Piscina> | null = null;
@@ -33,5 +35,6 @@ async function create(): Promise<Piscina> {
     maxThreads: 2,
     idleTimeout: IDLE_MS,
     concurrentTasksPerWorker: 1,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
 }

@@ -3,7 +3,6 @@
  * more than RETIRED_BYTES_MAX, or than the heap that a collection has to walk, one is forced. The
  * second bound keeps the share of time spent collecting small where a heap is large.
  */
-import { memoryUsage } from 'node:process';
 import { collectGarbage } from './collect-garbage.ts';
 
 const RETIRED_BYTES_MAX = 128 * 2 ** 20;
@@ -18,7 +17,7 @@ export class Retired {
   add(bytes: number): void {
     this.#bytes += bytes;
     if (this.#isDue || this.#bytes < RETIRED_BYTES_MAX) return;
-    if (this.#bytes < memoryUsage().heapUsed) return;
+    if (this.#bytes < process.memoryUsage().heapUsed) return;
     // Later: the caller's own variables still lead to it.
     this.#isDue = true;
     setImmediate(() => this.#collect()).unref();
