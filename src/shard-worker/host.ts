@@ -36,6 +36,7 @@ const GROUP_BYTES_MAX = 2 ** 20;
 const SPIN_ROUNDS = 60;
 const IDLE_MS = 250;
 const BUSY_MS = 1;
+const COUNT_MS = 100;
 
 interface Waiter {
   readonly link: ClientLink;
@@ -71,6 +72,7 @@ export class Host {
   #callsUnderWay = 0;
   #lastSyncMs = 0;
   #lastTurnMs = 0;
+  #lastCountMs = 0;
 
   constructor(control: Control, thread: number, durability: Durability) {
     this.#control = control;
@@ -141,16 +143,22 @@ export class Host {
       this.#commitAll();
       this.#settle(taken === 0);
       if (this.#wantsTurn()) await this.#turn();
+      for (const { engine } of this.#lanes.values()) engine.sealChunks();
+      this.#count(taken === 0);
       if (taken > 0) continue;
-      for (const { engine } of this.#lanes.values()) {
-        engine.sealChunks();
-        engine.count();
-      }
       if (this.#doorbell.spin(seen, SPIN_ROUNDS)) continue;
       this.#doorbell.sleepSync(seen, this.#sleepMs());
     }
     while (this.#takeAll() > 0) this.#commitAll();
     this.#commitAll();
+  }
+
+  /** Brings the statistics up to date: whenever there is time, and every so often while there is none. */
+  #count(isIdle: boolean): void {
+    const now = performance.now();
+    if (!isIdle && now - this.#lastCountMs < COUNT_MS) return;
+    this.#lastCountMs = now;
+    for (const { engine } of this.#lanes.values()) engine.count();
   }
 
   #isBusy(): boolean {
