@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import test from 'ava';
 import { attach, type Handle, open } from '../../src/index.ts';
 import type { AttachedTask } from './attached-tasks.ts';
@@ -20,11 +20,12 @@ test('threads write at the same time as the one that opened, and all read everyt
     const data: AttachedTask = { task: 'put', handle: db.handle(), first, count: 300 };
     return startWorker(t, './attached-tasks.ts', data);
   });
-  for (const { worker } of starters) await once(worker, 'message');
-  const outcomes = starters.map(({ worker }) => once(worker, 'message'));
+  // An inbox keeps what arrives before it is asked for.
+  const inboxes = starters.map(({ worker }) => on(worker, 'message'));
+  for (const inbox of inboxes) await inbox.next();
   for (let key = 0; key < 300; key++) await db.put(key, { value: key });
-  for (const outcome of outcomes) {
-    const [{ acknowledged, codes }] = (await outcome) as [Outcome];
+  for (const inbox of inboxes) {
+    const [{ acknowledged, codes }] = (await inbox.next()).value as [Outcome];
     t.deepEqual(codes, []);
     // What is acknowledged to one thread is seen by every other at once.
     for (const key of acknowledged) t.deepEqual(db.get(key), { value: key });
