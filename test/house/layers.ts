@@ -23,6 +23,7 @@ export const PURE_NODE: readonly string[] = [
   'node:os',
   'node:path',
   'node:perf_hooks',
+  'node:process',
   'node:url',
   'node:util',
   'node:zlib',

@@ -26,12 +26,15 @@ function importedBy(file: string): (string | null)[] {
   );
 }
 
-/** What tested files are made of, inside their part, is tested with them. */
+/**
+ * What tested files are made of, inside their part, is tested with them. So is the entry of a worker,
+ * wherever it is, with the file that starts it: there is no other way to run it.
+ */
 function untested(files: readonly string[]): string[] {
   const reached = new Set(files.filter(isTestedItself));
   for (const file of reached)
-    for (const { path } of importsOf(file))
-      if (path !== null && partOf(path) === partOf(file)) reached.add(path);
+    for (const { path, how } of importsOf(file))
+      if (path !== null && (how === 'thread' || partOf(path) === partOf(file))) reached.add(path);
   return files.filter((file) => !reached.has(file));
 }
 
