@@ -8,6 +8,7 @@ import type { OmenError } from '../errors.ts';
 import { ChunkReceiver } from '../ring/chunks.ts';
 import { Doorbell } from '../ring/doorbell.ts';
 import { FRAME_WHOLE, RingConsumer, RingProducer } from '../ring/ring.ts';
+import { SHARDS_MAX } from '../view/commit-table.ts';
 import type { Control } from '../view/control.ts';
 import {
   BATCH_DONE,
@@ -36,6 +37,11 @@ export interface ClientIntroduction {
 export interface Message {
   words: Uint32Array;
   at: number;
+}
+
+/** A batch may have a part staged at each shard of this thread. */
+function stagedUnder(head: number, request: number): number {
+  return request * SHARDS_MAX + (head >>> 8);
 }
 
 export class ClientLink {
@@ -90,15 +96,16 @@ export class ClientLink {
   /** Keeps the operations of a batch's part until the message with its ticket comes. */
   stage(message: Message, words: number): void {
     const copy = message.words.slice(message.at, message.at + words);
-    this.#staged.set(copy[3], copy);
+    this.#staged.set(stagedUnder(copy[0], copy[3]), copy);
   }
 
   /** The part that `message` refers to, with the ticket that it brings, as a WRITE_BATCH. */
   unstage(message: Message): Message {
     const [head, operations, ticket, request] = message.words.subarray(message.at, message.at + 4);
-    const words = this.#staged.get(request);
+    const number = stagedUnder(head, request);
+    const words = this.#staged.get(number);
     assert.ok(words !== undefined, 'a part is staged before its ticket comes');
-    this.#staged.delete(request);
+    this.#staged.delete(number);
     words.set([(head & ~0xff) | WRITE_BATCH, operations, ticket, request]);
     return { words, at: 0 };
   }
