@@ -6,6 +6,7 @@
  * group is durable; the bit is set in the table) → forgotten (settled by every participant).
  * Until it is forgotten, the log must keep the part: another participant may still need it to decide.
  */
+import { hashKey } from '../schema/key.ts';
 import { ABORTED, COMMITTED, type CommitTable, UNDECIDED } from '../view/commit-table.ts';
 import type { CommitLog } from '../wal/log.ts';
 import type { MemtableWriter } from './memtable-writer.ts';
@@ -33,9 +34,12 @@ interface Part {
   readonly keys: number[];
 }
 
-/** Different keys may share this; then one waits for the other without need, which does no harm. */
+/**
+ * 53 bits to tell a key by. Different keys may share them; then one waits for the other without need,
+ * which does no harm as long as it is rare (a rounded 64-bit key would make it so for all neighbours).
+ */
 function keyNumber(hi: number, lo: number): number {
-  return hi * 4294967296 + lo;
+  return hashKey(hi, lo) * 2 ** 21 + (lo & (2 ** 21 - 1));
 }
 
 const TICKET_MASK = 2 ** 30 - 1;
@@ -156,6 +160,19 @@ export class BatchLedger {
       if (count === 0) this.#busy.delete(key);
       else this.#busy.set(key, count);
     }
+  }
+
+  /** A client is gone. Of its aborted batches those are settled whose part never came, nor will. */
+  clientGone(client: number): void {
+    for (const ticket of this.#table.abortedOf(client)) {
+      const isOurs = this.#table.involves(ticket, this.#shard);
+      if (isOurs && !this.#has(ticket)) this.#table.settle(ticket, this.#shard);
+    }
+  }
+
+  #has(ticket: number): boolean {
+    const lists = [this.#applied, this.#voted, this.#decided, this.#logged, this.#settled];
+    return lists.some((parts) => parts.some((part) => part.ticket === ticket));
   }
 
   /** Looks for outcomes. True when there was one: writes that waited may go on. */

@@ -12,7 +12,7 @@
  */
 import { OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
-import { UNDECIDED } from '../view/commit-table.ts';
+import { ABORTED, UNDECIDED } from '../view/commit-table.ts';
 import type { Control } from '../view/control.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
@@ -109,11 +109,17 @@ export class Host {
     }
   }
 
+  /** Forgets a client whose open batches are aborted by now. */
   dropClient(client: number): void {
     const link = this.#links.get(client);
-    if (link === undefined) return;
-    this.removeClient(link);
-    link.views.close();
+    if (link !== undefined) {
+      this.removeClient(link);
+      link.views.close();
+    }
+    for (const { engine } of this.#lanes.values()) {
+      // What a failed shard has of a batch, only recovery can tell.
+      if (engine.failure === null) engine.ledger.clientGone(client);
+    }
   }
 
   postView(view: ViewMessage): void {
@@ -241,6 +247,7 @@ export class Host {
       return true;
     }
     if (this.#isBatch(message) && this.#isAborted(message)) {
+      this.#passOver(lane, message);
       link.taken++;
       return true;
     }
@@ -260,6 +267,13 @@ export class Host {
     const ticket = message.words[message.at + 2];
     if (ticket === 0) return false;
     return this.#control.table.state(ticket) !== UNDECIDED;
+  }
+
+  /** This shard has nothing of an aborted batch, nor ever will: as good as a durable outcome. */
+  #passOver(lane: Lane, message: Message): void {
+    const ticket = message.words[message.at + 2];
+    const { table } = this.#control;
+    if (ticket !== 0 && table.state(ticket) === ABORTED) table.settle(ticket, lane.engine.shard);
   }
 
   /** Whether the shard has room for the message, after sealing its memtable if need be. */
@@ -302,6 +316,7 @@ export class Host {
       if (isBehind || this.#mustWait(lane, message) || !this.#makeRoom(lane, message)) {
         waiting.push(parked);
       } else if (this.#isBatch(message) && this.#isAborted(message)) {
+        this.#passOver(lane, message);
         link.done(sequence);
       } else {
         this.#apply(lane, { link, sequence, isDeferred: true }, message);
@@ -319,7 +334,7 @@ export class Host {
     const refusal =
       engine.failure ?? (lane.isMemoryFull ? memoryFull(engine.shard, message) : null);
     if (refusal !== null) {
-      this.#refuse(waiter, message, refusal);
+      this.#refuse(lane, waiter, message, refusal);
       return;
     }
     const { words, at } = message;
@@ -348,7 +363,7 @@ export class Host {
     }
   }
 
-  #refuse(waiter: Waiter, message: Message, error: OmenError): void {
+  #refuse(lane: Lane, waiter: Waiter, message: Message, error: OmenError): void {
     const { link, sequence, isDeferred } = waiter;
     const ticket = this.#isBatch(message) ? message.words[message.at + 2] : 0;
     if (ticket === 0) {
@@ -356,6 +371,7 @@ export class Host {
       return;
     }
     if (this.#control.table.abort(ticket)) this.#tellOwner(ticket, error);
+    this.#passOver(lane, message);
     if (isDeferred) link.done(sequence);
   }
 
@@ -382,6 +398,8 @@ export class Host {
       return;
     }
     for (const ticket of engine.ledger.groupCommitted()) this.#tellOwner(ticket, null);
+    // The outcomes in this group may be what a flush has waited for.
+    engine.maintain();
     for (const { link, sequence, isDeferred } of lane.waiters) if (isDeferred) link.done(sequence);
     lane.waiters = [];
   }

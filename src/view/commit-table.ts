@@ -215,6 +215,17 @@ export class CommitTable {
     }
   }
 
+  /** Batches of a client that are aborted and still in the table. */
+  abortedOf(client: number): number[] {
+    const found: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const base = HEADER_WORDS + slot * SLOT_WORDS;
+      const word = Atomics.load(this.#words, base + STATE);
+      if ((word & 3) === ABORTED && this.#words[base + CLIENT] === client) found.push(word >>> 2);
+    }
+    return found;
+  }
+
   /** Whether the decision is durable with every participant. */
   isSettledEverywhere(ticket: number): boolean {
     const found = Atomics.load(this.#words, this.#base(ticket) + STATE) >>> 2;
