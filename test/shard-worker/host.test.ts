@@ -1,0 +1,235 @@
+import test from 'ava';
+import { UNDECIDED } from '../../src/view/commit-table.ts';
+import { type Operation, Served } from './served.ts';
+
+function puts(first: number, count: number): Operation[] {
+  return Array.from({ length: count }, (_, i) => [first + i, i]);
+}
+
+test('messages take effect in the order sent, and are answered when they are durable', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const sent = [client.put(0, 1, 10), client.put(0, 2, 20), client.del(0, 1), client.put(1, 1, 30)];
+  const batch = client.batch(0, 0, 0, [
+    [2, 21],
+    [3, 31],
+  ]);
+  t.is(served.get(0, 2), undefined);
+  await served.until('all are answered', () => [...sent, batch].every(({ outcome }) => outcome));
+  t.true([...sent, batch].every(({ outcome }) => outcome?.error === null));
+  t.deepEqual([served.get(0, 1), served.get(0, 2), served.get(0, 3)], [undefined, 21, 31]);
+  t.is(served.get(1, 1), 30);
+  t.true(served.storage.log.some(({ kind }) => kind === 'datasync'));
+});
+
+test('a message for a shard that is not here is refused', async (t) => {
+  const served = await Served.open(t);
+  const sent = served.client().put(7, 1, 1);
+  await served.until('it is answered', () => sent.outcome !== undefined);
+  t.is(sent.outcome?.error?.code, 'OMEN_SHARD_FAILED');
+});
+
+test('a write to a key of an open batch waits, with all that its client sent after it', async (t) => {
+  const served = await Served.open(t);
+  const [client, other] = [served.client(), served.client()];
+  const { table } = served.control;
+  const ticket = table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, ticket, 1, [[1, 11]]);
+  await served.settled();
+  const parked = [other.put(0, 1, 12), other.put(0, 2, 22)];
+  const free = client.put(0, 3, 33);
+  await served.until('the other key is written', () => free.outcome !== undefined);
+  await served.settled();
+  t.deepEqual(
+    parked.map(({ outcome }) => outcome),
+    [undefined, undefined],
+  );
+  t.is(served.get(0, 1), undefined, 'an undecided batch is not seen');
+  client.batch(1, ticket, 1, [[1, 13]]);
+  await served.until('all go on', () => parked.every(({ outcome }) => outcome !== undefined));
+  t.is(client.batches.get(1)?.error, null);
+  t.deepEqual([served.get(0, 1), served.get(0, 2), served.get(1, 1)], [12, 22, 13]);
+});
+
+test('parts are applied in the order of their tickets, whatever the order they come in', async (t) => {
+  const served = await Served.open(t);
+  const [one, two] = [served.client(), served.client()];
+  const { table } = served.control;
+  const first = table.take([0, 1], one.number, one.newRequest());
+  const second = table.take([0, 1], two.number, two.newRequest());
+  two.batch(0, second, 1, [[1, 2]]);
+  two.batch(1, second, 1, [[1, 2]]);
+  await served.settled();
+  t.is(table.state(second), UNDECIDED);
+  one.batch(1, first, 1, [[1, 1]]);
+  one.batch(0, first, 1, [[1, 1]]);
+  await served.until('both are decided', () => two.batches.has(1) && one.batches.has(1));
+  t.deepEqual([served.get(0, 1), served.get(1, 1)], [2, 2]);
+  await served.until('both are settled', () => table.isSettledEverywhere(second));
+  t.true(table.isSettledEverywhere(first));
+});
+
+test('a part staged before its ticket, and one that crosses in chunks, are taken whole', async (t) => {
+  const served = await Served.open(t, { memtableShape: { entriesMax: 8192, arenaBytes: 2 ** 20 } });
+  const client = served.client();
+  const operations = puts(0, 1500);
+  const request = client.newRequest();
+  client.stage(0, request, operations);
+  client.stage(1, request, operations.slice(0, 700));
+  await served.settled();
+  const ticket = served.control.table.take([0, 1], client.number, request);
+  client.staged(0, ticket, request, 1500);
+  client.staged(1, ticket, request, 700);
+  await served.until('the batch is decided', () => client.batches.has(request));
+  t.deepEqual(
+    [served.get(0, 1499), served.get(1, 699), served.get(1, 700)],
+    [1499, 699, undefined],
+  );
+  const whole = client.batch(0, 0, 0, puts(2000, 4000));
+  await served.until('it is answered', () => whole.outcome !== undefined);
+  t.is(served.get(0, 5999), 3999);
+});
+
+test('memtables are sealed and flushed as they fill, and nothing is lost on the way', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const sent = Array.from({ length: 1000 }, (_, i) => client.put(0, i % 300, i));
+  await served.until('all are answered', () => sent.every(({ outcome }) => outcome));
+  t.true(sent.every(({ outcome }) => outcome?.error === null));
+  for (let at = 0; at < 300; at++) t.is(served.get(0, at), at < 100 ? 900 + at : 600 + at);
+  await served.engines[0].flush();
+  t.true(served.engines[0].view.runs.length > 0);
+});
+
+test('while a batch is open its memtable is not flushed and writes are held; then they go on', async (t) => {
+  const served = await Served.open(t);
+  const [client, other] = [served.client(), served.client()];
+  const ticket = served.control.table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, ticket, 1, [[-1, 1]]);
+  await served.settled();
+  const sent = Array.from({ length: 600 }, (_, i) => other.put(0, i, i));
+  await served.settled();
+  t.true(
+    sent.some(({ outcome }) => outcome === undefined),
+    'there is no room for all',
+  );
+  client.batch(1, ticket, 1, [[-1, 1]]);
+  await served.until('all go on', () => sent.every(({ outcome }) => outcome));
+  t.true(sent.every(({ outcome }) => outcome?.error === null));
+  t.deepEqual([served.get(0, -1), served.get(0, 599)], [1, 599]);
+});
+
+test('a batch that one shard refuses is aborted, and its ticket is free again', async (t) => {
+  const served = await Served.open(t, { memoryBytes: 3000 });
+  const client = served.client();
+  const filled = Array.from({ length: 60 }, (_, i) => client.put(1, i, i));
+  await served.until('shard 1 is full', () => filled.every(({ outcome }) => outcome));
+  const { table } = served.control;
+  const ticket = table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, ticket, 1, [[1, 1]]);
+  client.batch(1, ticket, 1, [[1, 1000]]);
+  await served.until('it is refused', () => client.batches.has(1));
+  t.is(client.batches.get(1)?.error?.code, 'OMEN_MEMORY_FULL');
+  t.is(served.get(0, 1), undefined);
+  await served.until('it is settled', () => table.isSettledEverywhere(ticket));
+  const { ledger } = served.engines[0];
+  await served.until(
+    'its part is forgotten',
+    () => ledger.oldestNeededLsn === Number.POSITIVE_INFINITY,
+  );
+});
+
+test('a part that comes after its batch was aborted is passed over, and the ticket is free', async (t) => {
+  const served = await Served.open(t, { memoryBytes: 3000 });
+  const client = served.client();
+  const filled = Array.from({ length: 60 }, (_, i) => client.put(1, i, i));
+  await served.until('shard 1 is full', () => filled.every(({ outcome }) => outcome));
+  const { table } = served.control;
+  const ticket = table.take([1, 0], client.number, client.newRequest());
+  client.batch(1, ticket, 1, [[1, 1000]]);
+  await served.until('it is refused', () => client.batches.has(1));
+  const late = client.batch(0, ticket, 1, [[1, 1]]);
+  await served.until('it is taken', () => late.outcome !== undefined);
+  await served.until('it is settled', () => table.isSettledEverywhere(ticket));
+  t.is(served.get(0, 1), undefined);
+});
+
+test('a client that dies with a batch half sent leaves no trace of it', async (t) => {
+  const served = await Served.open(t);
+  const [dead, other] = [served.client(), served.client()];
+  const { table } = served.control;
+  const ticket = table.take([0, 1], dead.number, dead.newRequest());
+  dead.batch(0, ticket, 1, [[1, 1]]);
+  dead.put(0, 1, 2);
+  await served.settled();
+  const parked = other.put(0, 1, 3);
+  await served.settled();
+  t.is(parked.outcome, undefined);
+  table.abort(ticket);
+  served.host.dropClient(dead.number);
+  await served.until('the other goes on', () => parked.outcome !== undefined);
+  await served.until('the ticket is free', () => table.isSettledEverywhere(ticket));
+  t.deepEqual([served.get(0, 1), served.get(1, 1)], [3, undefined]);
+  t.deepEqual([...served.host.clients()], [other.number]);
+});
+
+test('a client whose port closes is forgotten', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  client.closePort();
+  await served.until('it is forgotten', () => [...served.host.clients()].length === 0);
+  t.pass();
+});
+
+test('a sync that fails is told to all whose writes it was for, and no write is taken after it', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const before = client.put(0, 1, 1);
+  await served.until('it is durable', () => before.outcome !== undefined);
+  const { table } = served.control;
+  const ticket = table.take([1, 0], client.number, client.newRequest());
+  const logged = served.storage.operations;
+  served.storage.failAt(logged + 1, { error: 'EIO', lasting: false });
+  const lost = client.put(0, 1, 2);
+  client.batch(0, ticket, 1, [[2, 2]]);
+  await served.until('it is told', () => lost.outcome !== undefined && client.batches.has(1));
+  t.is(served.storage.log[logged + 1].kind, 'datasync');
+  t.is(lost.outcome?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
+  t.is(client.batches.get(1)?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
+  t.is(served.control.state(0), 'failed');
+  const [refused, fine] = [client.put(0, 5, 5), client.put(1, 5, 5)];
+  const next = table.take([0, 1], client.number, client.newRequest());
+  client.batch(1, next, 2, [[6, 6]]);
+  client.batch(0, next, 2, [[6, 6]]);
+  await served.until('all are answered', () => fine.outcome !== undefined && client.batches.has(2));
+  t.is(refused.outcome?.error?.code, 'OMEN_SHARD_FAILED');
+  t.is(client.batches.get(2)?.error?.code, 'OMEN_SHARD_FAILED');
+  t.is(fine.outcome?.error, null);
+  t.deepEqual([served.get(0, 1), served.get(0, 2), served.get(1, 6)], [1, undefined, undefined]);
+});
+
+test('a log without space refuses by that name, and what was not synced is synced on time', async (t) => {
+  const served = await Served.open(t, { durability: { intervalMs: 1 } });
+  const client = served.client();
+  const sent = client.put(0, 1, 1);
+  await served.until('it is synced', () =>
+    served.storage.log.some(({ kind, path }) => kind === 'datasync' && path.includes('wal-')),
+  );
+  t.is(sent.outcome?.error, null);
+  served.storage.failAt(served.storage.operations, { error: 'ENOSPC', lasting: true });
+  const full = client.put(0, 2, 2);
+  await served.until('it is refused', () => full.outcome !== undefined);
+  t.is(full.outcome?.error?.code, 'OMEN_DISK_FULL');
+});
+
+test('deletes are taken when memory is full', async (t) => {
+  const served = await Served.open(t, { memoryBytes: 3000 });
+  const client = served.client();
+  const filled = Array.from({ length: 60 }, (_, i) => client.put(0, i, i));
+  await served.until('it is full', () => filled.every(({ outcome }) => outcome));
+  const [put, del] = [client.put(0, 100, 1), client.del(0, 3)];
+  await served.until('both are answered', () => [put, del].every(({ outcome }) => outcome));
+  t.is(put.outcome?.error?.code, 'OMEN_MEMORY_FULL');
+  t.is(del.outcome?.error, null);
+  t.is(served.get(0, 3), undefined);
+});
