@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import fc from 'fast-check';
 import {
@@ -244,6 +246,43 @@ test('two tables over one memory are one table', (t) => {
     new Int32Array(memory, 0, 16).some((word) => word !== 0),
     false,
   );
+});
+
+test('of two threads that end a batch, one alone decides', async (t) => {
+  const rounds = 20_000;
+  const memory = new SharedArrayBuffer(COMMIT_TABLE_BYTES);
+  const gate = new Int32Array(new SharedArrayBuffer(4 * (rounds + 2)));
+  const url = new URL('../../src/view/commit-table.ts', import.meta.url).href;
+  // Word 0: the ticket to vote on. Word 1: the ticket it has voted on. Then, whether it decided.
+  const script = `
+    const { workerData: { memory, gate, rounds } } = require('node:worker_threads');
+    import(${JSON.stringify(url)}).then(({ CommitTable }) => {
+      const table = new CommitTable(memory, 0);
+      for (let ticket = 1; ticket <= rounds; ticket++) {
+        while (Atomics.load(gate, 0) !== ticket);
+        Atomics.store(gate, 1 + ticket, table.vote(ticket, 1) ? 1 : 0);
+        Atomics.store(gate, 1, ticket);
+      }
+    });`;
+  const worker = new Worker(script, { eval: true, workerData: { memory, gate, rounds } });
+  const ended = once(worker, 'exit');
+  t.teardown(() => worker.terminate());
+  const table = new CommitTable(memory, 0);
+  const wrong: string[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const ticket = table.take([0, 1], 0, 0);
+    const aborts = round % 3 === 0;
+    if (aborts) table.vote(ticket, 0);
+    Atomics.store(gate, 0, ticket);
+    const here = aborts ? table.abort(ticket) : table.vote(ticket, 0);
+    while (Atomics.load(gate, 1) !== ticket);
+    const there = gate[1 + ticket] === 1;
+    const expected = aborts && here ? ABORTED : COMMITTED;
+    if (here === there || table.state(ticket) !== expected) wrong.push(`${ticket}: ${here}`);
+    for (const shard of [0, 1]) table.settle(ticket, shard);
+  }
+  await ended;
+  t.deepEqual(wrong, []);
 });
 
 interface ModelBatch {
