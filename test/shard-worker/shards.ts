@@ -132,6 +132,12 @@ export class Shards {
     this.put(shard, ...Array.from({ length: count }, (_, i) => first + i));
   }
 
+  /** Whether a write to the key need not wait for a batch. */
+  isFree(shard: number, at: number): boolean {
+    key.encode(at);
+    return !this.engines[shard].ledger.isBusy(key.hi, key.lo);
+  }
+
   /** Takes a ticket for a batch; each shard has to be given its part, in the order of tickets. */
   take(...shards: readonly number[]): Batch {
     const ticket = this.control.table.take(shards, 0, 1);
@@ -267,6 +273,7 @@ export class Shards {
 
   async compact(shard: number): Promise<void> {
     this.settle(shard);
+    if (this.engines[shard].ledger.isWaiting) return;
     try {
       await this.engines[shard].compact();
     } catch (error) {

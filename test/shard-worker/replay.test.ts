@@ -1,0 +1,34 @@
+import test from 'ava';
+import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
+import { PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
+import { Replay } from '../../src/shard-worker/replay.ts';
+import { CommitTable } from '../../src/view/commit-table.ts';
+import { viewsOf } from '../../src/wal/frame.ts';
+import { codeOf } from '../storage/support.ts';
+import { memtableOf } from './runs.ts';
+import { SCHEMA } from './shards.ts';
+
+function replayOf(flushedLsn: number): { replay: Replay; memtable: MemtableWriter } {
+  const memtable = new MemtableWriter(memtableOf(SCHEMA, []), CommitTable.empty());
+  return { memtable, replay: new Replay(0, flushedLsn, { active: () => memtable, seal() {} }) };
+}
+
+test('a record of a type that this release does not know is refused', (t) => {
+  const views = viewsOf(new ArrayBuffer(64));
+  for (const type of [0, RANGE_DELETE, 77]) {
+    views.u32.set([16, type, 1, 1]);
+    t.is(
+      codeOf(() => replayOf(0).replay.visit(views, 0, 16, 1)),
+      'OMEN_NEWER_FORMAT',
+    );
+  }
+});
+
+test('operations that segments hold are not applied again', (t) => {
+  const views = viewsOf(new ArrayBuffer(64));
+  views.u32.set([40, PUT, 1, 1]);
+  const { replay, memtable } = replayOf(5);
+  for (let lsn = 4; lsn <= 8; lsn++) replay.visit(views, 0, 40, lsn);
+  memtable.publish();
+  t.is(memtable.entries, 3);
+});

@@ -1,0 +1,97 @@
+/** Runs made by flushing memtables of random rows, and a look at what is in them. */
+import { type Key, KeyCodec } from '../../src/schema/key.ts';
+import { RowEncoder } from '../../src/schema/row.ts';
+import type { Schema } from '../../src/schema/schema.ts';
+import { flushMemtable } from '../../src/shard-worker/flush.ts';
+import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
+import {
+  readSegmentFiles,
+  type SegmentPlace,
+  type WrittenSegmentFiles,
+} from '../../src/shard-worker/segment-files.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { CommitTable } from '../../src/view/commit-table.ts';
+import { layoutMemtable, type MemtableHandle } from '../../src/view/memtable.ts';
+import { Run, RunCursor, Segment } from '../../src/view/segment.ts';
+import { compileReaders } from '../../src/view/shard-view.ts';
+import { DATABASE_ID, directoryOf } from './shards.ts';
+
+const SHAPE = { entriesMax: 4096, arenaBytes: 2 ** 20 };
+
+/** A row, null for a delete, undefined for an operation of an aborted batch. */
+export type Change = readonly [key: Key, row: unknown];
+
+export function placeOf(schema: Schema): SegmentPlace {
+  return { directory: directoryOf(0), schema, databaseId: DATABASE_ID, shard: 0 };
+}
+
+/** A memtable with these changes published; the ones of `aborted` batches flagged. */
+export function memtableOf(
+  schema: Schema,
+  changes: readonly Change[],
+  aborted: readonly Change[] = [],
+): MemtableHandle {
+  const handle = {
+    id: 1,
+    memory: new SharedArrayBuffer(layoutMemtable(SHAPE).bytes),
+    shape: SHAPE,
+  };
+  const writer = new MemtableWriter(handle, CommitTable.empty());
+  const key = new KeyCodec(schema.key, true);
+  const encoder = new RowEncoder(schema);
+  for (const change of changes) {
+    const [at, row] = change;
+    key.encode(at);
+    const bytes = row === null ? 0 : encoder.encode(row);
+    const to = writer.append(key.hi, key.lo, row === null ? 1 : 0, 0, bytes);
+    writer.reader.arena.u8.set(encoder.views.u8.subarray(0, bytes), to);
+    if (aborted.includes(change)) writer.flagAborted(writer.entryOfRow(to));
+  }
+  writer.publish();
+  return handle;
+}
+
+export function flushed(
+  storage: Storage,
+  schema: Schema,
+  changes: readonly Change[],
+  firstId: number,
+  keepTombstones = true,
+  aborted: readonly Change[] = [],
+): WrittenSegmentFiles[] {
+  const memtable = memtableOf(schema, changes, aborted);
+  const place = placeOf(schema);
+  return flushMemtable(storage, { kind: 'flush', place, memtable, keepTombstones, firstId });
+}
+
+/** Everything in a run, read back from its files, as [key, row], the row of a tombstone being null. */
+export function contentOf(
+  storage: Storage,
+  schema: Schema,
+  written: readonly WrittenSegmentFiles[],
+): [Key, unknown][] {
+  const place = placeOf(schema);
+  const handles = written.map(({ record }) => readSegmentFiles(storage, place, record));
+  const run = new Run(handles.map((handle) => new Segment(handle, schema.key)));
+  const readers = compileReaders(schema, true);
+  const key = new KeyCodec(schema.key, true);
+  const content: [Key, unknown][] = [];
+  const cursor = new RunCursor(run, schema);
+  for (cursor.seekCeil(0, 0); !cursor.done; cursor.next()) {
+    const { segment, position, deleted } = cursor;
+    const row = deleted ? null : readers.segment(segment.columns, position);
+    content.push([key.decode(cursor.hi, cursor.lo), row]);
+    key.encode(key.decode(cursor.hi, cursor.lo));
+    const found = segment.find(cursor.hi, cursor.lo, key.number);
+    if (found !== position) throw new Error(`find gives ${found}, not ${position}`);
+  }
+  return content;
+}
+
+/** The same of a Map: newest change last. */
+export function newestOf(changes: readonly Change[], keepTombstones: boolean): [Key, unknown][] {
+  const rows = new Map<Key, unknown>(changes);
+  return [...rows]
+    .filter(([, row]) => keepTombstones || row !== null)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
