@@ -69,7 +69,7 @@ export async function runStress(options: StressOptions): Promise<StressOutcome> 
   }
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const frames = Number(process.argv[2] ?? 1e8);
   const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
   console.log(`${frames} frames, seed ${seed}`);
@@ -79,3 +79,7 @@ if (import.meta.main) {
       `slept ${sleeps.producer} times for room, ${sleeps.consumer} times for work`,
   );
 }
+
+// No top-level await: a worker that imports such a module, and is terminated while its own top level
+// still runs, takes the whole process down (a failed check in V8; tried with Node 26.10).
+if (import.meta.main) main();
