@@ -72,6 +72,11 @@ export class Link {
     return this.#sent - this.#done + this.#deferred.size;
   }
 
+  /** Whether the thread ended. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   /** Whether another message may be under way. */
   get hasPlace(): boolean {
     return !this.#isGone && this.inFlight < IN_FLIGHT_MAX;

@@ -122,7 +122,7 @@ export class Supervisor {
 
   #newThread(thread: number): ShardThread {
     return new ShardThread(thread, this.control, (reason) => {
-      if (!this.#isClosing) void this.#reopen(thread, reason);
+      if (!this.#isClosing) this.#recover(thread, reason);
     });
   }
 
@@ -196,7 +196,17 @@ export class Supervisor {
 
   async addClient(client: number, face: ClientFace): Promise<void> {
     this.#clients.set(client, face);
-    for (const shards of this.#threads) await this.#introduce(client, face, shards);
+    for (const thread of this.#threads.keys()) await this.#introduceTo(thread, client, face);
+  }
+
+  /** A thread that comes back is introduced to every client there is by whoever reopens it. */
+  async #introduceTo(thread: number, client: number, face: ClientFace): Promise<void> {
+    try {
+      if (!this.#reopening.has(thread)) await this.#introduce(client, face, this.#threads[thread]);
+    } catch (error) {
+      if (!this.#reopening.has(thread)) throw error;
+    }
+    await this.#serving(thread);
   }
 
   async #introduce(client: number, face: ClientFace, shards: ShardThread): Promise<void> {
@@ -216,12 +226,35 @@ export class Supervisor {
     for (const shards of this.#threads) shards.removeClient(client).catch(() => {});
   }
 
+  /** Sees to a thread that died. Whoever needs the thread waits in `#serving`. */
+  #recover(thread: number, reason: string): void {
+    const attempt = this.#reopen(thread, reason).finally(() => {
+      if (this.#reopening.get(thread) === attempt) this.#reopening.delete(thread);
+    });
+    this.#reopening.set(thread, attempt);
+  }
+
+  /** A thread that serves, once it has come back if it died. Throws when it did not. */
+  async #serving(thread: number): Promise<ShardThread> {
+    for (let attempt = this.#reopening.get(thread); attempt !== undefined; ) {
+      await attempt;
+      attempt = this.#reopening.get(thread);
+    }
+    const refusal = this.#refusals.get(thread);
+    if (refusal !== undefined) throw refusal;
+    return this.#threads[thread];
+  }
+
   /** Recovers the shards of a thread that died, in a new thread, and connects every client to it. */
-  async #reopen(thread: number, reason: string): Promise<void> {
+  async #reopen(thread: number, reason: string, deaths: number): Promise<void> {
     const shards = this.#shardsOf(thread);
     for (const shard of shards) this.control.setState(shard, 'failed');
     this.#abortBatchesOf(shards);
     for (const face of this.#clients.values()) face.abandon(thread, reason);
+    if (deaths > DEATHS_MAX) {
+      this.#refuse(thread, new Error(`Its thread ended ${deaths} times in a row: ${reason}`));
+      return;
+    }
     const next = this.#newThread(thread);
     this.#threads[thread] = next;
     try {
@@ -231,15 +264,22 @@ export class Supervisor {
       for (const shard of shards) this.control.table.settleDecided(shard);
       for (const [client, face] of this.#clients) await this.#introduce(client, face, next);
       await next.serve();
+      this.#deaths.delete(thread);
     } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
-      const refusal = new OmenError(
-        'OMEN_SHARD_FAILED',
-        `The shards ${shards.join(', ')} could not be recovered: ${cause} Reads go on.`,
-        { cause: error },
-      );
-      for (const face of this.#clients.values()) face.refuse(thread, refusal);
+      // If it died, the next attempt is under way.
+      if (this.#threads[thread] === next) this.#refuse(thread, error);
     }
+  }
+
+  #refuse(thread: number, cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const refusal = new OmenError(
+      'OMEN_SHARD_FAILED',
+      `The shards ${this.#shardsOf(thread).join(', ')} could not be recovered: ${text} Reads go on.`,
+      { cause },
+    );
+    this.#refusals.set(thread, refusal);
+    for (const face of this.#clients.values()) face.refuse(thread, refusal);
   }
 
   /** What the dead thread had not voted for, it cannot vouch for. */
@@ -268,12 +308,17 @@ export class Supervisor {
     return committed;
   }
 
+  async #onAll(call: (shards: ShardThread) => Promise<void>): Promise<void> {
+    const threads = [...this.#threads.keys()];
+    await Promise.all(threads.map(async (thread) => call(await this.#serving(thread))));
+  }
+
   async flush(): Promise<void> {
-    await Promise.all(this.#threads.map((shards) => shards.flush()));
+    await this.#onAll((shards) => shards.flush());
   }
 
   async compact(): Promise<void> {
-    await Promise.all(this.#threads.map((shards) => shards.compact()));
+    await this.#onAll((shards) => shards.compact());
   }
 
   /** Names the database for `attach` in another thread of this process. */
@@ -282,11 +327,16 @@ export class Supervisor {
   }
 
   async close(): Promise<void> {
+    for (const attempt of [...this.#reopening.values()]) await attempt;
     if (this.#isClosing) return;
     this.#isClosing = true;
     openHere.delete(this.identity.databaseId);
     for (const face of this.#clients.values()) face.close('The database was closed.');
-    const outcomes = await Promise.allSettled(this.#threads.map((shards) => shards.close()));
+    const outcomes = await Promise.allSettled(
+      this.#threads.map((shards) =>
+        this.#refusals.has(shards.thread) ? shards.terminate() : shards.close(),
+      ),
+    );
     // A client may have written after the threads had ended, before it heard of the closing.
     for (const face of this.#clients.values()) {
       for (const { thread } of this.#threads) face.abandon(thread, 'The database was closed.');

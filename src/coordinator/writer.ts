@@ -55,13 +55,31 @@ interface Part {
   operations: number;
 }
 
+/** A message on its way to a shard, and the link it was last begun on. */
+interface Outgoing {
+  readonly shard: number;
+  readonly message: Uint8Array;
+  at: Link | null;
+}
+
+/** A part of a batch that is sent ahead of its ticket. */
+interface Staged extends Outgoing {
+  isWhole: boolean;
+}
+
+/** A batch across shards that is under way. */
+interface Batch extends Settler {
+  readonly shards: readonly number[];
+  ticket: number;
+}
+
 export class Writer {
   readonly #membership: Membership;
   readonly #key: KeyCodec;
   readonly #row: RowEncoder;
   readonly #doorbell: Doorbell;
   readonly #links: Link[] = [];
-  readonly #batches = new Map<number, Settler & { readonly shards: readonly number[] }>();
+  readonly #batches = new Map<number, Batch>();
   #backlog: Task[] = [];
   #backlogBytes = 0;
   #waiters: (() => void)[] = [];
@@ -190,29 +208,36 @@ export class Writer {
   }
 
   /** A task that sends one message to a shard, in a frame or in chunks. */
-  #messageTask(shard: number, message: Uint8Array, settler: Settler | null): Task {
-    let hasBegun = false;
+  #messageTask(shard: number, message: Uint8Array, settler: Settler): Task {
+    const outgoing: Outgoing = { shard, message, at: null };
     return {
       bytes: message.length,
-      reject: (error) => settler?.reject(error),
+      reject: (error) => settler.reject(error),
       attempt: () => {
-        const link = this.#linkOf(shard);
-        if (link.refusal !== null) {
-          settler?.reject(link.refusal);
-          return true;
-        }
-        if (!hasBegun && !link.hasPlace) return false;
-        if (message.length > link.ring.maxFrameBytes) {
-          hasBegun = true;
-          return link.sendChunks(message, settler);
-        }
-        const at = link.ring.reserve(message.length);
-        if (at < 0) return false;
-        link.ring.u8.set(message, at);
-        link.sent(settler);
+        const { refusal } = this.#linkOf(shard);
+        if (refusal === null) return this.#send(outgoing, settler);
+        settler.reject(refusal);
         return true;
       },
     };
+  }
+
+  /** Sends a message; false: there is no room yet, call again. One that was begun goes before others. */
+  #send(outgoing: Outgoing, settler: Settler | null): boolean {
+    const { shard, message } = outgoing;
+    const link = this.#linkOf(shard);
+    // Where its thread died it begins again, with the thread's successor.
+    if (link.isGone || (outgoing.at !== link && !link.hasPlace)) return false;
+    if (message.length > link.ring.maxFrameBytes) {
+      outgoing.at = link;
+      return link.sendChunks(message, settler);
+    }
+    const at = link.ring.reserve(message.length);
+    if (at < 0) return false;
+    outgoing.at = link;
+    link.ring.u8.set(message, at);
+    link.sent(settler);
+    return true;
   }
 
   #enqueue(task: Task): void {
@@ -332,29 +357,44 @@ export class Writer {
   #sendParts(parts: readonly Part[], settler: Settler): void {
     const request = this.#nextRequest++ >>> 0;
     const frameMax = REQUEST_RING_BYTES / (8 * parts.length);
-    const staged = parts.filter(({ bytes }) => bytes > frameMax);
-    for (const { words, bytes, shard, operations } of staged) {
+    const staged = new Map<Part, Staged>();
+    for (const part of parts) {
+      const { words, bytes, shard, operations } = part;
+      if (bytes <= frameMax) continue;
       words[0] = WRITE_STAGE | (shard << 8);
       words[1] = operations;
       words[2] = 0;
       words[3] = request;
-      this.#enqueue(this.#messageTask(shard, new Uint8Array(words.buffer, 0, bytes), null));
+      const message = new Uint8Array(words.buffer, 0, bytes);
+      staged.set(part, { shard, message, at: null, isWhole: false });
     }
-    const batch = { ...settler, shards: parts.map(({ shard }) => shard) };
+    const batch = { ...settler, shards: parts.map(({ shard }) => shard), ticket: 0 };
     const task: Task = {
       bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
       reject: settler.reject,
-      attempt: () => this.#attemptParts(parts, new Set(staged), request, batch),
+      attempt: () => this.#attemptParts(parts, staged, request, batch),
     };
     if (this.#backlog.length > 0 || !task.attempt()) this.#enqueue(task);
     else this.#listen();
   }
 
+  /** Sends the large parts ahead; false: there is no room yet. */
+  #stage(staged: Iterable<Staged>): boolean {
+    for (const part of staged) {
+      // A shard thread that died has taken with it what was staged there.
+      if (part.isWhole && part.at === this.#linkOf(part.shard)) continue;
+      part.isWhole = false;
+      if (!this.#send(part, null)) return false;
+      part.isWhole = true;
+    }
+    return true;
+  }
+
   #attemptParts(
     parts: readonly Part[],
-    staged: ReadonlySet<Part>,
+    staged: ReadonlyMap<Part, Staged>,
     request: number,
-    batch: Settler & { readonly shards: readonly number[] },
+    batch: Batch,
   ): boolean {
     const { control, client } = this.#membership;
     const links = parts.map(({ shard }) => this.#linkOf(shard));
@@ -363,6 +403,7 @@ export class Writer {
       batch.reject(refusal);
       return true;
     }
+    if (!this.#stage(staged.values())) return false;
     const needed = new Map<Link, number>();
     parts.forEach((part, i) => {
       // Twice, and a header: a frame may be preceded by a pad of nearly its own length.
@@ -374,6 +415,7 @@ export class Writer {
     }
     const ticket = control.table.take(batch.shards, client, request);
     if (ticket === 0) return false;
+    batch.ticket = ticket;
     this.#batches.set(request, batch);
     parts.forEach((part, i) => {
       const { words, shard, operations } = part;
@@ -446,15 +488,29 @@ export class Writer {
   /** The thread is gone: what it had not answered has an unknown outcome. */
   abandon(thread: number, reason: string): void {
     this.#links[thread]?.abandon(reason);
-    const { threadOf } = this.#membership;
     for (const [request, batch] of this.#batches) {
-      if (!batch.shards.some((shard) => threadOf[shard] === thread)) continue;
+      if (!this.#abandonBatch(batch, thread)) continue;
       this.#batches.delete(request);
       batch.reject(
         new OmenError('OMEN_OUTCOME_UNKNOWN', `A shard thread of the batch ended: ${reason}`),
       );
     }
     if (this.inFlight === 0) this.#letGo();
+  }
+
+  /**
+   * Whether the thread has a part of the batch. That part may have been sent after the thread's death,
+   * when the supervisor had looked through the open batches: nobody else would ever abort it.
+   */
+  #abandonBatch({ shards, ticket }: Batch, thread: number): boolean {
+    const { threadOf, control } = this.#membership;
+    const theirs = shards.filter((shard) => threadOf[shard] === thread);
+    if (theirs.length === 0) return false;
+    const isSent = theirs.every((shard) => control.table.hasVoted(ticket, shard));
+    if (!isSent && control.table.abort(ticket)) {
+      for (const shard of theirs) control.table.settle(ticket, shard);
+    }
+    return true;
   }
 
   /** Every shard thread is gone, and none comes back. */

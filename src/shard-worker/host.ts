@@ -313,11 +313,12 @@ export class Host {
     for (const parked of lane.parked) {
       const { link, sequence, message } = parked;
       const isBehind = waiting.some((other) => other.link === link);
-      if (isBehind || this.#mustWait(lane, message) || !this.#makeRoom(lane, message)) {
-        waiting.push(parked);
-      } else if (this.#isBatch(message) && this.#isAborted(message)) {
+      // First of all: an aborted batch has no turn any more to wait for.
+      if (this.#isBatch(message) && this.#isAborted(message)) {
         this.#passOver(lane, message);
         link.done(sequence);
+      } else if (isBehind || this.#mustWait(lane, message) || !this.#makeRoom(lane, message)) {
+        waiting.push(parked);
       } else {
         this.#apply(lane, { link, sequence, isDeferred: true }, message);
       }

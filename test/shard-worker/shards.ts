@@ -253,9 +253,14 @@ export class Shards {
     await this.idle();
   }
 
-  /** Makes room for some more entries, where recovery has left a memtable that is nearly full. */
+  /** Whether that many more entries fit; not where too many memtables wait for an open batch. */
+  hasRoom(shard: number, entries: number): boolean {
+    return this.engines[shard].fits(entries, 64 * entries);
+  }
+
+  /** Makes room for some more entries, where the memtable is nearly full. */
   async room(shard: number, entries: number): Promise<void> {
-    if (!this.engines[shard].fits(entries, 64 * entries)) await this.rotate(shard);
+    if (!this.hasRoom(shard, entries)) await this.rotate(shard);
   }
 
   async flush(shard: number): Promise<void> {

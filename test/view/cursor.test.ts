@@ -119,6 +119,65 @@ test('a merge of any parts is the sorted map they stand for, whichever way one t
   }
 });
 
+test('versions that may not be seen are passed over in every part, whichever way one turns', (t) => {
+  const seed = newSeed();
+  const random = randomFrom(seed);
+  for (let round = 0; round < 80; round++) {
+    const table = new CommitTable(new SharedArrayBuffer(COMMIT_TABLE_BYTES), 0);
+    const tickets = [0, 1, 2].map(() => table.take([0], 0, 0));
+    const [committed, aborted, undecided] = tickets;
+    const model = new Map<number, number>();
+    const parts: Cursor[] = [];
+    const span = [4, 30, 200][round % 3];
+    let value = 0;
+    for (let layer = 0; layer < 3; layer++) {
+      const memtable = new TestMemtable(NUMBERS, table);
+      const tail = new Tail(memtable.reader);
+      const ends = 1 + Math.floor(random() * 80);
+      let visible = memtable.now();
+      for (let n = 0; n < 80; n++) {
+        if (n === ends) visible = memtable.now(new Set([undecided]));
+        const key = Math.floor((random() - 0.5) * span);
+        const row = random() < 0.3 ? undefined : ++value;
+        const ticket = random() < 0.5 ? 0 : tickets[n % 3];
+        memtable.append(key, row && { n: row }, ticket);
+        memtable.publish();
+        if (random() < 0.1) tail.pieces(memtable.reader.watermark);
+        if (n >= ends || ticket === aborted || ticket === undecided) continue;
+        if (row === undefined) model.delete(key);
+        else model.set(key, row);
+      }
+      if (ends >= 80) visible = memtable.now(new Set([undecided]));
+      const pieces = tail.pieces(memtable.reader.watermark);
+      parts.unshift(...pieces.map((piece) => new PieceCursor(memtable.reader, piece, visible)));
+    }
+    table.vote(committed, 0);
+    table.abort(aborted);
+    table.vote(undecided, 0);
+    const sorted = [...model].sort(([a], [b]) => a - b);
+    const whole = walk(new MergeCursor(parts), sorted, random, 150);
+    t.is(whole, null, `seed ${seed}, round ${round}`);
+  }
+});
+
+test('a merge may be part of a merge', (t) => {
+  const [newer, older] = [
+    [2, 3, undefined],
+    [1, 1, 1],
+  ].map((rows) => runCursor(rows.map((n, i): Entry => [i, n && { n }])));
+  const cursor = new MergeCursor([new MergeCursor([newer, older])]);
+  const seen: [number, number][] = [];
+  for (cursor.seekCeil(...FIRST); !cursor.done; cursor.next()) {
+    t.true(cursor.resolve());
+    seen.push([keyAt(cursor), valueAt(cursor)]);
+  }
+  t.false(cursor.resolve());
+  t.deepEqual(seen, [
+    [0, 2],
+    [1, 3],
+  ]);
+});
+
 test('a merge of no parts, or of tombstones alone, has no keys', (t) => {
   const memtable = new TestMemtable();
   for (const key of [1, 2, 3]) memtable.append(key, undefined);

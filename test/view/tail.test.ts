@@ -1,5 +1,5 @@
 import test from 'ava';
-import { CHUNK_ENTRIES, type Memtable } from '../../src/view/memtable.ts';
+import { CHUNK_ENTRIES, CHUNKS_MERGED, type Memtable } from '../../src/view/memtable.ts';
 import { type SortedPiece, sortEntries, Tail } from '../../src/view/tail.ts';
 import { newHandle, newSeed, randomFrom, TestMemtable } from './support.ts';
 
@@ -112,6 +112,36 @@ test('chunks take the place of the runs that they hold', (t) => {
   t.is(faultOf(memtable.reader, tail.pieces(earlyWatermark), earlyWatermark), null);
   t.is(faultOf(memtable.reader, early, earlyWatermark), null, 'older pieces are unchanged');
   t.is(faultOf(memtable.reader, new Tail(memtable.reader).pieces(watermark), watermark), null);
+});
+
+test('merged chunks take the place of the chunks that they hold', (t) => {
+  const seed = newSeed();
+  const random = randomFrom(seed);
+  const entries = CHUNKS_MERGED * CHUNK_ENTRIES;
+  const count = entries + CHUNK_ENTRIES + 10;
+  const memtable = new TestMemtable(
+    undefined,
+    undefined,
+    newHandle({ entriesMax: count, arenaBytes: 64 + 48 * count }),
+  );
+  const { reader, writer } = memtable;
+  const tail = new Tail(reader);
+  const kept: [SortedPiece[], number][] = [];
+  for (let i = 1; i <= count; i++) {
+    memtable.append(Math.floor(random() * 100_000), { n: 0 });
+    if (i !== entries - 1 && i !== entries && i !== count) continue;
+    memtable.publish();
+    if (i === entries - 1) writer.sealChunks();
+    const { watermark } = reader;
+    kept.push([tail.pieces(watermark), watermark]);
+    writer.sealChunks();
+    kept.push([tail.pieces(watermark), watermark]);
+  }
+  t.deepEqual([reader.mergedGroups, reader.chunks], [1, CHUNKS_MERGED + 1]);
+  t.is(kept.at(-1)?.[0].length, 3, 'the tail, a chunk and a group of chunks');
+  for (const [pieces, watermark] of kept) {
+    t.is(faultOf(reader, pieces, watermark), null, `seed ${seed}`);
+  }
 });
 
 test('entries are sorted by key, and those of a key by age', (t) => {
