@@ -36,6 +36,8 @@ export interface ClientFace {
 }
 
 const DECISION_WAIT_MS = 5000;
+/** A thread that dies so often without serving in between is given up. */
+const DEATHS_MAX = 5;
 
 /** Databases opened by this thread, by database id: `attach` looks here. */
 export const openHere = new Map<string, Supervisor>();
@@ -66,6 +68,12 @@ export class Supervisor {
   readonly #threads: ShardThread[] = [];
   readonly #threadOf: number[];
   readonly #clients = new Map<number, ClientFace>();
+  /** Threads whose shards are being recovered; settled when they serve or have failed for good. */
+  readonly #reopening = new Map<number, Promise<void>>();
+  /** Why writes to the shards of a thread are refused: they could not be recovered. */
+  readonly #refusals = new Map<number, OmenError>();
+  /** How often each thread died since it last served. */
+  readonly #deaths = new Map<number, number>();
   #isClosing = false;
 
   private constructor(path: string, identity: Identity, settings: Settings, lock: Lock) {
@@ -199,14 +207,17 @@ export class Supervisor {
     for (const thread of this.#threads.keys()) await this.#introduceTo(thread, client, face);
   }
 
-  /** A thread that comes back is introduced to every client there is by whoever reopens it. */
+  /** Introduces a client to a thread, waiting for it where it has died and comes back. */
   async #introduceTo(thread: number, client: number, face: ClientFace): Promise<void> {
-    try {
-      if (!this.#reopening.has(thread)) await this.#introduce(client, face, this.#threads[thread]);
-    } catch (error) {
-      if (!this.#reopening.has(thread)) throw error;
+    for (;;) {
+      const shards = await this.#serving(thread);
+      try {
+        await this.#introduce(client, face, shards);
+        return;
+      } catch (error) {
+        if (!this.#reopening.has(thread)) throw error;
+      }
     }
-    await this.#serving(thread);
   }
 
   async #introduce(client: number, face: ClientFace, shards: ShardThread): Promise<void> {
@@ -246,8 +257,10 @@ export class Supervisor {
   }
 
   /** Recovers the shards of a thread that died, in a new thread, and connects every client to it. */
-  async #reopen(thread: number, reason: string, deaths: number): Promise<void> {
+  async #reopen(thread: number, reason: string): Promise<void> {
     const shards = this.#shardsOf(thread);
+    const deaths = (this.#deaths.get(thread) ?? 0) + 1;
+    this.#deaths.set(thread, deaths);
     for (const shard of shards) this.control.setState(shard, 'failed');
     this.#abortBatchesOf(shards);
     for (const face of this.#clients.values()) face.abandon(thread, reason);
