@@ -85,6 +85,8 @@ export class Writer {
   #waiters: (() => void)[] = [];
   #nextRequest = 1;
   #isListening = false;
+  /** Whether the process is kept alive. */
+  #isHeld = false;
   /** When the writes in flight began, and how long the ones before took to be answered, all of them. */
   #listeningSince = 0;
   #latencyMs = 0;
@@ -434,11 +436,15 @@ export class Writer {
 
   /** Waits, without blocking the thread, for whatever is in flight. */
   #listen(): void {
+    // Also where it listens already: what was in flight may have been abandoned meanwhile.
+    if (!this.#isHeld) {
+      this.#isHeld = true;
+      this.#keepAlive ??= setInterval(() => {}, KEEP_ALIVE_MS);
+      this.#keepAlive.ref();
+    }
     if (this.#isListening) return;
     this.#isListening = true;
     this.#listeningSince = performance.now();
-    this.#keepAlive ??= setInterval(() => {}, KEEP_ALIVE_MS);
-    this.#keepAlive.ref();
     this.#wait();
   }
 
@@ -474,6 +480,7 @@ export class Writer {
 
   /** Nothing is in flight: the thread may end. */
   #letGo(): void {
+    this.#isHeld = false;
     if (this.#keepAlive === null) return;
     if (this.#closed === null) this.#keepAlive.unref();
     else clearInterval(this.#keepAlive);
