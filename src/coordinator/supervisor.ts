@@ -36,6 +36,8 @@ export interface ClientFace {
 }
 
 const DECISION_WAIT_MS = 5000;
+/** A thread that dies so often without serving in between is not started again. */
+const DEATHS_MAX = 5;
 
 /** Databases opened by this thread, by database id: `attach` looks here. */
 export const openHere = new Map<string, Supervisor>();
@@ -66,6 +68,10 @@ export class Supervisor {
   readonly #threads: ShardThread[] = [];
   readonly #threadOf: number[];
   readonly #clients = new Map<number, ClientFace>();
+  /** Recoveries under way, threads given up, and how often each died since it last served. */
+  readonly #reopening = new Map<number, Promise<void>>();
+  readonly #refusals = new Map<number, OmenError>();
+  readonly #deaths = new Map<number, number>();
   #isClosing = false;
 
   private constructor(path: string, identity: Identity, settings: Settings, lock: Lock) {
@@ -246,8 +252,10 @@ export class Supervisor {
   }
 
   /** Recovers the shards of a thread that died, in a new thread, and connects every client to it. */
-  async #reopen(thread: number, reason: string, deaths: number): Promise<void> {
+  async #reopen(thread: number, reason: string): Promise<void> {
     const shards = this.#shardsOf(thread);
+    const deaths = (this.#deaths.get(thread) ?? 0) + 1;
+    this.#deaths.set(thread, deaths);
     for (const shard of shards) this.control.setState(shard, 'failed');
     this.#abortBatchesOf(shards);
     for (const face of this.#clients.values()) face.abandon(thread, reason);
@@ -262,12 +270,26 @@ export class Supervisor {
       const committed = await this.#committedOf(found);
       await next.start(committed);
       for (const shard of shards) this.control.table.settleDecided(shard);
-      for (const [client, face] of this.#clients) await this.#introduce(client, face, next);
+      const introduced = new Set<number>();
+      await this.#introduceAll(next, introduced);
       await next.serve();
+      await this.#introduceAll(next, introduced);
+      if (this.#threads[thread] !== next) return;
+      // At once: whoever attaches from now on is not among those introduced.
+      this.#reopening.delete(thread);
       this.#deaths.delete(thread);
     } catch (error) {
       // If it died, the next attempt is under way.
       if (this.#threads[thread] === next) this.#refuse(thread, error);
+    }
+  }
+
+  /** Also those that attach meanwhile. */
+  async #introduceAll(shards: ShardThread, introduced: Set<number>): Promise<void> {
+    for (const [client, face] of this.#clients) {
+      if (introduced.has(client)) continue;
+      introduced.add(client);
+      await this.#introduce(client, face, shards);
     }
   }
 
