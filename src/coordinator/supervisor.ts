@@ -36,7 +36,7 @@ export interface ClientFace {
 }
 
 const DECISION_WAIT_MS = 5000;
-/** A thread that dies so often without serving in between is given up. */
+/** A thread that dies so often without serving in between is not started again. */
 const DEATHS_MAX = 5;
 
 /** Databases opened by this thread, by database id: `attach` looks here. */
@@ -68,11 +68,9 @@ export class Supervisor {
   readonly #threads: ShardThread[] = [];
   readonly #threadOf: number[];
   readonly #clients = new Map<number, ClientFace>();
-  /** Threads whose shards are being recovered; settled when they serve or have failed for good. */
+  /** Recoveries under way, threads given up, and how often each died since it last served. */
   readonly #reopening = new Map<number, Promise<void>>();
-  /** Why writes to the shards of a thread are refused: they could not be recovered. */
   readonly #refusals = new Map<number, OmenError>();
-  /** How often each thread died since it last served. */
   readonly #deaths = new Map<number, number>();
   #isClosing = false;
 
@@ -207,17 +205,14 @@ export class Supervisor {
     for (const thread of this.#threads.keys()) await this.#introduceTo(thread, client, face);
   }
 
-  /** Introduces a client to a thread, waiting for it where it has died and comes back. */
+  /** A thread that comes back is introduced to every client there is by whoever reopens it. */
   async #introduceTo(thread: number, client: number, face: ClientFace): Promise<void> {
-    for (;;) {
-      const shards = await this.#serving(thread);
-      try {
-        await this.#introduce(client, face, shards);
-        return;
-      } catch (error) {
-        if (!this.#reopening.has(thread)) throw error;
-      }
+    try {
+      if (!this.#reopening.has(thread)) await this.#introduce(client, face, this.#threads[thread]);
+    } catch (error) {
+      if (!this.#reopening.has(thread)) throw error;
     }
+    await this.#serving(thread);
   }
 
   async #introduce(client: number, face: ClientFace, shards: ShardThread): Promise<void> {
@@ -275,12 +270,26 @@ export class Supervisor {
       const committed = await this.#committedOf(found);
       await next.start(committed);
       for (const shard of shards) this.control.table.settleDecided(shard);
-      for (const [client, face] of this.#clients) await this.#introduce(client, face, next);
+      const introduced = new Set<number>();
+      await this.#introduceAll(next, introduced);
       await next.serve();
+      await this.#introduceAll(next, introduced);
+      if (this.#threads[thread] !== next) return;
+      // At once: whoever attaches from now on is not among those introduced.
+      this.#reopening.delete(thread);
       this.#deaths.delete(thread);
     } catch (error) {
       // If it died, the next attempt is under way.
       if (this.#threads[thread] === next) this.#refuse(thread, error);
+    }
+  }
+
+  /** Also those that attach meanwhile. */
+  async #introduceAll(shards: ShardThread, introduced: Set<number>): Promise<void> {
+    for (const [client, face] of this.#clients) {
+      if (introduced.has(client)) continue;
+      introduced.add(client);
+      await this.#introduce(client, face, shards);
     }
   }
 

@@ -206,7 +206,8 @@ export class Shards {
     const { expected } = this;
     engine.ledger.poll();
     const aborted = expected.batches.filter(
-      ({ ticket, parts, shards }) =>
+      ({ ticket, parts, shards, outcome }) =>
+        outcome === 'open' &&
         shards.includes(shard) &&
         this.control.table.state(ticket) === ABORTED &&
         parts.some((part) => part.shard === shard && part.group <= expected.shown[shard]),
@@ -233,7 +234,8 @@ export class Shards {
   /** A part that its shard cannot vouch for decides its batch: nobody waits for it. */
   #checkDecided(shard: number): void {
     const lost = this.expected.groups[shard].length;
-    for (const { ticket, parts } of this.expected.batches) {
+    for (const { ticket, parts, outcome } of this.expected.batches) {
+      if (outcome !== 'open') continue;
       const isLost = parts.some((part) => part.shard === shard && part.group === lost);
       if (isLost && this.control.table.state(ticket) === UNDECIDED) {
         throw new Violation(`batch ${ticket} waits for shard ${shard}, which has failed`);

@@ -1,0 +1,86 @@
+/**
+ * Crashes of the engine in this process, over a model of a disk: random lives of shards and those that the
+ * tests enumerate, failed at a random operation, recovered, killed while recovering, checked.
+ */
+import { seededRandom } from '../src/storage/model-file.ts';
+import { type Case, FAULTS, operationsOf, runCase, show } from '../test/shard-worker/crashes.ts';
+import { SCENARIOS, type Scenario } from '../test/shard-worker/scenarios.ts';
+import { randomScenario } from './random-scenario.ts';
+
+const RANDOM_NAME = /^random (\d+)$/;
+const CASES_PER_SCENARIO = 20;
+
+function scenarioOf(name: string): Scenario {
+  const seed = RANDOM_NAME.exec(name)?.[1];
+  const scenario = seed === undefined ? SCENARIOS[name] : randomScenario(Number(seed));
+  if (scenario === undefined) throw new Error(`There is no scenario "${name}".`);
+  return scenario;
+}
+
+/** The case that a failure named. */
+export function parseCase(text: string): Case {
+  const [scenario, ...numbers] = text.split(':');
+  const [operation, fault, seed] = numbers.map(Number);
+  if (numbers.length !== 3 || !numbers.every((number) => /^\d+$/.test(number)) || !FAULTS[fault]) {
+    throw new Error(`A case is scenario:operation:fault:seed, not "${text}".`);
+  }
+  return { scenario, operation, fault, seed };
+}
+
+export async function replay(one: Case): Promise<void> {
+  await runCase(scenarioOf(one.scenario), one);
+}
+
+export interface CrashRun {
+  readonly seed: number;
+  readonly cases: number;
+  /** Hears of each failure, with the name that replays it. */
+  readonly onFailure: (name: string, error: unknown) => void;
+  readonly onProgress: (cases: number) => void;
+}
+
+/** Returns how many cases failed. */
+export async function crash({ seed, cases, onFailure, onProgress }: CrashRun): Promise<number> {
+  const random = seededRandom(seed);
+  const draw = (count: number) => Math.floor(random() * count);
+  const names = Object.keys(SCENARIOS);
+  let failures = 0;
+  for (let done = 0; done < cases; ) {
+    const name = random() < 0.25 ? names[draw(names.length)] : `random ${draw(2 ** 31)}`;
+    const scenario = scenarioOf(name);
+    const extent = await extentOf(name, scenario, onFailure);
+    if (extent === null) {
+      failures++;
+      done++;
+      continue;
+    }
+    const { first, end } = extent;
+    for (let i = 0; i < CASES_PER_SCENARIO && done < cases; i++, done++) {
+      const operation = first + draw(end - first + 1);
+      const one = { scenario: name, operation, fault: draw(FAULTS.length), seed: draw(2 ** 31) };
+      try {
+        await runCase(scenario, one);
+      } catch (error) {
+        failures++;
+        onFailure(show(one), error);
+      }
+    }
+    onProgress(done);
+  }
+  return failures;
+}
+
+/** Where a fault may strike. A scenario that fails without any has failed at an operation beyond all. */
+async function extentOf(
+  name: string,
+  scenario: Scenario,
+  onFailure: CrashRun['onFailure'],
+): Promise<{ first: number; end: number } | null> {
+  try {
+    const { first, log } = await operationsOf(scenario);
+    return { first, end: log.length };
+  } catch (error) {
+    onFailure(show({ scenario: name, operation: 2 ** 31, fault: 0, seed: 1 }), error);
+    return null;
+  }
+}
