@@ -1,9 +1,10 @@
 /** What a process of the tests does, by the name in its arguments: a task, then a directory. */
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { type Durability, OmenError, open } from '../../src/index.ts';
-import { NUMBERS } from './support.ts';
+import { codeOfAsync, NUMBERS } from './support.ts';
 
 /** Written at once, whole: a process may be killed right after. */
 function say(line: string): void {
@@ -43,6 +44,24 @@ const tasks = {
     const db = await open(directory, { ...NUMBERS, shards: 2 });
     await db.put(1, { value: 1 });
     void db.compact().then(() => say('compacted'));
+  },
+  /** Makes its shard thread run out of memory, and says what the write under way then was told. */
+  async outOfMemory(directory: string) {
+    const threads: Worker[] = [];
+    process.on('worker', (worker) => threads.push(worker));
+    setFlagsFromString('--max-old-space-size=48');
+    const db = await open(directory, { ...NUMBERS, shards: 1 });
+    setFlagsFromString('--max-old-space-size=4096');
+    await db.put(-1, { value: -1 });
+    threads[0].postMessage(Array.from({ length: 1_500_000 }, (_, i) => ({ a: i, b: `x${i}` })));
+    for (let key = 0; ; key++) {
+      const code = await codeOfAsync(db.put(key % 100, { value: key }));
+      if (code === '') continue;
+      say(code);
+      break;
+    }
+    await db.put(-2, { value: -2 });
+    await db.close();
   },
   /** An attached thread that is idle, and an opener that is. */
   async attachedIdle(directory: string) {

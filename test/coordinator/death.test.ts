@@ -1,0 +1,306 @@
+import { once } from 'node:events';
+import { readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import test, { type ExecutionContext } from 'ava';
+import { attach, type Database, open } from '../../src/index.ts';
+import type { AttachedTask } from './attached-tasks.ts';
+import { runChild } from './child.ts';
+import {
+  codeOfAsync,
+  contentOf,
+  errorOf,
+  NUMBERS,
+  openNew,
+  SMALL,
+  shardThreads,
+  startWorker,
+  temporaryDirectory,
+  until,
+} from './support.ts';
+
+type Numbers = Database<number, { value: number }, number, { value: number }>;
+
+/** Counts of a round of writes: keys that were acknowledged, and those whose outcome is unknown. */
+interface Sent {
+  readonly acknowledged: number[];
+  readonly unknown: number[];
+}
+
+/** Sends many writes at once; every one must settle, with nothing but OMEN_OUTCOME_UNKNOWN. */
+async function sendRows(t: ExecutionContext, db: Numbers, first: number, count: number) {
+  const sent: Sent = { acknowledged: [], unknown: [] };
+  const writes = Array.from({ length: count }, async (_, i) => {
+    const code = await codeOfAsync(db.put(first + i, { value: first + i }));
+    if (code === '') sent.acknowledged.push(first + i);
+    else sent.unknown.push(first + i);
+    t.true(code === '' || code === 'OMEN_OUTCOME_UNKNOWN', code);
+  });
+  await Promise.all(writes);
+  return sent;
+}
+
+function kill(worker: Worker): Promise<number> {
+  return worker.terminate();
+}
+
+// These tests kill shard threads of their own process: one after the other, so that each knows its own.
+
+test.serial(
+  'a shard thread that is terminated comes back with all that was acknowledged',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const db = await open(directory, { ...NUMBERS, shards: 3, threads: 2, memtable: SMALL });
+    let rows = 0;
+    const expected = new Set<number>();
+    for (let round = 0; round < 6; round++) {
+      const sending = sendRows(t, db, rows, 3000);
+      rows += 3000;
+      // In the middle of the writes, at a point that moves.
+      const before = expected.size;
+      await until(() => db.count() > before + 200 * round || shardThreads().length < 2);
+      await kill(shardThreads()[round % 2]);
+      const { acknowledged } = await sending;
+      for (const key of acknowledged) expected.add(key);
+      await db.put(1_000_000 + round, { value: round });
+      expected.add(1_000_000 + round);
+      t.deepEqual(db.get(1_000_000 + round), { value: round });
+      const content = contentOf(t, db);
+      for (const key of expected) t.true(content.has(key), `key ${key} of round ${round}`);
+      for (const key of content.keys()) expected.add(key);
+    }
+    const before = contentOf(t, db);
+    await db.close();
+    const again = await openNew(t, NUMBERS, directory);
+    t.deepEqual(contentOf(t, again), before);
+  },
+);
+
+test.serial(
+  'what is written after a shard thread came back is seen at once, every time',
+  async (t) => {
+    const db = await openNew(t, { ...NUMBERS, shards: 1 });
+    await db.put(0, { value: 0 });
+    for (let round = 1; round <= 5; round++) {
+      await kill(shardThreads()[0]);
+      t.deepEqual(db.get(0), { value: round - 1 });
+      await db.put(0, { value: round });
+      t.deepEqual(db.get(0), { value: round });
+      t.deepEqual([...db.values()], [{ value: round }]);
+    }
+    await db.flush();
+    t.deepEqual(db.get(0), { value: 5 });
+  },
+);
+
+test.serial('an iterator goes on while its shard thread dies and comes back', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 1, memtable: SMALL });
+  await sendRows(t, db, 0, 400);
+  const iterator = db.entries();
+  const seen = [iterator.next().value];
+  await kill(shardThreads()[0]);
+  for (let i = 0; i < 100; i++) seen.push(iterator.next().value);
+  await sendRows(t, db, 0, 50);
+  for (let key = 0; key < 400; key += 3) await db.del(key);
+  await db.compact();
+  seen.push(...iterator);
+  t.deepEqual(
+    seen.map((entry) => entry?.[0]),
+    Array.from({ length: 400 }, (_, key) => key),
+  );
+});
+
+test.serial('a shard thread that throws comes back, and the reason is told', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 1 });
+  await db.put(1, { value: 1 });
+  const [worker] = shardThreads();
+  const exited = once(worker, 'exit');
+  // Writes until one of them finds the thread gone.
+  const errors: Error[] = [];
+  let isDone = false;
+  const writing = (async () => {
+    for (let key = 0; !isDone; key++) {
+      await db.put(key % 100, { value: key }).catch((error) => errors.push(error));
+    }
+  })();
+  // A control message that nobody can make sense of.
+  const argumentList = [{ type: 'HANDLER', name: 'none' }];
+  worker.postMessage({ id: 'x', type: 'APPLY', path: [], argumentList });
+  await exited;
+  isDone = true;
+  await writing;
+  for (const { message } of errors) t.true(message.includes('deserialize'), message);
+  await db.put(200, { value: 200 });
+  t.deepEqual(db.get(200), { value: 200 });
+});
+
+test.serial('a shard thread that runs out of memory comes back', async (t) => {
+  const directory = temporaryDirectory(t);
+  const { said, code } = await runChild(t, 'outOfMemory', directory);
+  t.deepEqual([said, code], ['OMEN_OUTCOME_UNKNOWN', 0]);
+  const db = await openNew(t, NUMBERS, directory);
+  t.deepEqual(db.get(-1), { value: -1 });
+  t.deepEqual(db.get(-2), { value: -2 });
+});
+
+test.serial('batches across shards stay whole or absent while shard threads die', async (t) => {
+  const directory = temporaryDirectory(t);
+  const db = await open(directory, { ...NUMBERS, shards: 4, threads: 2, memtable: SMALL });
+  const SIZE = 24;
+  let batches = 0;
+  const acknowledged = new Set<number>();
+  for (let round = 0; round < 4; round++) {
+    const sent = Array.from({ length: 100 }, async () => {
+      const n = batches++;
+      const batch = Array.from({ length: SIZE }, (_, i) => {
+        return { type: 'put', key: n * SIZE + i, value: { value: n } } as const;
+      });
+      const code = await codeOfAsync(db.batch(batch));
+      if (code === '') acknowledged.add(n);
+      else t.is(code, 'OMEN_OUTCOME_UNKNOWN');
+    });
+    const before = acknowledged.size;
+    await until(() => acknowledged.size > before + 20 * round);
+    await kill(shardThreads()[round % 2]);
+    await Promise.all(sent);
+    checkBatches(t, contentOf(t, db), acknowledged, SIZE);
+  }
+  const before = contentOf(t, db);
+  await db.close();
+  const again = await openNew(t, NUMBERS, directory);
+  t.deepEqual(contentOf(t, again), before);
+});
+
+function checkBatches(
+  t: ExecutionContext,
+  content: ReadonlyMap<number, number>,
+  acknowledged: ReadonlySet<number>,
+  size: number,
+): void {
+  const sizes = new Map<number, number>();
+  for (const n of content.values()) sizes.set(n, (sizes.get(n) ?? 0) + 1);
+  for (const n of acknowledged) t.is(sizes.get(n), size, `batch ${n} was acknowledged`);
+  for (const [n, found] of sizes) t.is(found, size, `batch ${n}`);
+}
+
+test.serial(
+  'batches of megabytes, on their way in pieces when a shard thread dies, settle',
+  async (t) => {
+    const options = { key: 'int64', value: 'binary', shards: 2, threads: 2 } as const;
+    const db = await openNew(t, options);
+    const row = new Uint8Array(100_000);
+    for (let round = 0; round < 4; round++) {
+      const batches = Array.from({ length: 3 }, (_, b) => {
+        const first = 1000 * round + 100 * b;
+        return Array.from({ length: 40 }, (_, i) => {
+          return { type: 'put', key: first + i, value: row } as const;
+        });
+      });
+      const sent = batches.map((batch) => codeOfAsync(db.batch(batch)));
+      for (let turn = 0; turn < 3 * round; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await kill(shardThreads()[round % 2]);
+      for (const [b, code] of (await Promise.all(sent)).entries()) {
+        t.true(['', 'OMEN_OUTCOME_UNKNOWN', 'OMEN_SHARD_FAILED'].includes(code), code);
+        const first = 1000 * round + 100 * b;
+        const found = db.count({ gte: first, lt: first + 100 });
+        t.true(code === '' ? found === 40 : found === 0 || found === 40, `${found} of 40, ${code}`);
+      }
+      await db.batch(batches[0]);
+      t.is(db.count({ gte: 1000 * round, lt: 1000 * round + 100 }), 40);
+      t.is(shardThreads().length, 2);
+    }
+  },
+);
+
+test.serial('attached threads go on writing after a shard thread came back', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 2, memtable: SMALL });
+  const data: AttachedTask = { task: 'put', handle: db.handle(), first: 0, count: 1500 };
+  const { worker, finished } = startWorker(t, './attached-tasks.ts', data);
+  await once(worker, 'message');
+  const outcome = once(worker, 'message');
+  await until(() => db.count() > 100);
+  await kill(shardThreads()[0]);
+  const [{ acknowledged, codes }] = (await outcome) as [
+    { acknowledged: number[]; codes: string[] },
+  ];
+  t.true(codes.every((code) => code === 'OMEN_OUTCOME_UNKNOWN'));
+  // One that was under way, and perhaps one that was sent before the thread heard of the death.
+  t.true(codes.length <= 2, `${codes.length} writes of unknown outcome`);
+  for (const key of acknowledged) t.deepEqual(db.get(key), { value: key });
+  t.is(await finished, 0);
+});
+
+test.serial('a thread that dies again while it comes back, comes back', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 1 });
+  await db.put(1, { value: 1 });
+  for (let round = 0; round < 4; round++) {
+    const [first] = shardThreads();
+    await kill(first);
+    await until(() => shardThreads().length === 1 && shardThreads()[0] !== first);
+    for (let turn = 0; turn < 40 * round; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await kill(shardThreads()[0]);
+    // The first may be told that its outcome is unknown; the second finds the thread in place.
+    await codeOfAsync(db.put(2, { value: round }));
+    await db.put(2, { value: round });
+    t.deepEqual([...db.values()], [{ value: 1 }, { value: round }]);
+  }
+});
+
+test.serial(
+  'attach, flush, compact and close wait for a shard thread that comes back',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const db = await open(directory, { ...NUMBERS, shards: 2, threads: 2 });
+    await db.put(1, { value: 1 });
+    await kill(shardThreads()[0]);
+    const other = await attach<typeof NUMBERS>(db.handle());
+    await other.put(2, { value: 2 });
+    t.is(other.count(), 2);
+    await kill(shardThreads()[1]);
+    await db.flush();
+    await kill(shardThreads()[0]);
+    await db.compact();
+    t.is(db.count(), 2);
+    await kill(shardThreads()[1]);
+    await db.close();
+    const again = await openNew(t, NUMBERS, directory);
+    t.is(again.count(), 2);
+  },
+);
+
+test.serial(
+  'a shard that cannot be recovered refuses writes, reads go on, and others serve',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const db = await openNew(
+      t,
+      { ...NUMBERS, shards: 2, threads: 2, partition: { splits: [100] } },
+      directory,
+    );
+    await db.put(1, { value: 1 });
+    await db.put(101, { value: 101 });
+    const shard = join(directory, 'shard-0000');
+    const [log] = readdirSync(shard).filter((name) => name.startsWith('wal-'));
+    renameSync(join(shard, log), join(directory, 'away'));
+    await kill(shardThreads()[0]);
+    const { code, message } = await errorOf(t, db.put(2, { value: 2 }));
+    t.is(code, 'OMEN_SHARD_FAILED');
+    t.true(message.includes('wal-'), message);
+    t.is(await codeOfAsync(db.flush()), 'OMEN_SHARD_FAILED');
+    t.is(await codeOfAsync(attach(db.handle())), 'OMEN_SHARD_FAILED');
+    const batch = [1, 101].map((key) => ({ type: 'del', key }) as const);
+    t.is(await codeOfAsync(db.batch(batch)), 'OMEN_SHARD_FAILED');
+    t.is(db.stats().shards[0].state, 'failed');
+    t.deepEqual(db.get(1), { value: 1 });
+    await db.put(102, { value: 102 });
+    t.deepEqual([...db.keys()], [1, 101, 102]);
+    await codeOfAsync(db.close());
+    renameSync(join(directory, 'away'), join(shard, log));
+    const again = await openNew(t, NUMBERS, directory);
+    t.deepEqual([...again.keys()], [1, 101, 102]);
+  },
+);
