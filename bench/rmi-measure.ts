@@ -1,44 +1,49 @@
-/** How look-ups are timed: contenders in turns, so that all of them meet the same disturbances. */
+/**
+ * How look-ups are timed on a machine that others use as well: in short pieces, the contenders taking
+ * turns, so that all of them meet the same disturbances and the median of the pieces sees few.
+ */
 import { randomFrom } from './datasets.ts';
 
-export interface Timing {
-  /** Nanoseconds a look-up: the median of the rounds, and the quickest. */
-  readonly median: number;
-  readonly best: number;
-}
+/** Does the look-ups [from, to) and returns a sum of the answers, so that none can be left out. */
+export type Contender = (from: number, to: number) => number;
 
-/** Positions in random order, all different as long as there are enough. */
+/** Positions in random order. */
 export function randomPositions(count: number, probes: number, seed: number): Uint32Array {
   const random = randomFrom(seed);
   return Uint32Array.from({ length: probes }, () => Math.floor(random() * count));
 }
 
+const PIECES = 64;
+
 /**
- * Times each contender once a round, the order rotating. The first round warms up and is dropped.
+ * The median nanoseconds a look-up takes each contender. In one round each does all look-ups once, a
+ * piece at a time, and none meets a piece just warmed by another. The first round warms up.
  * @throws when contenders disagree about the answers
  */
 export function inTurns<Name extends string>(
-  contenders: Record<Name, () => number>,
+  contenders: Record<Name, Contender>,
   operations: number,
   rounds: number,
-): Record<Name, Timing> {
+): Record<Name, number> {
   const names = Object.keys(contenders) as Name[];
-  const times = new Map<Name, number[]>(names.map((name) => [name, []]));
-  let agreed: number | undefined;
+  const pieces = Math.min(PIECES, operations);
+  const apart = Math.floor(pieces / names.length);
+  const times: number[][] = names.map(() => []);
+  const sums: number[] = names.map(() => 0);
   for (let round = 0; round <= rounds; round++) {
-    for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(round + turn) % names.length];
-      const begin = process.hrtime.bigint();
-      const sum = contenders[name]();
-      const elapsed = Number(process.hrtime.bigint() - begin);
-      agreed ??= sum;
-      if (sum !== agreed) throw new Error(`${name} finds other positions than the others`);
-      if (round > 0) times.get(name)?.push(elapsed / operations);
+    for (let turn = 0; turn < pieces; turn++) {
+      names.forEach((name, i) => {
+        const piece = (turn + i * apart) % pieces;
+        const from = Math.floor((piece * operations) / pieces);
+        const to = Math.floor(((piece + 1) * operations) / pieces);
+        const begin = process.hrtime.bigint();
+        sums[i] += contenders[name](from, to);
+        const elapsed = Number(process.hrtime.bigint() - begin);
+        if (round > 0) times[i].push(elapsed / (to - from));
+      });
     }
+    if (sums.some((sum) => sum !== sums[0])) throw new Error('contenders find other positions');
   }
-  const timings = names.map((name) => {
-    const sorted = (times.get(name) ?? []).sort((a, b) => a - b);
-    return [name, { median: sorted[sorted.length >>> 1], best: sorted[0] }];
-  });
-  return Object.fromEntries(timings);
+  const medians = times.map((some) => some.sort((a, b) => a - b)[some.length >>> 1]);
+  return Object.fromEntries(names.map((name, i) => [name, medians[i]])) as Record<Name, number>;
 }

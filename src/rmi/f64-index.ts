@@ -22,8 +22,9 @@ import {
   wordsOf,
 } from './model.ts';
 
-/** Keys looked at one by one before the steps grow. */
-const LINEAR_STEPS = 8;
+/** Keys around the prediction that are searched without a branch; a power of two. */
+export const WINDOW = 16;
+const HALF = WINDOW / 2;
 
 const NOTHING = new Float64Array(4);
 const NO_CELLS = new Uint32Array(2);
@@ -31,6 +32,7 @@ const NO_CELLS = new Uint32Array(2);
 export class F64Index {
   readonly #keys: Float64Array;
   readonly #count: number;
+  readonly #windowLast: number;
   readonly #nodes: Float64Array;
   readonly #words: Uint32Array;
   readonly #cells: Uint32Array;
@@ -41,6 +43,7 @@ export class F64Index {
     assert(model === null || model.keyCount === count, 'the model is of other keys');
     this.#keys = keys;
     this.#count = count;
+    this.#windowLast = count - WINDOW;
     this.#nodes = model?.nodes ?? NOTHING;
     this.#words = wordsOf(this.#nodes);
     this.#cells = model?.cells ?? NO_CELLS;
@@ -48,19 +51,20 @@ export class F64Index {
 
   /** The position of a key, or −1. */
   find(key: number): number {
-    const position = this.lowerBound(key);
-    return position < this.#count && this.#keys[position] === key ? position : -1;
+    return this.findFrom(key, this.predict(key));
   }
 
   /** As `find`, for a caller that has done something with `predict(key)` meanwhile. */
   findFrom(key: number, predicted: number): number {
-    const position = this.#search(key, predicted);
+    const near = this.#near(key, predicted);
+    if (near < this.#count && this.#keys[near] === key) return near;
+    const position = this.#settle(key, near);
     return position < this.#count && this.#keys[position] === key ? position : -1;
   }
 
   /** The first position whose key is >= the given one; the number of keys when there is none. */
   lowerBound(key: number): number {
-    return this.#search(key, this.predict(key));
+    return this.#settle(key, this.#near(key, this.predict(key)));
   }
 
   /** Where the model thinks the key is: at most the number of keys. */
@@ -92,20 +96,26 @@ export class F64Index {
     }
   }
 
-  #search(key: number, predicted: number): number {
+  /** The lower bound, if it is in the window; otherwise an end of the window. */
+  #near(key: number, predicted: number): number {
     const keys = this.#keys;
-    const count = this.#count;
-    let p = predicted < count ? predicted : count - 1;
-    if (p < 0) return 0;
-    if (keys[p] < key) {
-      const stop = p + LINEAR_STEPS < count ? p + LINEAR_STEPS : count;
-      do p++;
-      while (p < stop && keys[p] < key);
-      return p < stop || p === count ? p : this.#gallopUp(key, p);
-    }
-    const stop = p > LINEAR_STEPS ? p - LINEAR_STEPS : 0;
-    while (p > stop && keys[p - 1] >= key) p--;
-    return p > stop || p === 0 ? p : this.#gallopDown(key, p);
+    if (this.#count < WINDOW) return this.#between(key, 0, this.#count);
+    let p = predicted - HALF;
+    if (p < 0) p = 0;
+    if (p > this.#windowLast) p = this.#windowLast;
+    p += Number(keys[p + 7] < key) << 3;
+    p += Number(keys[p + 3] < key) << 2;
+    p += Number(keys[p + 1] < key) << 1;
+    p += Number(keys[p] < key);
+    return p;
+  }
+
+  /** The lower bound, from anywhere. */
+  #settle(key: number, from: number): number {
+    const keys = this.#keys;
+    if (from === this.#count) return from;
+    if (keys[from] < key) return this.#gallopUp(key, from + 1);
+    return from === 0 || keys[from - 1] < key ? from : this.#gallopDown(key, from);
   }
 
   /** The lower bound, given that the key at `from − 1` is below the key: steps that double. */
@@ -113,7 +123,7 @@ export class F64Index {
     const keys = this.#keys;
     const count = this.#count;
     let low = from;
-    let step = LINEAR_STEPS;
+    let step = HALF;
     while (low + step < count && keys[low + step] < key) {
       low += step + 1;
       step *= 2;
@@ -125,7 +135,7 @@ export class F64Index {
   #gallopDown(key: number, from: number): number {
     const keys = this.#keys;
     let high = from;
-    let step = LINEAR_STEPS;
+    let step = HALF;
     while (high >= step && keys[high - step] >= key) {
       high -= step;
       step *= 2;

@@ -102,8 +102,8 @@ export function cellBySeparators(
 ): number {
   const before = NODE_DOUBLES * node + SEPARATORS - 1;
   let cell = 0;
-  for (let step = cells >>> 1; step > 0; step >>>= 1) {
-    cell += step & -Number(nodes[before + cell + step] <= key);
+  for (let bit = 30 - Math.clz32(cells); bit >= 0; bit--) {
+    cell += Number(nodes[before + cell + (1 << bit)] <= key) << bit;
   }
   return cell;
 }

@@ -11,34 +11,33 @@
  *
  * The size is bounded on every input. Cells of kind 2 cost a quarter of a byte a key, and each level
  * of them at least halves what is left for the next; those of kind 3 cost 1/64 byte a key and level;
- * a separator and its cell cost 12 bytes for `KEYS_PER_SEPARATOR` keys. So is the depth: from level
- * `CELL_LEVELS` on, all are of kind 4, which leaves each child 1/64 of the keys or a leaf.
+ * a separator and its cell cost 12 bytes for `KEYS_PER_SEPARATOR` keys, more or less. So is the
+ * depth: below level `CELL_LEVELS` all are of kind 4, which leaves a child 1/64 of the keys, or none.
+ *
+ * Every error is measured with the arithmetic that look-ups use, on every key.
  */
 import { strict as assert } from 'node:assert';
 import { OmenError } from '../errors.ts';
+import { Draft } from './draft.ts';
 import { F64Keys, type SortedKeys, WordKeys } from './keys.ts';
 import {
-  CELLS,
   DEPTH_MAX,
   EDGE,
-  ERROR,
-  FIRST_CELL,
   IS_NODE,
   KEYS_MAX,
   type KeyForm,
   type Model,
   NODE_DOUBLES,
-  NODE_WORDS,
   recordsOf,
   SCALE,
   SEPARATED_CELLS_MAX,
   SEPARATORS,
-  START,
-  wordsOf,
 } from './model.ts';
 
-/** Windows are no wider than 2ε + 1 positions. */
-const EPSILON = 32;
+/** A leaf of more than 2ε keys is wrong by at most ε about each: windows are 2ε + 1 at most. */
+const EPSILON = 16;
+/** And by at most this on average: a key farther off than half a window of the search costs extra. */
+const MEAN_ERROR_MAX = 4;
 /** A stretch this close to one line needs no cells. */
 const LINE_ERROR = 4;
 const KEYS_PER_CELL = 16;
@@ -46,12 +45,16 @@ const KEYS_PER_WIDE_CELL = 256;
 const WIDE_CELLS_MIN = 16;
 /** Wide cells will do if the average key is left with this share of the keys in its cell. */
 const WIDE_SHARE_MAX = 1 / 16;
-const KEYS_PER_SEPARATOR = 32;
+const KEYS_PER_SEPARATOR = 20;
 const CELL_LEVELS = 8;
 /** One key in this many may be left out at either end of a node's range, to fall in its end cells. */
 const TAIL = 64;
 /** They are left out where that makes the range this many times narrower. */
 const TAIL_GAIN = 16;
+
+assert(KEYS_PER_CELL <= KEYS_PER_SEPARATOR && KEYS_PER_SEPARATOR <= 2 * EPSILON);
+// Levels of separators that 2^31 keys can need, and one in which rounding keeps neighbours together.
+assert(CELL_LEVELS + Math.ceil(31 / Math.log2(SEPARATED_CELLS_MAX)) + 1 <= DEPTH_MAX);
 
 /**
  * @param keys strictly ascending, without NaN; ±Infinity are keys
@@ -59,7 +62,7 @@ const TAIL_GAIN = 16;
  */
 export function trainF64(keys: Float64Array, count: number): Model {
   assert(keys.length >= count, 'fewer keys than the count');
-  return new Trainer(new F64Keys(keys), count).train('f64');
+  return train(new F64Keys(keys), count, 'f64');
 }
 
 /**
@@ -68,120 +71,114 @@ export function trainF64(keys: Float64Array, count: number): Model {
  */
 export function trainWords(keys: Uint32Array, count: number): Model {
   assert(keys.length >= 2 * count, 'fewer keys than the count');
-  return new Trainer(new WordKeys(keys), count).train('words');
+  return train(new WordKeys(keys), count, 'words');
 }
 
-/** One training. Cells and nodes grow by doubling; cells of one node are contiguous. */
+function train(keys: SortedKeys, count: number, form: KeyForm): Model {
+  assert(Number.isInteger(count) && count >= 0 && count <= KEYS_MAX, 'count out of range');
+  const disorder = keys.firstDisorder(count);
+  if (disorder >= 0) {
+    throw new OmenError('OMEN_CORRUPT', `The keys are not in order at row ${disorder}.`);
+  }
+  const draft = new Draft();
+  new Trainer(keys, draft).divide(0, count, 1);
+  return draft.seal(form, count, EPSILON);
+}
+
+/** What came of laying cells over a stretch: which are no leaves, and how good the others are. */
+interface Survey {
+  readonly keysInLeaves: number;
+  readonly error: number;
+  readonly window: number;
+  readonly hard: readonly number[];
+}
+
 class Trainer {
   readonly #keys: SortedKeys;
-  readonly #count: number;
-  #cells = new Uint32Array(1024);
-  #cellCount = 0;
-  #nodes = new Float64Array(64 * NODE_DOUBLES);
-  #words = wordsOf(this.#nodes);
-  #records = 0;
-  #leafCount = 0;
-  #windowMax = 0;
-  #depth = 0;
-  // Of the division under way: cells a unit of distance.
+  readonly #draft: Draft;
+  /** Cells a unit of distance, in the division under way; 0 between separators. */
   #scale = 1;
 
-  constructor(keys: SortedKeys, count: number) {
-    assert(Number.isInteger(count) && count >= 0 && count <= KEYS_MAX, 'count out of range');
-    const disorder = keys.firstDisorder(count);
-    if (disorder >= 0) {
-      throw new OmenError('OMEN_CORRUPT', `The keys are not in order at row ${disorder}.`);
-    }
+  constructor(keys: SortedKeys, draft: Draft) {
     this.#keys = keys;
-    this.#count = count;
-  }
-
-  train(form: KeyForm): Model {
-    this.#divide(0, this.#count, 1);
-    const cells = new Uint32Array(new SharedArrayBuffer(4 * this.#cellCount));
-    cells.set(this.#cells.subarray(0, this.#cellCount));
-    const nodes = new Float64Array(new SharedArrayBuffer(8 * NODE_DOUBLES * this.#records));
-    nodes.set(this.#nodes.subarray(0, NODE_DOUBLES * this.#records));
-    return {
-      form,
-      keyCount: this.#count,
-      epsilon: EPSILON,
-      windowMax: this.#windowMax,
-      leafCount: this.#leafCount,
-      depth: this.#depth,
-      cells,
-      nodes,
-    };
+    this.#draft = draft;
   }
 
   /** Makes a node of the keys in [start, end). Returns its number. */
-  #divide(start: number, end: number, depth: number): number {
-    const node = this.#addRecords(1);
-    this.#words[NODE_WORDS * node + START] = start;
-    this.#depth = Math.max(this.#depth, depth);
+  divide(start: number, end: number, depth: number): number {
+    const draft = this.#draft;
     const count = end - start;
+    const node = draft.addNode(start, depth);
     this.#setRange(start, end, 1, 0);
     if (count <= 2 * EPSILON || this.#isLine(start, end)) {
-      this.#finish(node, this.#fill(start, end, 1), 1, depth);
+      const first = this.#layCells(start, end, 1);
+      this.#finish(node, first, 1, this.#survey(first, 1), depth);
       return node;
     }
-    const tail = this.#tail(start, end);
-    const first = this.#cellCount;
-    const cells = Math.ceil(count / KEYS_PER_CELL);
-    const wide = Math.max(WIDE_CELLS_MIN, Math.ceil(count / KEYS_PER_WIDE_CELL));
     if (depth <= CELL_LEVELS) {
+      const tail = this.#tail(start, end);
+      const cells = Math.ceil(count / KEYS_PER_CELL);
       this.#setRange(start, end, cells, tail);
-      this.#fill(start, end, cells);
-      if (2 * this.#keysInLeaves(first, cells) >= count) {
-        this.#finish(node, first, cells, depth);
+      const first = this.#layCells(start, end, cells);
+      const survey = this.#survey(first, cells);
+      if (2 * survey.keysInLeaves >= count) {
+        this.#finish(node, first, cells, survey, depth);
         return node;
       }
-      this.#cellCount = first;
+      draft.dropCells(first);
+      const wide = Math.max(WIDE_CELLS_MIN, Math.ceil(count / KEYS_PER_WIDE_CELL));
       this.#setRange(start, end, wide, tail);
-      this.#fill(start, end, wide);
+      this.#layCells(start, end, wide);
       if (this.#averageShare(first, wide) <= WIDE_SHARE_MAX) {
-        this.#finish(node, first, wide, depth);
+        this.#finish(node, first, wide, this.#survey(first, wide), depth);
         return node;
       }
-      this.#cellCount = first;
+      draft.dropCells(first);
     }
     this.#separate(node, start, end, depth);
     return node;
-  }
-
-  /** Which share of the keys its own cell holds, for the average key. */
-  #averageShare(first: number, cells: number): number {
-    let sum = 0;
-    for (let at = first; at < first + cells; at++) {
-      sum += (this.#cells[at + 1] - this.#cells[at]) ** 2;
-    }
-    return sum / (this.#cells[first + cells] - this.#cells[first]) ** 2;
   }
 
   /** Divides a node by rank. */
   #separate(node: number, start: number, end: number, depth: number): void {
     assert(depth <= DEPTH_MAX);
     const keys = this.#keys;
+    const draft = this.#draft;
     const count = end - start;
     let cells = SEPARATED_CELLS_MAX;
-    while (count < (cells / 2) * KEYS_PER_SEPARATOR && cells > 2) cells /= 2;
+    while (cells > 2 && count <= (cells / 2) * KEYS_PER_SEPARATOR) cells /= 2;
     keys.setBase(start);
-    this.#addRecords(recordsOf(cells, true) - 1);
-    const first = this.#cellCount;
-    this.#reserveCells(cells + 1);
-    this.#cells[first] = start;
-    for (let cell = 1; cell < cells; cell++) {
-      const position = start + Math.floor((cell * count) / cells);
-      const separator = keys.separator(position);
-      this.#nodes[NODE_DOUBLES * node + SEPARATORS + cell - 1] = separator;
-      // Rounding may make separators of neighbours equal: the cell begins with the first such key.
-      let from = position;
-      while (from > this.#cells[first + cell - 1] && keys.separator(from - 1) >= separator) from--;
-      this.#cells[first + cell] = from;
-    }
-    this.#cells[first + cells] = end;
     this.#scale = 0;
-    this.#finish(node, first, cells, depth);
+    draft.addRecords(recordsOf(cells, true) - 1);
+    const first = draft.addCells(cells + 1);
+    const table = draft.cells;
+    table[first] = start;
+    table[first + cells] = end;
+    for (let cell = 1; cell < cells; cell++) {
+      let position = start + Math.floor((cell * count) / cells);
+      const separator = keys.separator(position);
+      // Rounding may give neighbours one separator: the cell begins with the first of them.
+      const before = table[first + cell - 1];
+      while (position > before && keys.separator(position - 1) >= separator) position--;
+      table[first + cell] = position;
+      draft.nodes[NODE_DOUBLES * node + SEPARATORS + cell - 1] = separator;
+    }
+    this.#finish(node, first, cells, this.#survey(first, cells), depth);
+  }
+
+  /** Stores the division under way as that of a node, and divides those cells that are no leaves. */
+  #finish(node: number, first: number, cells: number, survey: Survey, depth: number): void {
+    const draft = this.#draft;
+    draft.nodes[NODE_DOUBLES * node + SCALE] = this.#scale;
+    this.#keys.storeBase(draft.nodes, draft.words, node);
+    draft.setCells(node, first, cells, cells - survey.hard.length, survey.error);
+    draft.widen(survey.window);
+    for (const cell of survey.hard) {
+      const start = draft.cells[first + cell];
+      const end = draft.cells[first + cell + 1];
+      const child = this.divide(start, end, depth + 1);
+      draft.cells[first + cell] = IS_NODE + child;
+    }
   }
 
   /** How many keys to leave out at either end, for a range that suits the others. */
@@ -193,19 +190,21 @@ class Trainer {
     return whole > TAIL_GAIN * this.#keys.distance(end - 1 - tail) ? tail : 0;
   }
 
-  /** Lays `cells` equal cells over the range of the keys in [start + tail, end − tail). */
+  /** Begins a division: `cells` equal cells over the range of the keys in [start + tail, end − tail). */
   #setRange(start: number, end: number, cells: number, tail: number): void {
+    this.#scale = 1;
     if (start === end) return;
     const first = start + tail;
     const last = end - 1 - tail;
     this.#keys.setBase(first);
     const span = Math.min(this.#keys.distance(last), Number.MAX_VALUE);
+    if (!(span > 0) || first === last) return;
     // The last key stands a step before the end of the last cell, as it does in the array.
     const share = (last - first) / (last - first + 1);
-    this.#scale = span > 0 && last > first ? Math.min((cells / span) * share, Number.MAX_VALUE) : 1;
+    this.#scale = Math.min((cells / span) * share, Number.MAX_VALUE);
   }
 
-  /** Where a key stands, in cells. The arithmetic of a look-up. */
+  /** Where a key stands, in cells. */
   #place(position: number, cells: number): number {
     const x = this.#keys.distance(position) * this.#scale;
     if (!(x > 0)) return 0;
@@ -222,10 +221,9 @@ class Trainer {
   }
 
   /** Writes where each cell begins, and the end. Returns the index of the first. */
-  #fill(start: number, end: number, cells: number): number {
-    const first = this.#cellCount;
-    this.#reserveCells(cells + 1);
-    const table = this.#cells;
+  #layCells(start: number, end: number, cells: number): number {
+    const first = this.#draft.addCells(cells + 1);
+    const table = this.#draft.cells;
     let next = 0;
     for (let p = start; p < end; p++) {
       const cell = Math.trunc(this.#place(p, cells));
@@ -235,82 +233,49 @@ class Trainer {
     return first;
   }
 
-  #keysInLeaves(first: number, cells: number): number {
-    let keys = 0;
-    for (let cell = 0; cell < cells; cell++) {
-      if (this.#cellError(first, cell, cells) <= EPSILON) {
-        keys += this.#cells[first + cell + 1] - this.#cells[first + cell];
-      }
-    }
-    return keys;
-  }
-
-  /** The largest error in a cell, or Infinity when it cannot be a leaf. */
-  #cellError(first: number, cell: number, cells: number): number {
-    const start = this.#cells[first + cell];
-    const end = this.#cells[first + cell + 1];
-    const isSmall = end - start <= 2 * EPSILON;
-    const isSeparated = this.#scale === 0;
-    let error = 0;
-    for (let p = start; p < end; p++) {
-      const x = isSeparated ? cell + 0.5 : this.#place(p, cells);
-      const predicted = Math.trunc(start + (end - start) * (x - cell));
-      error = Math.max(error, Math.abs(predicted - p));
-      if (error > EPSILON && !isSmall) return Infinity;
-    }
-    return error;
-  }
-
-  /** Stores a divided node, and divides those of its cells that are no leaves. */
-  #finish(node: number, first: number, cells: number, depth: number): void {
-    this.#nodes[NODE_DOUBLES * node + SCALE] = this.#scale;
-    this.#keys.storeBase(this.#nodes, this.#words, node);
-    this.#words[NODE_WORDS * node + CELLS] = cells;
-    this.#words[NODE_WORDS * node + FIRST_CELL] = first;
-    let worst = 0;
+  #survey(first: number, cells: number): Survey {
+    const table = this.#draft.cells;
     const hard: number[] = [];
+    let keysInLeaves = 0;
+    let error = 0;
+    let window = 0;
     for (let cell = 0; cell < cells; cell++) {
-      const error = this.#cellError(first, cell, cells);
-      if (error === Infinity) {
+      const start = table[first + cell];
+      const end = table[first + cell + 1];
+      const found = this.#leafError(start, end, cell, cells);
+      if (found === Infinity) {
         hard.push(cell);
         continue;
       }
-      const keys = this.#cells[first + cell + 1] - this.#cells[first + cell];
-      this.#countLeaf(Math.min(2 * error + 1, keys), 1);
-      worst = Math.max(worst, error);
+      keysInLeaves += end - start;
+      error = Math.max(error, found);
+      window = Math.max(window, Math.min(2 * found + 1, end - start));
     }
-    this.#words[NODE_WORDS * node + ERROR] = worst;
-    for (const cell of hard) {
-      const start = this.#cells[first + cell];
-      const end = this.#cells[first + cell + 1];
-      const child = this.#divide(start, end, depth + 1);
-      this.#cells[first + cell] = IS_NODE + child;
-    }
+    return { keysInLeaves, error, window, hard };
   }
 
-  #countLeaf(window: number, leaves: number): void {
-    this.#leafCount += leaves;
-    this.#windowMax = Math.max(this.#windowMax, window);
-  }
-
-  /** Returns the number of the first. */
-  #addRecords(records: number): number {
-    const first = this.#records;
-    this.#records += records;
-    if (NODE_DOUBLES * this.#records > this.#nodes.length) {
-      const larger = new Float64Array(2 * this.#nodes.length);
-      larger.set(this.#nodes);
-      this.#nodes = larger;
-      this.#words = wordsOf(larger);
+  /** The largest error about a key of the cell, or Infinity when it cannot be a leaf. */
+  #leafError(start: number, end: number, cell: number, cells: number): number {
+    const count = end - start;
+    const isSmall = count <= 2 * EPSILON;
+    const isSeparated = this.#scale === 0;
+    let largest = 0;
+    let sum = 0;
+    for (let p = start; p < end; p++) {
+      const x = isSeparated ? cell + 0.5 : this.#place(p, cells);
+      const error = Math.abs(Math.trunc(start + count * (x - cell)) - p);
+      if (error > EPSILON && !isSmall) return Infinity;
+      if (error > largest) largest = error;
+      sum += error;
     }
-    return first;
+    return isSmall || sum <= MEAN_ERROR_MAX * count ? largest : Infinity;
   }
 
-  #reserveCells(cells: number): void {
-    this.#cellCount += cells;
-    if (this.#cellCount <= this.#cells.length) return;
-    const larger = new Uint32Array(Math.max(2 * this.#cells.length, this.#cellCount));
-    larger.set(this.#cells);
-    this.#cells = larger;
+  /** Which share of the keys its own cell holds, for the average key. */
+  #averageShare(first: number, cells: number): number {
+    const table = this.#draft.cells;
+    let sum = 0;
+    for (let at = first; at < first + cells; at++) sum += (table[at + 1] - table[at]) ** 2;
+    return sum / (table[first + cells] - table[first]) ** 2;
   }
 }

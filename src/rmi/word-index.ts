@@ -7,6 +7,7 @@
  * The model only says where to begin; see F64Index.
  */
 import { strict as assert } from 'node:assert';
+import { WINDOW } from './f64-index.ts';
 import {
   BASE_HI,
   BASE_LO,
@@ -23,8 +24,7 @@ import {
   wordsOf,
 } from './model.ts';
 
-/** Keys looked at one by one before the steps grow. */
-const LINEAR_STEPS = 8;
+const HALF = WINDOW / 2;
 
 const NOTHING = new Float64Array(4);
 const NO_CELLS = new Uint32Array(2);
@@ -35,9 +35,44 @@ function isBelow(keys: Uint32Array, position: number, lo: number, hi: number): b
   return high < hi || (high === hi && keys[2 * position] < lo);
 }
 
+/** The same as 0 or 1, without a branch; `at` is a position in words. */
+function isBelow01(keys: Uint32Array, at: number, lo: number, hi: number): number {
+  const high = keys[at + 1];
+  return Number(high < hi) | (Number(high === hi) & Number(keys[at] < lo));
+}
+
+const SAMPLES = 256;
+/** One window in this many may be one that the word does not tell apart: those take longer. */
+const EXCEPTIONS = 32;
+
+/**
+ * Looks at some windows. Where their keys lie within 2^31 of each other, low words tell them apart;
+ * where they are farther apart than 2^32, high words do.
+ */
+function tellingWord(keys: Uint32Array, count: number): number {
+  const samples = Math.min(SAMPLES, count - WINDOW);
+  let dense = 0;
+  let sparse = 0;
+  for (let i = 0; i < samples; i++) {
+    const at = 2 * Math.floor((i * (count - WINDOW)) / samples);
+    const end = at + 2 * WINDOW;
+    const span = (keys[end + 1] - keys[at + 1]) * TWO_32 + (keys[end] - keys[at]);
+    if (span < TWO_32 / 2) dense++;
+    let ties = 0;
+    for (let p = at; p < end; p += 2) if (keys[p + 1] === keys[p + 3]) ties++;
+    if (ties === 0 && span < (TWO_32 / 2) * TWO_32) sparse++;
+  }
+  const enough = samples - samples / EXCEPTIONS;
+  if (dense >= enough) return 0;
+  return sparse >= enough ? 1 : -1;
+}
+
 export class WordIndex {
   readonly #keys: Uint32Array;
   readonly #count: number;
+  readonly #windowLast: number;
+  /** Which word alone tells the keys of a window apart: 0 the low one, 1 the high one, −1 neither. */
+  readonly #telling: number;
   readonly #nodes: Float64Array;
   readonly #words: Uint32Array;
   readonly #cells: Uint32Array;
@@ -48,6 +83,8 @@ export class WordIndex {
     assert(model === null || model.keyCount === count, 'the model is of other keys');
     this.#keys = keys;
     this.#count = count;
+    this.#windowLast = count - WINDOW;
+    this.#telling = tellingWord(keys, count);
     this.#nodes = model?.nodes ?? NOTHING;
     this.#words = wordsOf(this.#nodes);
     this.#cells = model?.cells ?? NO_CELLS;
@@ -55,18 +92,25 @@ export class WordIndex {
 
   /** The position of a key, or −1. */
   find(lo: number, hi: number): number {
+    return this.findFrom(lo, hi, this.predict(lo, hi));
+  }
+
+  /** As `find`, for a caller that has done something with `predict(lo, hi)` meanwhile. */
+  findFrom(lo: number, hi: number, predicted: number): number {
     const keys = this.#keys;
-    const position = this.lowerBound(lo, hi);
-    const isFound =
-      position < this.#count &&
-      keys[2 * position] === lo >>> 0 &&
-      keys[2 * position + 1] === hi >>> 0;
-    return isFound ? position : -1;
+    const low = lo >>> 0;
+    const high = hi >>> 0;
+    const near = this.#near(low, high, predicted);
+    if (near < this.#count && keys[2 * near] === low && keys[2 * near + 1] === high) return near;
+    const p = this.#settle(low, high, near);
+    return p < this.#count && keys[2 * p] === low && keys[2 * p + 1] === high ? p : -1;
   }
 
   /** The first position whose key is >= the given one; the number of keys when there is none. */
   lowerBound(lo: number, hi: number): number {
-    return this.#search(lo >>> 0, hi >>> 0, this.predict(lo, hi));
+    const low = lo >>> 0;
+    const high = hi >>> 0;
+    return this.#settle(low, high, this.#near(low, high, this.predict(low, high)));
   }
 
   /** Where the model thinks the key is: at most the number of keys. */
@@ -103,20 +147,39 @@ export class WordIndex {
     }
   }
 
-  #search(lo: number, hi: number, predicted: number): number {
+  /** The lower bound, if it is in the window; otherwise some position near the window. */
+  #near(lo: number, hi: number, predicted: number): number {
     const keys = this.#keys;
-    const count = this.#count;
-    let p = predicted < count ? predicted : count - 1;
-    if (p < 0) return 0;
-    if (isBelow(keys, p, lo, hi)) {
-      const stop = p + LINEAR_STEPS < count ? p + LINEAR_STEPS : count;
-      do p++;
-      while (p < stop && isBelow(keys, p, lo, hi));
-      return p < stop || p === count ? p : this.#gallopUp(lo, hi, p);
+    if (this.#count < WINDOW) return this.#between(lo, hi, 0, this.#count);
+    let p = predicted - HALF;
+    if (p < 0) p = 0;
+    if (p > this.#windowLast) p = this.#windowLast;
+    const telling = this.#telling;
+    if (telling < 0) {
+      let at = 2 * p;
+      at += isBelow01(keys, at + 14, lo, hi) << 4;
+      at += isBelow01(keys, at + 6, lo, hi) << 3;
+      at += isBelow01(keys, at + 2, lo, hi) << 2;
+      at += isBelow01(keys, at, lo, hi) << 1;
+      return at >>> 1;
     }
-    const stop = p > LINEAR_STEPS ? p - LINEAR_STEPS : 0;
-    while (p > stop && !isBelow(keys, p - 1, lo, hi)) p--;
-    return p > stop || p === 0 ? p : this.#gallopDown(lo, hi, p);
+    // The sign of a difference that wraps at 2^32 tells which is less of two words less than 2^31 apart.
+    const word = telling === 0 ? lo : hi;
+    let at = 2 * p + telling;
+    at += ((keys[at + 14] - word) >>> 31) << 4;
+    at += ((keys[at + 6] - word) >>> 31) << 3;
+    at += ((keys[at + 2] - word) >>> 31) << 2;
+    at += ((keys[at] - word) >>> 31) << 1;
+    return at >>> 1;
+  }
+
+  /** The lower bound, from anywhere. */
+  #settle(lo: number, hi: number, from: number): number {
+    const keys = this.#keys;
+    if (from === this.#count) return from;
+    if (isBelow(keys, from, lo, hi)) return this.#gallopUp(lo, hi, from + 1);
+    const isFirst = from === 0 || isBelow(keys, from - 1, lo, hi);
+    return isFirst ? from : this.#gallopDown(lo, hi, from);
   }
 
   /** The lower bound, given that the key at `from − 1` is below the key: steps that double. */
@@ -124,7 +187,7 @@ export class WordIndex {
     const keys = this.#keys;
     const count = this.#count;
     let low = from;
-    let step = LINEAR_STEPS;
+    let step = HALF;
     while (low + step < count && isBelow(keys, low + step, lo, hi)) {
       low += step + 1;
       step *= 2;
@@ -136,7 +199,7 @@ export class WordIndex {
   #gallopDown(lo: number, hi: number, from: number): number {
     const keys = this.#keys;
     let high = from;
-    let step = LINEAR_STEPS;
+    let step = HALF;
     while (high >= step && !isBelow(keys, high - step, lo, hi)) {
       high -= step;
       step *= 2;
