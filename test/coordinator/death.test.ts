@@ -114,7 +114,7 @@ test.serial('a shard thread that throws comes back, and the reason is told', asy
   const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 1 });
   await db.put(1, { value: 1 });
   const [worker] = shardThreads();
-  const exited = once(worker, 'exit');
+  const exited = new Promise((resolve) => worker.once('exit', resolve));
   // Writes until one of them finds the thread gone.
   const errors: Error[] = [];
   let isDone = false;
