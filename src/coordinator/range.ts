@@ -69,6 +69,8 @@ export function parseIteration(
     if (lt !== undefined) {
       isEmpty ||= codec.hi === 0 && codec.lo === 0;
       last = codec.lo === 0 ? [codec.hi - 1, MAX] : [codec.hi, codec.lo - 1];
+      // What stands before +0 is −0: no key, but equal to one where keys are compared as numbers.
+      if (codec.type === 'float64' && codec.number === 0) last[1]--;
     }
   }
   isEmpty ||= limit === 0 || first[0] > last[0] || (first[0] === last[0] && first[1] > last[1]);

@@ -144,6 +144,7 @@ export async function conforms(face: Face, subject: Subject, operationsMax: numb
       numRuns: Number(OMEN_RUNS ?? 1),
       interruptAfterTimeLimit: RUN_MS_MAX * Number(OMEN_RUNS ?? 1),
       markInterruptAsFailure: true,
+      includeErrorInReport: true,
       ...(OMEN_SEED === undefined ? {} : { seed: Number(OMEN_SEED) }),
       ...(OMEN_PATH === undefined ? {} : { path: OMEN_PATH }),
     },
