@@ -6,6 +6,7 @@ interface Manifest {
   readonly version: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
 const manifests = ['package.json', 'bench/package.json'].filter((path) => filesUnder(path).length);
@@ -37,5 +38,20 @@ for (const path of manifests) {
       ([, entry]) => !entry.integrity && !entry.inBundle,
     );
     t.deepEqual(unchecked, []);
+    // `npm ci` refuses a lock file that leaves out a package, be it one of another platform.
+    const missing = Object.entries(packages).flatMap(([path, entry]) =>
+      Object.keys({ ...entry.dependencies, ...entry.optionalDependencies }).filter(
+        (name) => !isReachable(packages, path, name),
+      ),
+    );
+    t.deepEqual(missing, []);
   });
+}
+
+/** Whether a package is installed where Node, coming from the package at `path`, looks for it. */
+function isReachable(packages: object, path: string, name: string): boolean {
+  for (let folder = path; ; folder = folder.replace(/\/?node_modules\/(@[^/]+\/)?[^/]+$/, '')) {
+    if (`${folder === '' ? '' : `${folder}/`}node_modules/${name}` in packages) return true;
+    if (folder === '') return false;
+  }
 }
