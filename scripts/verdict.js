@@ -11,9 +11,10 @@ import { existsSync, readFileSync } from 'node:fs';
 const LINES_PERCENT_MIN = 80;
 
 const [logPath = '', exitCode = '1', coveragePath = ''] = process.argv.slice(2);
-const { passed, failed, skipped } = countTests(readFileSync(logPath, 'utf8'));
+const { passed, failed, skipped, isWhole } = countTests(readFileSync(logPath, 'utf8'));
 const faults = [];
 if (passed === 0 && failed === 0) faults.push('no test ran');
+else if (!isWhole) faults.push('the run broke off: a test may have hung, or ended its process');
 if (exitCode !== '0' && failed === 0) faults.push(`npm test exited with ${exitCode}`);
 if (exitCode === '0' && failed === 0) faults.push(...coverageFaults());
 
@@ -23,16 +24,22 @@ console.log(`${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} s
 process.exitCode = failures > 0 ? 1 : 0;
 
 /**
- * The counts that AVA prints below its plan (`1..N`), which is the last thing it prints.
+ * The counts that AVA prints below its plan (`1..N`), which is the last thing it prints. A run that
+ * broke off before, for instance because a test hung, has the tests it told of until then.
  *
  * @param {string} log
  */
 function countTests(log) {
   const plan = [...log.matchAll(/^1\.\.\d+$/gm)].at(-1);
-  const summary = plan === undefined ? '' : log.slice(plan.index);
+  if (plan === undefined) {
+    const told = [...log.matchAll(/^(ok|not ok) \d+ - /gm)].map(([, outcome]) => outcome);
+    const passed = told.filter((outcome) => outcome === 'ok').length;
+    return { passed, failed: told.length - passed, skipped: 0, isWhole: false };
+  }
+  const summary = log.slice(plan.index);
   /** @param {string} what */
   const count = (what) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(summary)?.[1] ?? 0);
-  return { passed: count('pass'), failed: count('fail'), skipped: count('skip') };
+  return { passed: count('pass'), failed: count('fail'), skipped: count('skip'), isWhole: true };
 }
 
 /** @returns {string[]} */

@@ -118,6 +118,8 @@ export class ClientLink {
     const hasConsumed = this.#hasConsumed;
     this.#hasConsumed = false;
     this.#ring.release();
+    // A chunk completes no message, yet whoever sends the others may be waiting for its room.
+    if (hasConsumed) this.#hasNews = true;
     return hasConsumed;
   }
 

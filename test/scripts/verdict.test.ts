@@ -69,6 +69,14 @@ test('a run that broke off before its first test is a failure', (t) => {
   t.deepEqual(judge(run), { status: 1, lastLine: '0 passed, 1 failed' });
 });
 
+test('a run that broke off later is a failure, and has the tests it told of', (t) => {
+  const log = 'TAP version 13\nok 1 - a › b\nok 2 - a › c\nnot ok 3 - a › d\nok 4 - a › e\n';
+  t.deepEqual(judge({ log, exitCode: 1 }), { status: 1, lastLine: '3 passed, 2 failed' });
+  const green = log.replace('not ok', 'ok');
+  t.deepEqual(judge({ log: green, exitCode: 1 }), { status: 1, lastLine: '4 passed, 1 failed' });
+  t.deepEqual(judge({ log: green, exitCode: 0 }), { status: 1, lastLine: '4 passed, 1 failed' });
+});
+
 test('a run of no tests is a failure, whatever its exit code', (t) => {
   const run = { log: tap('# tests 0\n# pass 0\n# fail 0'), exitCode: 0, linesPercent: 95 };
   t.deepEqual(judge(run), { status: 1, lastLine: '0 passed, 1 failed' });

@@ -1,4 +1,6 @@
 import test from 'ava';
+import { Doorbell } from '../../src/ring/doorbell.ts';
+import { REQUEST_RING_BYTES, WRITE_STAGE } from '../../src/shard-worker/protocol.ts';
 import { UNDECIDED } from '../../src/view/commit-table.ts';
 import { type Operation, Served } from './served.ts';
 
@@ -67,6 +69,23 @@ test('parts are applied in the order of their tickets, whatever the order they c
   t.deepEqual([served.get(0, 1), served.get(1, 1)], [2, 2]);
   await served.until('both are settled', () => table.isSettledEverywhere(second));
   t.true(table.isSettledEverywhere(first));
+});
+
+test('whoever waits for room in the middle of a message is woken when there is some', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const { control } = served;
+  const bell = new Doorbell(control.memory, control.clientDoorbellAt(client.number));
+  const words = new Uint32Array(REQUEST_RING_BYTES / 2);
+  words.set([WRITE_STAGE, 0, 0, client.newRequest()]);
+  const message = new Uint8Array(words.buffer);
+  for (let pieces = 1; ; pieces++) {
+    const seen = bell.read();
+    if (client.link.sendChunks(message, null)) break;
+    t.true(pieces < 10, 'the message is never in');
+    await served.until('the bell is rung', () => bell.read() !== seen);
+  }
+  await served.until('the message is completed', () => client.link.inFlight === 0);
 });
 
 test('a part staged before its ticket, and one that crosses in chunks, are taken whole', async (t) => {
