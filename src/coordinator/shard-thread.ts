@@ -10,6 +10,7 @@ import { ERRORS, type ErrorCode, OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
 import type { ClientIntroduction } from '../shard-worker/client-link.ts';
 import type { ShardThread as Calls, OpenShards } from '../shard-worker/control-plane.ts';
+import { COMPLETED } from '../shard-worker/protocol.ts';
 import type { RecoveredShard } from '../shard-worker/replay.ts';
 import type { Control } from '../view/control.ts';
 
@@ -33,6 +34,8 @@ export class ShardThread {
   readonly #control: Control;
   readonly #doorbell: Doorbell;
   readonly #death: Promise<never>;
+  /** Where the thread tells each of its clients how many messages it has completed. */
+  readonly #completed: Int32Array[] = [];
   #isClosing = false;
   #underWay = 0;
 
@@ -85,7 +88,13 @@ export class ShardThread {
     return this.#call((calls) => calls.start(committed));
   }
 
+  /** Whether the thread ever completed a client's message. */
+  get hasServed(): boolean {
+    return this.#completed.some((words) => Atomics.load(words, COMPLETED) !== 0);
+  }
+
   addClient(introduction: ClientIntroduction): Promise<void> {
+    this.#completed.push(new Int32Array(introduction.memory.completed));
     return this.#call((calls) => calls.addClient(transfer(introduction, [introduction.views])));
   }
 

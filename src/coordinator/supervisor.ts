@@ -207,6 +207,8 @@ export class Supervisor {
 
   /** A thread that comes back is introduced to every client there is by whoever reopens it. */
   async #introduceTo(thread: number, client: number, face: ClientFace): Promise<void> {
+    const refusal = this.#refusals.get(thread);
+    if (refusal !== undefined) throw refusal;
     try {
       if (!this.#reopening.has(thread)) await this.#introduce(client, face, this.#threads[thread]);
     } catch (error) {
@@ -254,7 +256,7 @@ export class Supervisor {
   /** Recovers the shards of a thread that died, in a new thread, and connects every client to it. */
   async #reopen(thread: number, reason: string): Promise<void> {
     const shards = this.#shardsOf(thread);
-    const deaths = (this.#deaths.get(thread) ?? 0) + 1;
+    const deaths = this.#threads[thread].hasServed ? 1 : (this.#deaths.get(thread) ?? 0) + 1;
     this.#deaths.set(thread, deaths);
     for (const shard of shards) this.control.setState(shard, 'failed');
     this.#abortBatchesOf(shards);

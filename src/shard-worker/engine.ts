@@ -21,7 +21,7 @@ import type { MemtableHandle, MemtableShape } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
-import { type CommitLog, openLocalLog } from '../wal/log.ts';
+import { type LocalLog, openLocalLog } from '../wal/log.ts';
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
 import type { Job, RunJob } from './jobs.ts';
@@ -80,7 +80,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #place: SegmentPlace;
   readonly #manifest: ManifestFile;
-  readonly #log: CommitLog & { start(): void };
+  readonly #log: LocalLog;
   readonly #pool: MemtablePool;
   readonly #retired = new Retired();
   #active: MemtableWriter;
@@ -104,7 +104,9 @@ export class Engine {
     this.#nextId = this.#manifest.current.nextId;
     this.#version = control.version(shard) + 1;
     const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
+    const { logFile } = this.#manifest.current;
     this.#log = openLocalLog(storage, directory, identity, {
+      required: logFile === null ? [] : [logFile],
       pieceBytes: options.walPieceBytes,
     });
     this.#pool = new MemtablePool(options.memtableShape, control, shard, options.clients);
@@ -172,6 +174,7 @@ export class Engine {
         this.ledger.logDecision(this.#log, part, committed.has(part.batch));
       }
       if (this.#log.groupRecords > 0) this.#log.commit(true);
+      this.#nameLogFile();
     }
     this.#active.publish();
     this.#active.sealChunks();
@@ -327,6 +330,7 @@ export class Engine {
     const { lastLsn } = this.#log;
     try {
       this.#log.rotate();
+      this.#nameLogFile();
     } catch (error) {
       this.fail(error);
       throw error;
@@ -334,6 +338,17 @@ export class Engine {
     this.#seal(lastLsn);
     this.publishView();
     this.maintain();
+  }
+
+  /** Before anything in the log's newest file is acknowledged, the manifest has its name. */
+  #nameLogFile(): void {
+    const { current } = this.#manifest;
+    const logFile = this.#newestLogFile;
+    if (current.logFile !== logFile) this.#manifest.replace({ ...current, logFile });
+  }
+
+  get #newestLogFile(): string | null {
+    return this.#log.files.at(-1) ?? null;
   }
 
   #seal(lastLsn: number): void {
@@ -488,6 +503,7 @@ export class Engine {
         ...this.#manifest.current,
         flushedLsn,
         logLsn: Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
+        logFile: this.#newestLogFile,
         nextId: this.#nextId,
         runs: records,
       });

@@ -29,6 +29,8 @@ export interface Manifest {
   readonly flushedLsn: number;
   /** The log is needed from here on: for what is not flushed, and for batches open elsewhere. */
   readonly logLsn: number;
+  /** The newest file of the log, which must be there: nothing else would tell that it is missing. */
+  readonly logFile: string | null;
   /** Segments get this number next; numbers are never used again. */
   readonly nextId: number;
   /** Newest run first. */
@@ -86,8 +88,9 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
     isCount(manifest.flushedLsn) &&
     isCount(manifest.logLsn) &&
     isCount(manifest.nextId) &&
+    (manifest.logFile === null || typeof manifest.logFile === 'string') &&
     segments.every(({ id, rows, fileBytes }) => isCount(id) && isCount(rows) && isCount(fileBytes));
-  if (!isWhole) throw corrupt(path, 'a number in it is not one');
+  if (!isWhole) throw corrupt(path, 'a number in it is not one, or a name');
   return manifest;
 }
 
@@ -120,6 +123,7 @@ export class ManifestFile {
       shard,
       flushedLsn: 0,
       logLsn: 1,
+      logFile: null,
       nextId: 1,
       runs: [],
     };

@@ -59,7 +59,10 @@ export function findFiles(
     sequence = Number(match[1]);
     const path = join(directory, name);
     try {
-      if (!names.includes(name)) throw new OmenError('OMEN_CORRUPT', `${path} is missing`);
+      if (!names.includes(name)) {
+        const advice = 'Put it back, or restore the shard from a backup.';
+        throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${advice}`);
+      }
       const header = readHeader(storage, path, identity, sequence);
       if (header.firstLsn < (files.at(-1)?.header.firstLsn ?? 0)) {
         throw new OmenError('OMEN_CORRUPT', `${path} begins before the file that precedes it`);

@@ -7,6 +7,7 @@ import { DATABASE_ID, directoryOf, emptyDisk } from './shards.ts';
 
 const DIRECTORY = directoryOf(0);
 const NAME = 'manifest-0000000001.json';
+const LOG = 'wal-0000000002.log';
 const RECORD = { id: 3, rows: 5, form: 'f64', fileBytes: 10, modelBytes: 20, modelCrc: 7 } as const;
 
 function open(storage: Storage, shard = 0, databaseId = DATABASE_ID): ManifestFile {
@@ -16,7 +17,14 @@ function open(storage: Storage, shard = 0, databaseId = DATABASE_ID): ManifestFi
 function written(): { storage: Storage; bytes: Uint8Array } {
   const storage = emptyDisk(1);
   const manifest = open(storage);
-  manifest.replace({ ...manifest.current, flushedLsn: 9, logLsn: 8, nextId: 4, runs: [[RECORD]] });
+  manifest.replace({
+    ...manifest.current,
+    flushedLsn: 9,
+    logLsn: 8,
+    logFile: LOG,
+    nextId: 4,
+    runs: [[RECORD]],
+  });
   const file = storage.open(`${DIRECTORY}/${NAME}`, 'read');
   const bytes = new Uint8Array(file.size());
   file.read(bytes, 0);
@@ -48,6 +56,7 @@ test('a shard without a manifest is empty, and what is replaced is read back', (
   const { current } = open(storage);
   t.deepEqual(current.runs, [[RECORD]]);
   t.deepEqual([current.flushedLsn, current.logLsn, current.nextId], [9, 8, 4]);
+  t.is(current.logFile, LOG);
   const empty = open(emptyDisk(1)).current;
   t.deepEqual([empty.flushedLsn, empty.logLsn, empty.runs], [0, 1, []]);
 });
