@@ -1,6 +1,7 @@
 /** OmenDB: the public API. */
 
 export type { Handle } from './coordinator/attach.ts';
+export type { ColumnsFound, ColumnValues } from './coordinator/columns.ts';
 export {
   attach,
   type BatchOperation,

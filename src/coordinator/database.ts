@@ -7,6 +7,7 @@ import { OmenError } from '../errors.ts';
 import type { Cursor } from '../view/cursor.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
+import { type ColumnsFound, columnsOf } from './columns.ts';
 import type { OpenOptions } from './options.ts';
 import {
   type IterateOptions,
@@ -65,11 +66,27 @@ export class Database<
     return this.#client.reader.get(key) as Row | undefined;
   }
 
-  /** The rows of many keys, in their order; undefined where there is none. */
-  getMany(keys: Iterable<KeyInput>): (Row | undefined)[] {
+  /**
+   * The rows of many keys, in their order; undefined where there is none. With `columns`, the values
+   * of those columns as one array each (`ColumnsFound`), and which keys were found. Many keys at once
+   * cost a fraction of as many look-ups: memory is waited for once for many of them.
+   * @param keys any iterable; an array or a typed array is quickest
+   * @throws as `get`, and nothing is returned then; OMEN_UNKNOWN_COLUMN
+   */
+  getMany(keys: Iterable<KeyInput>): (Row | undefined)[];
+  getMany<Name extends string>(
+    keys: Iterable<KeyInput>,
+    options: { readonly columns: readonly Name[] },
+  ): ColumnsFound<Name>;
+  getMany(
+    keys: Iterable<KeyInput>,
+    options?: { readonly columns: readonly string[] },
+  ): (Row | undefined)[] | ColumnsFound {
     this.#client.throwIfClosed();
-    const { reader } = this.#client;
-    return Array.from(keys, (key) => reader.get(key) as Row | undefined);
+    const { reader, membership } = this.#client;
+    const list = isIndexed(keys) ? keys : [...keys];
+    if (options === undefined) return reader.getMany(list) as (Row | undefined)[];
+    return columnsOf(reader.findMany(list), reader.readers, options.columns, membership.bigints);
   }
 
   has(key: KeyInput): boolean {
@@ -243,6 +260,11 @@ export class Database<
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Whether the elements can be asked for by number, without an iterator. */
+function isIndexed<T>(keys: Iterable<T>): keys is Iterable<T> & ArrayLike<T> {
+  return Array.isArray(keys) || ArrayBuffer.isView(keys);
 }
 
 function* walk<T>(

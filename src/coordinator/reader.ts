@@ -8,11 +8,13 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec } from '../schema/key.ts';
+import { KeyBatch } from '../view/batch-lookup.ts';
 import { type Cursor, MergeCursor } from '../view/cursor.ts';
 import { Retired } from '../view/retired.ts';
 import {
   compileReaders,
   type RowReaders,
+  rowOf,
   type ShardSnapshot,
   ShardView,
   type ViewMessage,
@@ -20,6 +22,9 @@ import {
 import type { Membership } from './membership.ts';
 import { shardOf } from './partition.ts';
 import type { Iteration } from './range.ts';
+
+/** Fewer keys are looked up one by one. */
+const STAGED_KEYS_MIN = 16;
 
 /** One instant of the whole database. */
 export interface Snapshot {
@@ -39,6 +44,7 @@ export class Reader {
   readonly #pins: Map<number, number>[];
   readonly #isHash: boolean;
   readonly #retired = new Retired();
+  readonly #batch = new KeyBatch();
 
   constructor(membership: Membership) {
     const { schema, bigints, shards, control, partitioning } = membership;
@@ -141,6 +147,30 @@ export class Reader {
     const { hi, lo } = codec;
     const hash = hashKey(hi, lo);
     return this.view(this.#shardOf(hash)).has(hash, hi, lo, codec.number);
+  }
+
+  /** Looks up all of `keys`; the batch is valid until the next call. @throws what the codec throws */
+  findMany(keys: ArrayLike<unknown>): KeyBatch {
+    const batch = this.#batch;
+    batch.encode(this.key, keys);
+    const { shards, partitioning } = this.#membership;
+    const { hash, hi, lo } = batch;
+    const views: ShardView[] = [];
+    for (let shard = 0; shard < shards; shard++) views.push(this.view(shard));
+    batch.find(views, (key) => shardOf(partitioning, shards, hash[key], hi[key], lo[key]));
+    return batch;
+  }
+
+  /** The rows of `keys`, undefined where there is none. @throws what the codec throws */
+  getMany(keys: ArrayLike<unknown>): unknown[] {
+    if (keys.length < STAGED_KEYS_MIN) return Array.from(keys, (key) => this.get(key));
+    const { count, source, position, sources } = this.findMany(keys);
+    const rows = new Array<unknown>(count);
+    for (let key = 0; key < count; key++) {
+      const number = source[key];
+      rows[key] = number < 0 ? undefined : rowOf(this.readers, sources[number], position[key]);
+    }
+    return rows;
   }
 
   /** All live keys as they are now: valid until this thread gives up control. */

@@ -62,6 +62,31 @@ export class F64Index {
     return position < this.#count && this.#keys[position] === key ? position : -1;
   }
 
+  /** `predict` for the keys numbered order[from, to), into `positions` under the same numbers. */
+  predictMany(
+    keys: Float64Array,
+    order: Uint32Array,
+    from: number,
+    to: number,
+    positions: Int32Array,
+  ): void {
+    for (let i = from; i < to; i++) positions[order[i]] = this.predict(keys[order[i]]);
+  }
+
+  /** `findFrom` for many keys, whose predictions in `positions` become positions, or −1. */
+  findFromMany(
+    keys: Float64Array,
+    order: Uint32Array,
+    from: number,
+    to: number,
+    positions: Int32Array,
+  ): void {
+    for (let i = from; i < to; i++) {
+      const key = order[i];
+      positions[key] = this.findFrom(keys[key], positions[key]);
+    }
+  }
+
   /** The first position whose key is >= the given one; the number of keys when there is none. */
   lowerBound(key: number): number {
     return this.#settle(key, this.#near(key, this.predict(key)));

@@ -106,6 +106,35 @@ export class WordIndex {
     return p < this.#count && keys[2 * p] === low && keys[2 * p + 1] === high ? p : -1;
   }
 
+  /** `predict` for the keys numbered order[from, to), into `positions` under the same numbers. */
+  predictMany(
+    lo: Uint32Array,
+    hi: Uint32Array,
+    order: Uint32Array,
+    from: number,
+    to: number,
+    positions: Int32Array,
+  ): void {
+    for (let i = from; i < to; i++) {
+      positions[order[i]] = this.predict(lo[order[i]], hi[order[i]]);
+    }
+  }
+
+  /** `findFrom` for many keys, whose predictions in `positions` become positions, or −1. */
+  findFromMany(
+    lo: Uint32Array,
+    hi: Uint32Array,
+    order: Uint32Array,
+    from: number,
+    to: number,
+    positions: Int32Array,
+  ): void {
+    for (let i = from; i < to; i++) {
+      const key = order[i];
+      positions[key] = this.findFrom(lo[key], hi[key], positions[key]);
+    }
+  }
+
   /** The first position whose key is >= the given one; the number of keys when there is none. */
   lowerBound(lo: number, hi: number): number {
     const low = lo >>> 0;

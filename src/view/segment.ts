@@ -9,6 +9,7 @@ import type { ResidentColumn } from '../schema/decode.ts';
 import { isExactNumber, sortableToNumber } from '../schema/key.ts';
 import { viewsOf } from '../schema/row.ts';
 import type { KeyType, Schema } from '../schema/schema.ts';
+import type { KeyBatch } from './batch-lookup.ts';
 import type { Cursor } from './cursor.ts';
 
 export type KeyForm = 'f64' | 'words';
@@ -33,6 +34,9 @@ export interface SegmentHandle {
   readonly fileBytes: number;
   readonly modelBytes: number;
 }
+
+/** Keys that are looked up together, a stage at a time. */
+const STAGE_KEYS = 256;
 
 const EMPTY = new SharedArrayBuffer(0);
 
@@ -72,6 +76,7 @@ export class Segment {
   readonly #isF64: boolean;
   /** The first column's slots, and the binary logarithm of their width in bytes. */
   readonly #rowBytes: Uint8Array;
+  readonly #keyBytes: Uint8Array;
   readonly #rowShift: number;
 
   constructor(handle: SegmentHandle, type: KeyType) {
@@ -89,6 +94,7 @@ export class Segment {
     this.#rowShift = Math.max(0, Math.round(Math.log2(slots.length / layout.rows)));
     this.flags = layout.flags && new Uint8Array(body, layout.flags.offset, layout.flags.length);
     const { offset } = layout.key;
+    this.#keyBytes = new Uint8Array(body, offset, 8 * layout.rows);
     const rows = layout.rows;
     this.keysF64 = this.#isF64 ? new Float64Array(body, offset, rows) : new Float64Array(EMPTY);
     this.keysU32 = this.#isF64 ? new Uint32Array(EMPTY) : new Uint32Array(body, offset, 2 * rows);
@@ -104,6 +110,40 @@ export class Segment {
     // memory together with the key, not after it.
     this.touched = this.#rowBytes[predicted << this.#rowShift];
     return this.f64.findFrom(number, predicted);
+  }
+
+  /**
+   * As `find` for the keys order[from, to) of `keys`, in stages; writes the rows into its `position`,
+   * which holds the predictions in between.
+   */
+  findMany(keys: KeyBatch, order: Uint32Array, from: number, to: number): void {
+    // So few at a time that their lines are still in the cache when the search comes to them.
+    for (let start = from; start < to; start += STAGE_KEYS) {
+      this.#findStaged(keys, order, start, Math.min(start + STAGE_KEYS, to));
+    }
+  }
+
+  #findStaged(keys: KeyBatch, order: Uint32Array, from: number, to: number): void {
+    const { position } = keys;
+    if (this.#isF64) this.f64.predictMany(keys.number, order, from, to, position);
+    else this.words.predictMany(keys.lo, keys.hi, order, from, to, position);
+    this.#touch(order, from, to, position);
+    if (this.#isF64) this.f64.findFromMany(keys.number, order, from, to, position);
+    else this.words.findFromMany(keys.lo, keys.hi, order, from, to, position);
+  }
+
+  /** Asks for the lines of keys and rows, without waiting for one before the next. */
+  #touch(order: Uint32Array, from: number, to: number, position: Int32Array): void {
+    const keys = this.#keyBytes;
+    const rows = this.#rowBytes;
+    const shift = this.#rowShift;
+    const last = this.rows - 1;
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const at = Math.min(position[order[i]], last);
+      sum += keys[at << 3] + rows[at << shift];
+    }
+    this.touched = sum;
   }
 
   /** The first row whose key is >= the given one; `rows` when there is none. */

@@ -38,6 +38,12 @@ export function compileReaders(schema: Schema, bigints: boolean): RowReaders {
   };
 }
 
+/** The row at a position of where it was found: an entry's offset, or a row's number. */
+export function rowOf(readers: RowReaders, source: Segment | Memtable, position: number): unknown {
+  if (source instanceof Segment) return readers.segment(source.columns, position);
+  return readers.memtable(source.arena, source.bytes, source.rowAt(position));
+}
+
 const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
 
 /** A memtable with what this thread knows of its order. */

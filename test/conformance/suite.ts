@@ -60,7 +60,7 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
   const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));
   const read = fc.oneof(
     fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil'), key }),
-    fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 8 }) }),
+    fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 40 }) }),
     fc.record({ op: fc.constantFrom('first', 'last') }),
     fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan'), range }),
     fc.record({ op: fc.constant('count' as const), range: bounds }),

@@ -1,0 +1,166 @@
+/**
+ * The rows that a batch of keys found, as columns: one array a column, in the order of the keys.
+ * Numbers that cannot be null are gathered straight from where they lie; other types go by way of rows.
+ */
+import { OmenError } from '../errors.ts';
+import { layoutRow } from '../schema/row.ts';
+import type { Column, Schema } from '../schema/schema.ts';
+import type { KeyBatch, Source } from '../view/batch-lookup.ts';
+import { Segment } from '../view/segment.ts';
+import { type RowReaders, rowOf } from '../view/shard-view.ts';
+
+/** Values of one column, one for every key asked for. */
+export type ColumnValues = Float64Array | Float32Array | Int32Array | unknown[];
+
+export interface ColumnsFound<Name extends string = string> {
+  /** 1 where the key was found, else 0: what a column holds there means nothing. */
+  readonly found: Uint8Array;
+  /**
+   * float64: Float64Array. float32: Float32Array. int32: Int32Array. int64 and timestamp:
+   * Float64Array, or an array of bigints for an int64 of a database opened with `bigints`. Columns
+   * that can be null, and those of other types: an array of what `get` gives.
+   */
+  readonly columns: Readonly<Record<Name, ColumnValues>>;
+}
+
+/** What the columns of one batch are made from. */
+interface Found {
+  readonly batch: KeyBatch;
+  readonly schema: Schema;
+  readonly readers: RowReaders;
+}
+
+const TWO_32 = 4294967296;
+
+/**
+ * @param names in the order in which the result has them
+ * @throws OMEN_UNKNOWN_COLUMN; OMEN_UNSAFE_INTEGER as `get`
+ */
+export function columnsOf<Name extends string>(
+  batch: KeyBatch,
+  readers: RowReaders,
+  names: readonly Name[],
+  bigints: boolean,
+): ColumnsFound<Name> {
+  const { schema } = readers;
+  const from = { batch, schema, readers };
+  const chosen = names.map((name) => indexOf(schema, name));
+  const found = new Uint8Array(batch.count);
+  for (let key = 0; key < batch.count; key++) found[key] = batch.source[key] < 0 ? 0 : 1;
+  let rows: unknown[] | null = null;
+  const columns: Partial<Record<Name, ColumnValues>> = {};
+  for (const [i, index] of chosen.entries()) {
+    const column = schema.columns[index];
+    if (isGathered(column, bigints)) {
+      columns[names[i]] = gather(from, index);
+    } else {
+      rows ??= rowsOf(from);
+      columns[names[i]] = valuesOf(schema, rows, names[i]);
+    }
+  }
+  return { found, columns: columns as Record<Name, ColumnValues> };
+}
+
+function indexOf(schema: Schema, name: string): number {
+  const index = schema.columns.findIndex((column) => column.name === name);
+  if (index >= 0) return index;
+  const known = schema.columns.map((column) => column.name).join(', ');
+  throw new OmenError('OMEN_UNKNOWN_COLUMN', `There is no column "${name}"; there are ${known}.`);
+}
+
+function isGathered({ type, nullable }: Column, bigints: boolean): boolean {
+  if (nullable) return false;
+  if (type === 'int64') return !bigints;
+  return type === 'float64' || type === 'float32' || type === 'int32' || type === 'timestamp';
+}
+
+/** Where a source has the values of a column, as words of one type. */
+type Views<Words> = (source: Source) => Words;
+
+function gather(from: Found, index: number): ColumnValues {
+  const { batch, schema } = from;
+  const { type } = schema.columns[index];
+  if (type === 'float64') {
+    return copy(from, index, 3, new Float64Array(batch.count), (source) =>
+      source instanceof Segment ? source.columns[index].f64 : source.arena.f64,
+    );
+  }
+  if (type === 'float32') {
+    return copy(from, index, 2, new Float32Array(batch.count), (source) =>
+      source instanceof Segment ? source.columns[index].f32 : source.arena.f32,
+    );
+  }
+  if (type === 'int32') {
+    return copy(from, index, 2, new Int32Array(batch.count), (source) =>
+      source instanceof Segment ? source.columns[index].i32 : source.arena.i32,
+    );
+  }
+  return integers(from, index);
+}
+
+/** For each source, where its first value lies in words of 2^shift bytes; segments begin at 0. */
+function offsetsOf({ batch, schema }: Found, index: number, shift: number): number[] {
+  const offset = layoutRow(schema).offsets[index];
+  return batch.sources.map((source) =>
+    source instanceof Segment ? 0 : (source.rowAt(0) + offset) >>> shift,
+  );
+}
+
+function copy<Words extends Float64Array | Float32Array | Int32Array>(
+  from: Found,
+  index: number,
+  shift: number,
+  values: Words,
+  viewsOf: Views<Words>,
+): Words {
+  const { count, source, position, sources } = from.batch;
+  const views = sources.map(viewsOf);
+  const offsets = offsetsOf(from, index, shift);
+  // An entry is told by its offset in bytes, a row of a segment by its number.
+  const shifts = sources.map((one) => (one instanceof Segment ? 0 : shift));
+  for (let key = 0; key < count; key++) {
+    const number = source[key];
+    if (number < 0) continue;
+    values[key] = views[number][(position[key] >>> shifts[number]) + offsets[number]];
+  }
+  return values;
+}
+
+function integers(from: Found, index: number): Float64Array {
+  const { count, source, position, sources } = from.batch;
+  const values = new Float64Array(count);
+  const low = sources.map((one) =>
+    one instanceof Segment ? one.columns[index].u32 : one.arena.u32,
+  );
+  const high = sources.map((one) =>
+    one instanceof Segment ? one.columns[index].i32 : one.arena.i32,
+  );
+  const offsets = offsetsOf(from, index, 2);
+  for (let key = 0; key < count; key++) {
+    const number = source[key];
+    if (number < 0) continue;
+    const isSegment = sources[number] instanceof Segment;
+    const word = (isSegment ? 2 * position[key] : position[key] >>> 2) + offsets[number];
+    const value = high[number][word + 1] * TWO_32 + low[number][word];
+    if (!Number.isSafeInteger(value)) {
+      throw new OmenError(
+        'OMEN_UNSAFE_INTEGER',
+        `Column "${from.schema.columns[index].name}" holds an integer beyond ±(2^53 − 1). Open with bigints: true.`,
+      );
+    }
+    values[key] = value;
+  }
+  return values;
+}
+
+function rowsOf({ batch, readers }: Found): unknown[] {
+  return Array.from({ length: batch.count }, (_, key) => {
+    const number = batch.source[key];
+    return number < 0 ? undefined : rowOf(readers, batch.sources[number], batch.position[key]);
+  });
+}
+
+function valuesOf(schema: Schema, rows: readonly unknown[], name: string): unknown[] {
+  if (schema.value !== null) return [...rows];
+  return rows.map((row) => (row as Readonly<Record<string, unknown>> | undefined)?.[name]);
+}
