@@ -39,6 +39,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  alternate: {
+    about: 'reads after each write, on a full memtable; creating and opening',
+    async run({ tiny }) {
+      const { run, show } = await import('./engine/alternate.ts');
+      const result = await run(tiny ? { entries: 8192, turns: 100, opens: 1 } : {});
+      return { result, text: show(result) };
+    },
+  },
   ring: {
     about: 'the ring against ringbuf.js and messages between threads',
     async run({ tiny }) {

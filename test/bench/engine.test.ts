@@ -1,5 +1,6 @@
 /** The benchmarks of the engine, tiny: so that they never rot. Nothing is asserted of their figures. */
 import test from 'ava';
+import * as alternate from '../../bench/engine/alternate.ts';
 import * as get from '../../bench/engine/get.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
@@ -28,4 +29,11 @@ test.serial('the benchmark of memory runs, and counts its rows', async (t) => {
   const result = await memory.run({ rows: 10_000, settleMs: 0 });
   t.is(result.stats.rows, 10_000);
   t.regex(memory.show(result), /learned index/);
+});
+
+test.serial('the benchmark of reads that alternate with writes runs', async (t) => {
+  const options = { entries: 8192, turns: 100, shards: [1, 2], opens: 1 };
+  const result = await alternate.run(options);
+  t.is(result.reads.length, 2);
+  t.regex(alternate.show(result), /nearly full/);
 });
