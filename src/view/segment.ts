@@ -11,6 +11,7 @@ import { viewsOf } from '../schema/row.ts';
 import type { KeyType, Schema } from '../schema/schema.ts';
 import type { KeyBatch } from './batch-lookup.ts';
 import type { Cursor } from './cursor.ts';
+import { Prefetch } from './prefetch.ts';
 
 export type KeyForm = 'f64' | 'words';
 
@@ -70,14 +71,9 @@ export class Segment {
   /** The keys in their form; the other array is empty. */
   readonly keysF64: Float64Array;
   readonly keysU32: Uint32Array;
-  /** Only so that the load in `find` has a use. */
-  touched = 0;
   readonly #type: KeyType;
   readonly #isF64: boolean;
-  /** The first column's slots, and the binary logarithm of their width in bytes. */
-  readonly #rowBytes: Uint8Array;
-  readonly #keyBytes: Uint8Array;
-  readonly #rowShift: number;
+  readonly #prefetch: Prefetch;
 
   constructor(handle: SegmentHandle, type: KeyType) {
     const { body, layout, form, model } = handle;
@@ -88,13 +84,9 @@ export class Segment {
     this.#type = type;
     this.#isF64 = form === 'f64';
     this.columns = layout.columns.map((column) => residentColumn(body, column));
-    const first = layout.columns[0];
-    const slots = first.offsets ?? first.data;
-    this.#rowBytes = new Uint8Array(body, slots.offset, slots.length);
-    this.#rowShift = Math.max(0, Math.round(Math.log2(slots.length / layout.rows)));
     this.flags = layout.flags && new Uint8Array(body, layout.flags.offset, layout.flags.length);
     const { offset } = layout.key;
-    this.#keyBytes = new Uint8Array(body, offset, 8 * layout.rows);
+    this.#prefetch = new Prefetch(body, layout);
     const rows = layout.rows;
     this.keysF64 = this.#isF64 ? new Float64Array(body, offset, rows) : new Float64Array(EMPTY);
     this.keysU32 = this.#isF64 ? new Uint32Array(EMPTY) : new Uint32Array(body, offset, 2 * rows);
@@ -104,11 +96,13 @@ export class Segment {
 
   /** The row of a key, or −1. The key is given both ways; only one is used. */
   find(hi: number, lo: number, number: number): number {
-    if (!this.#isF64) return this.words.find(lo, hi);
+    if (!this.#isF64) {
+      const predicted = this.words.predict(lo, hi);
+      this.#prefetch.near(predicted);
+      return this.words.findFrom(lo, hi, predicted);
+    }
     const predicted = this.f64.predict(number);
-    // The row is most likely in the same cache line as the one predicted: asked for now, it comes from
-    // memory together with the key, not after it.
-    this.touched = this.#rowBytes[predicted << this.#rowShift];
+    this.#prefetch.near(predicted);
     return this.f64.findFrom(number, predicted);
   }
 
@@ -127,23 +121,9 @@ export class Segment {
     const { position } = keys;
     if (this.#isF64) this.f64.predictMany(keys.number, order, from, to, position);
     else this.words.predictMany(keys.lo, keys.hi, order, from, to, position);
-    this.#touch(order, from, to, position);
+    this.#prefetch.nearMany(position, order, from, to);
     if (this.#isF64) this.f64.findFromMany(keys.number, order, from, to, position);
     else this.words.findFromMany(keys.lo, keys.hi, order, from, to, position);
-  }
-
-  /** Asks for the lines of keys and rows, without waiting for one before the next. */
-  #touch(order: Uint32Array, from: number, to: number, position: Int32Array): void {
-    const keys = this.#keyBytes;
-    const rows = this.#rowBytes;
-    const shift = this.#rowShift;
-    const last = this.rows - 1;
-    let sum = 0;
-    for (let i = from; i < to; i++) {
-      const at = Math.min(position[order[i]], last);
-      sum += keys[at << 3] + rows[at << shift];
-    }
-    this.touched = sum;
   }
 
   /** The first row whose key is >= the given one; `rows` when there is none. */

@@ -1,0 +1,55 @@
+/**
+ * Asks memory for the lines in which a key and its row most likely are, all of them at once: the
+ * search would wait for a line of keys, then for the next one, then for the row. JavaScript has no
+ * prefetch; a load whose value nobody waits for does as well.
+ *
+ * A look-up took 0.66 to 0.8 of the time with these four loads that it took with one, of the row
+ * predicted, and 1.2 to 1.3 with none (10 M rows, medians of pairs).
+ */
+import type { SegmentLayout } from '../arrow/layout.ts';
+
+/** How far from the predicted position memory is asked for: most predictions are closer. */
+const KEYS_NEAR = 4;
+const ROWS_NEAR = 3;
+/** Stands for the keys and rows of a segment that has not so many on both sides. */
+const NO_LINES = new Uint8Array((KEYS_NEAR + ROWS_NEAR + 1) << 3);
+
+export class Prefetch {
+  readonly #keys: Uint8Array;
+  /** The first column's slots, and the binary logarithm of their width in bytes. */
+  readonly #rows: Uint8Array;
+  readonly #shift: number;
+  readonly #last: number;
+  /** Only so that the loads have a use. */
+  sum = 0;
+
+  /** @param body of a segment whose keys take 8 bytes each */
+  constructor(body: SharedArrayBuffer, { rows, key, columns }: SegmentLayout) {
+    const isSmall = rows <= KEYS_NEAR + ROWS_NEAR;
+    this.#last = isSmall ? KEYS_NEAR : rows - 1 - ROWS_NEAR;
+    this.#keys = isSmall ? NO_LINES : new Uint8Array(body, key.offset, 8 * rows);
+    const { offset, length } = columns[0].offsets ?? columns[0].data;
+    // Where a value is a bit, all of them take few lines.
+    const isAsked = !isSmall && length >= rows;
+    this.#rows = isAsked ? new Uint8Array(body, offset, length) : this.#keys;
+    this.#shift = isAsked ? Math.floor(Math.log2(length / rows)) : 3;
+  }
+
+  /** Around a position, which may be one past the last. */
+  near(position: number): void {
+    const at = Math.min(Math.max(position, KEYS_NEAR), this.#last);
+    const keys = this.#keys;
+    const rows = this.#rows;
+    const shift = this.#shift;
+    this.sum =
+      keys[(at - KEYS_NEAR) << 3] +
+      keys[(at + ROWS_NEAR) << 3] +
+      rows[(at - ROWS_NEAR) << shift] +
+      rows[(at + ROWS_NEAR) << shift];
+  }
+
+  /** Around the positions numbered order[from, to). */
+  nearMany(positions: Int32Array, order: Uint32Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.near(positions[order[i]]);
+  }
+}
