@@ -2,7 +2,7 @@
  * How look-ups are timed on a machine that others use as well: in short pieces, the contenders taking
  * turns, so that all of them meet the same disturbances and the median of the pieces sees few.
  */
-import { randomFrom } from './datasets.ts';
+import { randomFrom } from '../datasets.ts';
 
 /** Does the look-ups [from, to) and returns a sum of the answers, so that none can be left out. */
 export type Contender = (from: number, to: number) => number;

@@ -1,0 +1,97 @@
+/** Loops over numbers. Loaded anew for each contender, see `loops.ts`. */
+import { strict as assert } from 'node:assert';
+import type { Contender } from '../measure.ts';
+import type { Subject } from '../subject.ts';
+import type { Loops, Wanted } from './loops.ts';
+import type { Predictor } from './predictor.ts';
+
+export function loopsOver(subject: Subject, which: Wanted): Loops {
+  assert(subject.form === 'f64');
+  const { index } = subject;
+  const { keys } = subject.set;
+  const wanted = which === 'all' ? keys : subject.wanted;
+  const first = keys[0];
+  const count = keys.length;
+
+  const ours = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += index.find(wanted[i]);
+    return sum;
+  };
+
+  const bySample = (sample: Subject, step: number): Contender => {
+    assert(sample.form === 'f64');
+    const coarse = sample.index;
+    const half = step >>> 1;
+    return (from, to) => {
+      let sum = 0;
+      for (let i = from; i < to; i++) {
+        const key = wanted[i];
+        sum += index.findFrom(key, coarse.predict(key) * step + half);
+      }
+      return sum;
+    };
+  };
+
+  const outward =
+    (model: Predictor): Contender =>
+    (from, to) => {
+      let sum = 0;
+      for (let i = from; i < to; i++) {
+        const key = wanted[i];
+        sum += index.findFrom(key, model.predict(key - first));
+      }
+      return sum;
+    };
+
+  const within =
+    (model: Predictor): Contender =>
+    (from, to) => {
+      let sum = 0;
+      for (let i = from; i < to; i++) {
+        const key = wanted[i];
+        const predicted = model.predict(key - first);
+        const low = Math.max(predicted - model.radius, 0);
+        const high = Math.min(predicted + model.radius + 1, count);
+        sum += findWithin(keys, key, low, high);
+      }
+      return sum;
+    };
+
+  const bisection = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += bisect(keys, wanted[i], count);
+    return sum;
+  };
+
+  const branchFree = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += findWithin(keys, wanted[i], 0, count);
+    return sum;
+  };
+
+  return { ours, bySample, outward, within, bisection, branchFree };
+}
+
+function bisect(keys: Float64Array, key: number, count: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (keys[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low < count && keys[low] === key ? low : -1;
+}
+
+/** Among the keys in [from, to), which are some. */
+function findWithin(keys: Float64Array, key: number, from: number, to: number): number {
+  let base = from;
+  let length = to - from;
+  while (length > 1) {
+    const half = length >>> 1;
+    base += -Number(keys[base + half] <= key) & half;
+    length -= half;
+  }
+  return keys[base] === key ? base : -1;
+}

@@ -1,0 +1,110 @@
+/** Loops over 64-bit integers as [lo, hi] pairs. Loaded anew for each contender, see `loops.ts`. */
+import { strict as assert } from 'node:assert';
+import type { Contender } from '../measure.ts';
+import type { Subject } from '../subject.ts';
+import type { Loops, Wanted } from './loops.ts';
+import type { Predictor } from './predictor.ts';
+
+const TWO_32 = 4294967296;
+
+export function loopsOver(subject: Subject, which: Wanted): Loops {
+  assert(subject.form === 'words');
+  const { index } = subject;
+  const { keys, count } = subject.set;
+  const wanted = which === 'all' ? keys : subject.wanted;
+  const firstLo = keys[0];
+  const firstHi = keys[1];
+
+  const ours = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = 2 * from; i < 2 * to; i += 2) sum += index.find(wanted[i], wanted[i + 1]);
+    return sum;
+  };
+
+  const bySample = (sample: Subject, step: number): Contender => {
+    assert(sample.form === 'words');
+    const coarse = sample.index;
+    const half = step >>> 1;
+    return (from, to) => {
+      let sum = 0;
+      for (let i = 2 * from; i < 2 * to; i += 2) {
+        const lo = wanted[i];
+        const hi = wanted[i + 1];
+        sum += index.findFrom(lo, hi, coarse.predict(lo, hi) * step + half);
+      }
+      return sum;
+    };
+  };
+
+  const outward =
+    (model: Predictor): Contender =>
+    (from, to) => {
+      let sum = 0;
+      for (let i = 2 * from; i < 2 * to; i += 2) {
+        const lo = wanted[i];
+        const hi = wanted[i + 1];
+        const x = (hi - firstHi) * TWO_32 + (lo - firstLo);
+        sum += index.findFrom(lo, hi, model.predict(x));
+      }
+      return sum;
+    };
+
+  const within =
+    (model: Predictor): Contender =>
+    (from, to) => {
+      let sum = 0;
+      for (let i = 2 * from; i < 2 * to; i += 2) {
+        const lo = wanted[i];
+        const hi = wanted[i + 1];
+        const predicted = model.predict((hi - firstHi) * TWO_32 + (lo - firstLo));
+        const low = Math.max(predicted - model.radius, 0);
+        const high = Math.min(predicted + model.radius + 1, count);
+        sum += findWithin(keys, lo, hi, low, high);
+      }
+      return sum;
+    };
+
+  const bisection = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = 2 * from; i < 2 * to; i += 2) {
+      sum += bisect(keys, wanted[i], wanted[i + 1], count);
+    }
+    return sum;
+  };
+
+  const branchFree = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = 2 * from; i < 2 * to; i += 2) {
+      sum += findWithin(keys, wanted[i], wanted[i + 1], 0, count);
+    }
+    return sum;
+  };
+
+  return { ours, bySample, outward, within, bisection, branchFree };
+}
+
+function bisect(keys: Uint32Array, lo: number, hi: number, count: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const found = keys[2 * middle + 1];
+    if (found < hi || (found === hi && keys[2 * middle] < lo)) low = middle + 1;
+    else high = middle;
+  }
+  return low < count && keys[2 * low] === lo && keys[2 * low + 1] === hi ? low : -1;
+}
+
+/** Among the keys in [from, to), which are some. */
+function findWithin(keys: Uint32Array, lo: number, hi: number, from: number, to: number): number {
+  let base = from;
+  let length = to - from;
+  while (length > 1) {
+    const half = length >>> 1;
+    const at = 2 * (base + half);
+    const high = keys[at + 1];
+    base += -(Number(high < hi) | (Number(high === hi) & Number(keys[at] <= lo))) & half;
+    length -= half;
+  }
+  return keys[2 * base] === lo && keys[2 * base + 1] === hi ? base : -1;
+}

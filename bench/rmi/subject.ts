@@ -1,0 +1,96 @@
+/** What is measured on a set of fixed-width keys: our index over them, and keys to look for. */
+import {
+  F64Index,
+  type Model,
+  modelBytes,
+  trainF64,
+  trainWords,
+  WordIndex,
+} from '../../src/rmi/index.ts';
+import type { FixedSet, NumberSet, WordSet } from './key-sets.ts';
+import { randomPositions } from './measure.ts';
+
+/** One of two, told apart by `form`. */
+export type Subject =
+  | {
+      readonly form: 'f64';
+      readonly set: NumberSet;
+      readonly model: Model;
+      readonly index: F64Index;
+      /** Keys that are there, in random order, and where they stand. */
+      readonly wanted: Float64Array;
+      readonly positions: Uint32Array;
+    }
+  | {
+      readonly form: 'words';
+      readonly set: WordSet;
+      readonly model: Model;
+      readonly index: WordIndex;
+      readonly wanted: Uint32Array;
+      readonly positions: Uint32Array;
+    };
+
+export interface Training {
+  readonly keys: number;
+  readonly keysPerSecond: number;
+  readonly leaves: number;
+  readonly depth: number;
+  readonly windowMax: number;
+  readonly bytes: number;
+  readonly bytesPerKey: number;
+}
+
+const TRAININGS = 3;
+
+export function trainSubject(set: FixedSet, probes: number): [Subject, Training] {
+  const train = (): Model =>
+    set.form === 'f64' ? trainF64(set.keys, set.count) : trainWords(set.keys, set.count);
+  let quickest = Infinity;
+  let model = train();
+  for (let i = 0; i < TRAININGS; i++) {
+    const begin = performance.now();
+    model = train();
+    quickest = Math.min(quickest, performance.now() - begin);
+  }
+  const bytes = modelBytes(model);
+  const training = {
+    keys: set.count,
+    keysPerSecond: (1000 * set.count) / quickest,
+    leaves: model.leafCount,
+    depth: model.depth,
+    windowMax: model.windowMax,
+    bytes,
+    bytesPerKey: bytes / set.count,
+  };
+  return [subjectOf(set, model, randomPositions(set.count, probes, 7)), training];
+}
+
+function subjectOf(set: FixedSet, model: Model, positions: Uint32Array): Subject {
+  if (set.form === 'f64') {
+    const index = new F64Index(set.keys, set.count, model);
+    const wanted = Float64Array.from(positions, (position) => set.keys[position]);
+    return { form: 'f64', set, model, index, wanted, positions };
+  }
+  const index = new WordIndex(set.keys, set.count, model);
+  const wanted = new Uint32Array(2 * positions.length);
+  positions.forEach((position, i) => {
+    wanted[2 * i] = set.keys[2 * position];
+    wanted[2 * i + 1] = set.keys[2 * position + 1];
+  });
+  return { form: 'words', set, model, index, wanted, positions };
+}
+
+/** The same of every step-th key alone, with nothing wanted. */
+export function sampleOf({ set }: Subject, step: number): Subject {
+  const count = Math.ceil(set.count / step);
+  if (set.form === 'f64') {
+    const keys = Float64Array.from({ length: count }, (_, i) => set.keys[i * step]);
+    return subjectOf({ ...set, count, keys }, trainF64(keys, count), new Uint32Array(0));
+  }
+  const keys = new Uint32Array(2 * count);
+  for (let i = 0; i < count; i++) {
+    keys[2 * i] = set.keys[2 * i * step];
+    keys[2 * i + 1] = set.keys[2 * i * step + 1];
+  }
+  return subjectOf({ ...set, count, keys }, trainWords(keys, count), new Uint32Array(0));
+}
