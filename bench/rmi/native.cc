@@ -185,14 +185,16 @@ struct Lines {
     const double span = distance(keys[count - 1], keys[0]);
     uint32_t size = 1;
     while (size < lines.size()) size *= 2;
-    scale = span > 0 ? (2.0 * size) / span : 0;
+    scale = span > 0 && std::isfinite(span) ? (2.0 * size) / span : 0;
     const uint32_t last = slot(keys[count - 1], keys[0]);
     table.assign(last + 2, static_cast<uint32_t>(lines.size()));
     for (uint32_t i = static_cast<uint32_t>(lines.size()); i-- > 0;) table[slot(lines[i].key, keys[0])] = i;
     for (uint32_t i = last; i-- > 0;) table[i] = std::min(table[i], table[i + 1]);
   }
 
-  uint32_t slot(Key key, Key first) const { return static_cast<uint32_t>(distance(key, first) * scale); }
+  uint32_t slot(Key key, Key first) const {
+    return scale > 0 ? static_cast<uint32_t>(distance(key, first) * scale) : 0;
+  }
 
   // The last line whose first key is not above the key lies in [table[s] − 1, table[s + 1]).
   uint32_t within(Key key, uint32_t s) const {

@@ -55,6 +55,7 @@ export async function againstNative(
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const closed = once(child, 'close');
+  child.stdin.on('error', () => {}); // it ended: there will be no answer, which tells
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
   const ask = async (question: string): Promise<number> => {
     child.stdin.write(`${question}\n`);
