@@ -7,16 +7,41 @@ import { parseArgs } from 'node:util';
 
 interface Benchmark {
   readonly about: string;
+  /** What `--help` says of it, where that is more than its name and options common to all. */
+  readonly help?: () => Promise<string>;
   /** Runs at the size asked for, or at its own; `tiny` only shows that it still works. */
-  run(options: {
-    rows: number | undefined;
-    tiny: boolean;
-  }): Promise<{ result: unknown; text: string }>;
+  run(options: Options): Promise<{ result: unknown; text: string }>;
+}
+
+interface Options {
+  readonly rows: number | undefined;
+  readonly tiny: boolean;
+  readonly sets: readonly string[] | undefined;
+  readonly report: boolean;
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  rmi: {
+    about: 'the learned index from all sides, on every kind of keys (1 M rows)',
+    help: async () => (await import('./rmi.ts')).HELP,
+    async run({ rows, tiny, sets, report }) {
+      const { run, show, warningOf } = await import('./rmi.ts');
+      const result = await run({
+        rows,
+        sets,
+        report,
+        ...(tiny && { rows: 4000, probes: 1000, gets: 1000, rounds: 1 }),
+        onProgress: (set, what) => process.stderr.write(`rmi: ${set}: ${what}\n`),
+        onResult(set) {
+          const warning = warningOf(set);
+          if (warning !== null) process.stderr.write(`${warning}\n`);
+        },
+      });
+      return { result, text: show(result) };
+    },
+  },
   get: {
-    about: 'random hits in the engine against LMDB and a Map (10 M rows)',
+    about: 'random hits in the engine against LMDB, sorted-btree and a Map (10 M rows)',
     async run({ rows, tiny }) {
       const { run, show } = await import('./engine/get.ts');
       const result = await run(tiny ? { rows: 5000, rounds: 1, probes: 1000 } : { rows });
@@ -82,10 +107,17 @@ async function main(): Promise<number> {
       rows: { type: 'string' },
       tiny: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      sets: { type: 'string' },
+      report: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   const unknown = positionals.find((name) => !(name in BENCHMARKS));
+  const { help } = BENCHMARKS[positionals[0]] ?? {};
+  if (values.help && help !== undefined) {
+    process.stderr.write(`${await help()}\n`);
+    return 0;
+  }
   if (values.help || unknown !== undefined) {
     const list = Object.entries(BENCHMARKS).map(
       ([name, { about }]) => `  ${name.padEnd(10)} ${about}`,
@@ -103,7 +135,9 @@ async function main(): Promise<number> {
   if (!values.json) process.stdout.write(`${machine}\n`);
   for (const name of names) {
     process.stderr.write(`${name}: ${BENCHMARKS[name].about} …\n`);
-    const { result, text } = await BENCHMARKS[name].run({ rows, tiny: values.tiny });
+    const { tiny, report } = values;
+    const sets = values.sets?.split(',');
+    const { result, text } = await BENCHMARKS[name].run({ rows, tiny, sets, report });
     results[name] = result;
     if (!values.json) process.stdout.write(`\n${text}\n`);
   }

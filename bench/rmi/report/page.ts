@@ -1,0 +1,94 @@
+/** The report: one page that needs nothing but itself. */
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { count } from '../../engine/report.ts';
+import type { RmiRun } from '../../rmi.ts';
+import type { IndexResult, SetResult } from '../measure-set.ts';
+import { escapeText, figure } from './html.ts';
+import { curveChart, errorChart, stretchChart } from './pictures.ts';
+import { STYLE } from './style.ts';
+import { engineBars, nativeTable, rivalTable, summary } from './tables.ts';
+import { legend, tradeOffChart } from './trade-off.ts';
+
+export function reportOf(run: Omit<RmiRun, 'report'>): string {
+  const title = 'OmenDB: the learned index, measured';
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<svg width="0" height="0" style="position:absolute" aria-hidden="true"><clipPath id="plot"><rect x="46" y="12" width="340" height="238"/></clipPath></svg>
+${header(run)}
+${run.sets.map(sectionOf).join('\n')}
+</body>
+</html>
+`;
+}
+
+function header({ rows, rounds, probes, gets, shards, sets }: Omit<RmiRun, 'report'>): string {
+  const names = sets.map(({ name }) => name).join(',');
+  const facts = {
+    machine: `${availableParallelism()} × ${cpus()[0].model}`,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    'Node.js': process.versions.node,
+    measured: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    'keys a set, at most': count(rows),
+    shards: String(shards),
+  };
+  return `<header>
+<h1>How fast is a learned index, on every kind of keys?</h1>
+<p class="lead">OmenDB finds a row by predicting its position in a sorted array. Here that index is put over ${sets.length} sets of keys, easy and hostile, proved to find every key, and timed in one run against plain binary search, other learned indexes, native code, and, as a whole engine, against B+trees.</p>
+${factList(facts)}
+<p>To reproduce it, from a clone: <code>npm run bench -- rmi --rows ${rows} --report${sets.length > 1 ? '' : ` --sets ${names}`}</code></p>
+<p class="soft">All times are medians of ${rounds} rounds of random hits in which the contenders take turns, ${figure(probes)} look-ups or ${figure(gets)} gets each; every answer is compared with the truth, and a wrong one ends the run. Contenders are given their best: each chooses by trial between two searches, each has a copy of the timed loop compiled for it alone. A machine that is shared moves the nanoseconds: trust the ratios. <span class="missed">Red</span> is a figure that misses what we aim for at this size.</p>
+${summary(sets)}
+</header>`;
+}
+
+function factList(facts: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(facts).map(
+    ([name, value]) => `<div><dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd></div>`,
+  );
+  return `<dl class="facts">${entries.join('')}</dl>`;
+}
+
+function sectionOf(set: SetResult): string {
+  const { name, about, count: keys, type, index } = set;
+  return `<section id="${name}">
+<h2>${escapeText(name)}</h2>
+<p class="soft">${escapeText(about)} · ${keys.toLocaleString('en')} keys, ${type}${index === null ? '' : `, held as ${set.form === 'f64' ? 'doubles' : 'pairs of 32-bit words'}`}</p>
+${index === null ? '' : indexOf(index)}
+<h3>In the engine: random gets</h3>
+${engineBars(set)}
+</section>`;
+}
+
+function indexOf(index: IndexResult): string {
+  const { training, verified, picture } = index;
+  return `${factList({
+    'keys a second, trained': `${figure(training.keysPerSecond / 1e6)} M`,
+    'bytes a key': training.bytesPerKey.toFixed(3),
+    leaves: training.leaves.toLocaleString('en'),
+    levels: String(training.depth),
+    'widest window': String(training.windowMax),
+    'keys found': verified.present.toLocaleString('en'),
+    'absent keys told so': verified.absent.toLocaleString('en'),
+  })}
+<div class="charts">
+${curveChart(picture)}
+${errorChart(picture, training.windowMax)}
+${tradeOffChart(index)}
+${stretchChart('In the middle.', picture.typical)}
+${stretchChart('Where it is hardest.', picture.hardest)}
+</div>
+${legend()}
+<div class="columns">
+<div><h3>Against native code</h3>
+${nativeTable(index)}</div>
+<details><summary>All ${index.rivals.length} indexes</summary>
+${rivalTable(index)}</details>
+</div>`;
+}
