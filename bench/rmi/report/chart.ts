@@ -3,10 +3,13 @@ import { at, escapeText } from './html.ts';
 
 const WIDTH = 400;
 const HEIGHT = 290;
-const LEFT = 46;
+const LEFT = 52;
 const RIGHT = 14;
 const TOP = 12;
 const BOTTOM = 40;
+
+/** Keeps what is drawn with `clip-path="url(#plot)"` inside the axes of its chart. */
+export const CLIP = `<clipPath id="plot"><rect x="${LEFT}" y="${TOP}" width="${WIDTH - LEFT - RIGHT}" height="${HEIGHT - TOP - BOTTOM}"/></clipPath>`;
 
 export interface Axis {
   readonly label: string;
@@ -56,7 +59,7 @@ export function chart(
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeText(`${title}. ${caption}`)}">
 ${rows.join('')}${columns.join('')}
 <text class="axis" x="${(plot.left + plot.right) / 2}" y="${HEIGHT - 6}" text-anchor="middle">${escapeText(x.label)}</text>
-<text class="axis" transform="translate(11 ${(plot.top + plot.bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeText(y.label)}</text>
+<text class="axis" transform="translate(9 ${(plot.top + plot.bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeText(y.label)}</text>
 ${draw(plot)}
 </svg>
 </figure>`;
@@ -68,9 +71,9 @@ function scale({ from, to, isLog }: Axis, start: number, end: number): (value: n
   return (value) => start + ((on(value) - on(from)) / span) * (end - start);
 }
 
-/** Some four round values from 0 or more up to a largest. */
+/** Some five round values. */
 export function evenTicks(from: number, to: number, text: (value: number) => string) {
-  const rough = (to - from) / 4 || 1;
+  const rough = (to - from) / 5 || 1;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5].find((factor) => factor * unit >= rough) ?? 10) * unit;
   const ticks: { value: number; text: string }[] = [];

@@ -14,9 +14,10 @@ export function figure(value: number): string {
   return Math.round(value).toLocaleString('en');
 }
 
-/** Distances and keys, short: 1.2e+15 → "1.2 × 10¹⁵", 48000 → "48 k". */
+/** Distances and keys, short: 1.2e+15 → "1.2·10¹⁵", −48000 → "−48 k". */
 export function short(value: number): string {
-  const size = Math.abs(value);
+  if (value < 0) return `−${short(-value)}`;
+  const size = value;
   if (size >= 1e15) {
     const [digits, exponent] = value.toExponential(1).split('e');
     const raised = [...String(Number(exponent))]

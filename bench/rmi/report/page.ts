@@ -3,10 +3,11 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { count } from '../../engine/report.ts';
 import type { RmiRun } from '../../rmi.ts';
 import type { IndexResult, SetResult } from '../measure-set.ts';
+import { CLIP } from './chart.ts';
 import { escapeText, figure } from './html.ts';
 import { curveChart, errorChart, stretchChart } from './pictures.ts';
 import { STYLE } from './style.ts';
-import { engineBars, nativeTable, rivalTable, summary } from './tables.ts';
+import { engineBars, nativeCard, rivalTable, summary } from './tables.ts';
 import { legend, tradeOffChart } from './trade-off.ts';
 
 export function reportOf(run: Omit<RmiRun, 'report'>): string {
@@ -20,7 +21,7 @@ export function reportOf(run: Omit<RmiRun, 'report'>): string {
 <style>${STYLE}</style>
 </head>
 <body>
-<svg width="0" height="0" style="position:absolute" aria-hidden="true"><clipPath id="plot"><rect x="46" y="12" width="340" height="238"/></clipPath></svg>
+<svg width="0" height="0" style="position:absolute" aria-hidden="true">${CLIP}</svg>
 ${header(run)}
 ${run.sets.map(sectionOf).join('\n')}
 </body>
@@ -83,12 +84,9 @@ ${errorChart(picture, training.windowMax)}
 ${tradeOffChart(index)}
 ${stretchChart('In the middle.', picture.typical)}
 ${stretchChart('Where it is hardest.', picture.hardest)}
+${nativeCard(index)}
 </div>
 ${legend()}
-<div class="columns">
-<div><h3>Against native code</h3>
-${nativeTable(index)}</div>
-<details><summary>All ${index.rivals.length} indexes</summary>
-${rivalTable(index)}</details>
-</div>`;
+<details><summary>All ${index.rivals.length} indexes in figures</summary>
+${rivalTable(index)}</details>`;
 }

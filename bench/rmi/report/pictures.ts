@@ -46,23 +46,29 @@ function spanOf(levels: readonly number[]): string {
 
 /** Along the right side, by rank: the darker, the deeper. */
 function levelBar(levels: readonly number[], deepest: number, plot: Plot): string {
-  const height = (plot.bottom - plot.top) / levels.length;
-  return levels
-    .map((level, i) => {
-      const strength = deepest <= 1 ? 0.25 : 0.15 + (0.85 * (level - 1)) / (deepest - 1);
-      const y = plot.bottom - (i + 1) * height;
-      return `<rect class="level" x="${plot.right + 2}" width="${LEVELS_WIDTH}" y="${at(y)}" height="${at(height + 0.3)}" opacity="${at(strength)}"/>`;
-    })
-    .join('');
+  const yOf = (step: number): number =>
+    plot.bottom - (step / levels.length) * (plot.bottom - plot.top);
+  const strengths = levels.map((level) =>
+    deepest <= 1 ? 0.25 : Number((0.15 + (0.85 * (level - 1)) / (deepest - 1)).toFixed(2)),
+  );
+  let bar = '';
+  for (let step = 0; step < levels.length; ) {
+    let end = step + 1;
+    while (end < levels.length && strengths[end] === strengths[step]) end++;
+    const height = yOf(step) - yOf(end);
+    bar += `<rect class="level" x="${plot.right + 2}" width="${LEVELS_WIDTH}" y="${at(yOf(end))}" height="${at(height)}" opacity="${strengths[step]}"/>`;
+    step = end;
+  }
+  return bar;
 }
 
 export function errorChart({ errors, errorMean }: Picture, windowMax: number): string {
   const total = errors.reduce((sum, count) => sum + count, 0);
   const largest = Math.max(...errors) / total;
-  const ticks = [-ERROR_SPAN, -16, 0, 16, ERROR_SPAN].map((value) => ({
-    value,
-    text: Math.abs(value) < ERROR_SPAN ? String(value) : value < 0 ? `≤ −${-value}` : `≥ ${value}`,
-  }));
+  const ticks = [-ERROR_SPAN, -16, 0, 16, ERROR_SPAN].map((value) => {
+    const bound = value === -ERROR_SPAN ? '≤ ' : value === ERROR_SPAN ? '≥ ' : '';
+    return { value, text: `${bound}${short(value)}` };
+  });
   return chart(
     'How far off predictions are.',
     `${Number(errorMean.toPrecision(2))} positions on average; no window is wider than ${windowMax}.`,

@@ -3,13 +3,13 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1d1c1a; --soft: #6b6862; --rule: #e4e0d8; --band: #f1ede4;
-  --ours: #6d28d9; --missed: #b42318;
+  --ours: #6d28d9; --meter: #e9dffb; --missed: #b42318;
   --linear: #c2570c; --cubic: #a16207; --radix: #15803d; --pgm: #0369a1; --other: #a8a29a;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14130f; --card: #1c1b17; --ink: #ece8df; --soft: #a19c91; --rule: #33312b; --band: #26241f;
-    --ours: #b794f6; --missed: #f9776c;
+    --ours: #b794f6; --meter: #3a2a5c; --missed: #f9776c;
     --linear: #fb923c; --cubic: #facc15; --radix: #4ade80; --pgm: #38bdf8; --other: #6f6a60;
   }
 }
@@ -55,13 +55,13 @@ svg .design path { fill: none; stroke: var(--tone); stroke-width: 1.5; opacity: 
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .85rem; color: var(--soft); max-width: none; margin: .8rem 0; }
 .legend span { display: inline-flex; align-items: center; gap: .4rem; }
 svg.mark { width: 14px; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; min-width: 100%; }
 th, td { padding: .34rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 500; color: var(--soft); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody tr:hover { background: var(--band); }
+td.meter { background: linear-gradient(var(--meter), var(--meter)) left center / var(--share) 62% no-repeat; min-width: 7rem; }
 .missed { color: var(--missed); font-weight: 600; }
 .bars { list-style: none; margin: 0; padding: 0; font-size: .85rem; font-variant-numeric: tabular-nums; }
 .bars li { display: grid; grid-template-columns: 12.5rem 1fr 5rem 4rem; gap: .7rem; align-items: center; padding: .28rem 0; }
@@ -69,6 +69,9 @@ tbody tr:hover { background: var(--band); }
 .bars .ours i { background: var(--ours); }
 .bars .ours span { font-weight: 600; }
 .bars b { text-align: right; font-weight: 500; } .bars em { text-align: right; font-style: normal; color: var(--soft); }
+figure .bars { margin: auto 0; padding: .4rem 0 .8rem; font-size: .8rem; }
+figure .bars li { grid-template-columns: 1fr auto 3.4rem; gap: .15rem .6rem; padding: .3rem 0; }
+figure .bars i { grid-column: 1 / -1; grid-row: 2; }
 details > summary { cursor: pointer; font-size: .95rem; font-weight: 700; margin: 1.4rem 0 .5rem; }
 nav { font-size: .9rem; }
 @media (max-width: 36rem) {

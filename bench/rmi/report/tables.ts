@@ -14,19 +14,30 @@ import {
 } from '../targets.ts';
 import { escapeText, figure } from './html.ts';
 
-type Cell = string | { readonly text: string; readonly isMissed: boolean };
+type Cell =
+  | string
+  | {
+      readonly text: string;
+      readonly isMissed: boolean;
+      /** How long a bar behind the text is, in percent of the cell. */
+      readonly share?: number;
+    };
 
 /** A table; the first column to the left, the others to the right. It scrolls by itself on a phone. */
 function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cellOf = (cell: Cell): string => {
-    const { text, isMissed } = typeof cell === 'string' ? { text: cell, isMissed: false } : cell;
-    return `<td${isMissed ? ' class="missed"' : ''}>${text}</td>`;
+    if (typeof cell === 'string') return `<td>${cell}</td>`;
+    const classes = [...(cell.isMissed ? ['missed'] : []), ...(cell.share ? ['meter'] : [])];
+    const style = cell.share ? ` style="--share:${cell.share.toFixed(0)}%"` : '';
+    return `<td class="${classes.join(' ')}"${style}>${cell.text}</td>`;
   };
   return `<div class="scroll"><table><thead><tr>${head.map((text) => `<th>${escapeText(text)}</th>`).join('')}</tr></thead>
 <tbody>${rows.map((row) => `<tr>${row.map(cellOf).join('')}</tr>`).join('\n')}</tbody></table></div>`;
 }
 
 const NONE = '–';
+/** What fills a cell. */
+const TIMES_SHOWN = 12;
 const most = (value: number, max: number): Cell => ({
   text: value.toFixed(2),
   isMissed: value > max,
@@ -35,7 +46,8 @@ const most = (value: number, max: number): Cell => ({
 function least(value: number | undefined, ours: number, min: number | null): Cell {
   if (value === undefined) return NONE;
   const times = value / ours;
-  return { text: `${times.toFixed(2)} ×`, isMissed: min !== null && times < min };
+  const share = Math.min(100, (100 * times) / TIMES_SHOWN);
+  return { text: `${times.toFixed(2)} ×`, isMissed: min !== null && times < min, share };
 }
 
 export function summary(sets: readonly SetResult[]): string {
@@ -94,62 +106,56 @@ export function rivalTable({ training, rivals }: IndexResult): string {
   );
 }
 
-export function nativeTable({ native }: IndexResult): string {
-  if (native === null) return '<p>There was no C++ compiler: not measured.</p>';
+/** Ours and native code, the quickest on top. */
+export function nativeCard({ native }: IndexResult): string {
+  if (native === null) return card('Against native code.', 'There was no C++ compiler.', '');
   const { ours, cells, lines } = native;
-  const single = nativeNs(native, 'single');
-  const batch = nativeNs(native, 'batch');
-  return table(
-    ['', 'ns a key', 'ours takes'],
-    [
-      ['OmenDB, in a loop', ours.toFixed(1), ''],
-      [
-        'C++, the same model, one at a time',
-        cells.single.toFixed(1),
-        `${(ours / cells.single).toFixed(2)} ×`,
-      ],
-      [
-        'C++, lines under a radix table',
-        lines.single.toFixed(1),
-        `${(ours / lines.single).toFixed(2)} ×`,
-      ],
-      [
-        'C++, the same model, staged batches',
-        cells.batch.toFixed(1),
-        `${(ours / cells.batch).toFixed(2)} ×`,
-      ],
-      [
-        'C++, lines, staged batches',
-        lines.batch.toFixed(1),
-        `${(ours / lines.batch).toFixed(2)} ×`,
-      ],
-      [
-        'Against the quicker one at a time',
-        single.toFixed(1),
-        timesOf(ours / single, OF_NATIVE_SINGLE_MAX),
-      ],
-      [
-        'Against the quicker in batches',
-        batch.toFixed(1),
-        timesOf(ours / batch, OF_NATIVE_BATCH_MAX),
-      ],
-    ],
-  );
+  const single = ours / nativeNs(native, 'single');
+  const batch = ours / nativeNs(native, 'batch');
+  const said =
+    `A look-up of ours takes ${timesOf(single, OF_NATIVE_SINGLE_MAX)} what the quicker C++ takes for one, ` +
+    `${timesOf(batch, OF_NATIVE_BATCH_MAX)} what it takes in staged batches.`;
+  const figures: Bar[] = [
+    { name: 'OmenDB, in a loop', ns: ours, isOurs: true },
+    { name: 'C++, the same model', ns: cells.single, isOurs: false },
+    { name: '… in batches', ns: cells.batch, isOurs: false },
+    { name: 'C++, lines under a table', ns: lines.single, isOurs: false },
+    { name: '… in batches', ns: lines.batch, isOurs: false },
+  ];
+  return card('Against native code.', said, bars(figures, ours));
 }
 
-function timesOf(times: number, max: number): Cell {
-  return { text: `${times.toFixed(2)} ×`, isMissed: times > max };
+function card(title: string, saidInHtml: string, content: string): string {
+  return `<figure><figcaption><b>${escapeText(title)}</b> ${saidInHtml}</figcaption>${content}</figure>`;
 }
 
-/** Bars, the quickest on top. */
+function timesOf(times: number, max: number): string {
+  const text = `${times.toFixed(2)} times`;
+  return times > max ? `<span class="missed">${text}</span>` : text;
+}
+
+interface Bar {
+  readonly name: string;
+  readonly ns: number;
+  readonly isOurs: boolean;
+}
+
+function bars(figures: readonly Bar[], oursNs: number): string {
+  const slowest = Math.max(...figures.map(({ ns }) => ns));
+  const items = figures.map(({ name, ns, isOurs }) => {
+    const share = ((100 * ns) / slowest).toFixed(1);
+    return `<li class="${isOurs ? 'ours' : 'other'}"><span>${escapeText(name)}</span><i style="--share:${share}%"></i><b>${figure(ns)} ns</b><em>${(ns / oursNs).toFixed(2)} ×</em></li>`;
+  });
+  return `<ol class="bars">${items.join('\n')}</ol>`;
+}
+
+/** Engines, the quickest on top. */
 export function engineBars({ engine }: SetResult): string {
   if ('refused' in engine) return `<p class="missed">${escapeText(engine.refused)}</p>`;
-  const figures = Object.entries({ ...engine.ns, many: engine.manyNs }).sort((a, b) => a[1] - b[1]);
-  const slowest = figures[figures.length - 1][1];
-  const bars = figures.map(([name, ns]) => {
-    const isOurs = name === 'omendb' || name === 'many';
-    const width = ((100 * ns) / slowest).toFixed(1);
-    return `<li class="${isOurs ? 'ours' : 'other'}"><span>${escapeText(ENGINES[name])}</span><i style="--share:${width}%"></i><b>${figure(ns)} ns</b><em>${(ns / engine.ns.omendb).toFixed(2)} ×</em></li>`;
-  });
-  return `<ol class="bars">${bars.join('\n')}</ol>`;
+  const figures = Object.entries({ ...engine.ns, many: engine.manyNs })
+    .map(([name, ns]): Bar => {
+      return { name: ENGINES[name], ns, isOurs: name === 'omendb' || name === 'many' };
+    })
+    .sort((a, b) => a.ns - b.ns);
+  return bars(figures, engine.ns.omendb);
 }
