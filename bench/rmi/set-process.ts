@@ -11,6 +11,8 @@ process.once('message', async (options: SetOptions) => {
   const send = (message: Message, done = () => {}): void => {
     process.send?.(message, done);
   };
+  // Whoever asked is gone, or has the answer.
+  process.once('disconnect', () => process.exit());
   const result = await measureSet(options, (progress) => send({ progress }));
   send({ result }, () => process.disconnect?.());
 });
