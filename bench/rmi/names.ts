@@ -12,7 +12,7 @@ export const DESIGNS: Readonly<Record<Design, string>> = {
 
 export const ENGINES: Readonly<Record<string, string>> = {
   omendb: 'OmenDB get',
-  many: 'OmenDB getMany, 1,000 a call',
+  many: 'OmenDB getMany',
   map: 'JS Map (not ordered)',
   tree: 'sorted-btree',
   'lmdb-binary': 'LMDB, binary keys',

@@ -16,7 +16,9 @@ const COUNT = 3000;
 
 function isAbove(key: Key, before: Key): boolean {
   if (typeof key === 'string') return Buffer.from(key).compare(Buffer.from(String(before))) > 0;
-  return Buffer.isBuffer(key) ? key.compare(before as Buffer) > 0 : key > (before as number | bigint);
+  return Buffer.isBuffer(key)
+    ? key.compare(before as Buffer) > 0
+    : key > (before as number | bigint);
 }
 
 function disorder(set: KeySet): number {

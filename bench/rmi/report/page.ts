@@ -62,9 +62,16 @@ function sectionOf(set: SetResult): string {
 <h2>${escapeText(name)}</h2>
 <p class="soft">${escapeText(about)} · ${keys.toLocaleString('en')} keys, ${type}${index === null ? '' : `, held as ${set.form === 'f64' ? 'doubles' : 'pairs of 32-bit words'}`}</p>
 ${index === null ? '' : indexOf(index)}
-<h3>In the engine: random gets</h3>
+<h3>In the engine: random gets${inEngine(set)}</h3>
 ${engineBars(set)}
 </section>`;
+}
+
+/** What its index came to there, where it is in shards and pieces. */
+function inEngine({ count: keys, engine }: SetResult): string {
+  if ('refused' in engine) return '';
+  const bytes = (engine.indexBytes / keys).toFixed(3);
+  return ` <span class="soft">(index ${bytes} bytes a key, windows of ${engine.windowMax} at most)</span>`;
 }
 
 function indexOf(index: IndexResult): string {

@@ -26,6 +26,7 @@ h3 { font-size: .95rem; margin: 1.4rem 0 .5rem; }
 p { margin: .4rem 0 1rem; max-width: 46rem; text-wrap: pretty; }
 .lead { font-size: 1.1rem; color: var(--soft); }
 .soft { color: var(--soft); }
+h3 .soft { font-weight: 400; }
 a { color: inherit; text-decoration-color: var(--ours); text-underline-offset: .2em; }
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; background: var(--band); border-radius: .3rem; padding: .15em .4em; overflow-wrap: anywhere; }
 dl.facts { display: flex; flex-wrap: wrap; gap: .3rem 1.6rem; margin: 1rem 0 1.2rem; }

@@ -69,7 +69,7 @@ export function summary(sets: readonly SetResult[]): string {
       return [
         `<a href="#${name}">${escapeText(name)}</a>`,
         count(keys),
-        ...indexCells(index),
+        ...(index === null ? bytesCells(set) : indexCells(index)),
         refused ? 'refused' : engine.ns.omendb.toFixed(0),
         refused ? NONE : least(engine.ns.tree, engine.ns.omendb, timesTreeMin(set)),
         refused ? NONE : least(lmdbNs(engine), engine.ns.omendb, timesLmdbMin(set)),
@@ -78,8 +78,13 @@ export function summary(sets: readonly SetResult[]): string {
   );
 }
 
-function indexCells(index: IndexResult | null): Cell[] {
-  if (index === null) return [NONE, NONE, NONE, NONE];
+/** Keys of any length are indexed in the engine only. */
+function bytesCells({ count: keys, engine }: SetResult): Cell[] {
+  const bytes = 'refused' in engine ? NONE : (engine.indexBytes / keys).toFixed(2);
+  return [bytes, NONE, NONE, NONE];
+}
+
+function indexCells(index: IndexResult): Cell[] {
   const [ours, binary] = index.rivals;
   return [
     most(index.training.bytesPerKey, BYTES_A_KEY_MAX),
