@@ -40,6 +40,8 @@ export async function run(options: GetOptions = {}) {
 
 const NAMES: Readonly<Record<string, string>> = {
   omendb: 'OmenDB get, row object',
+  many: 'OmenDB getMany, rows, 1,000 keys a call',
+  columns: 'OmenDB getMany, columns, 1,000 keys a call',
   map: 'JS Map',
   tree: 'sorted-btree',
   'lmdb-binary': 'LMDB getBinaryFast, 8-byte binary keys',
@@ -47,14 +49,14 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 export function show(result: Awaited<ReturnType<typeof run>>): string {
-  const { rows, keys, shards, ns, manyNs, indexBytes, windowMax } = result;
+  const { rows, keys, shards, ns, manyNs, columnsNs, indexBytes, windowMax } = result;
   return [
     `Random hits, ${count(rows)} rows int64 → float64 (${keys} keys, ${shards} shards, ` +
       `index ${(indexBytes / rows).toFixed(2)} bytes a key, window at most ${windowMax})`,
     table(
       ['engine', 'ns a get', 'times ours'],
-      Object.entries({ ...ns, many: manyNs }).map(([name, one]) => [
-        name === 'many' ? 'OmenDB getMany, 1,000 keys a call' : NAMES[name],
+      Object.entries({ ...ns, many: manyNs, columns: columnsNs }).map(([name, one]) => [
+        NAMES[name],
         one.toFixed(0),
         (one / ns.omendb).toFixed(2),
       ]),

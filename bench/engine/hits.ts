@@ -26,8 +26,9 @@ export interface HitsOptions {
 export interface Hits {
   /** Nanoseconds a get, medians, by name of the engine. */
   readonly ns: Readonly<Record<string, number>>;
-  /** The same of our `getMany`. */
+  /** The same of our `getMany`, as rows and as columns. */
   readonly manyNs: number;
+  readonly columnsNs: number;
   readonly indexBytes: number;
   readonly windowMax: number;
 }
@@ -61,15 +62,22 @@ export async function hits(rows: Rows, probes: Probes, options: HitsOptions): Pr
     onProgress?.('timing gets');
     const contestants: Record<string, () => number> = {};
     for (const [name, store] of Object.entries(stores)) {
-      const { timeGets, timeGetMany } = await freshLoop(name);
+      const { timeGets, timeGetMany, timeGetColumn } = await freshLoop(name);
       contestants[name] = () => timeGets(store, probes);
       if (store.getMany) contestants.many = () => timeGetMany(store, probes, BATCH);
+      if (store.getColumn) contestants.columns = () => timeGetColumn(store, probes, BATCH);
     }
     inRounds(1, contestants); // warms up
-    const { many, ...figures } = inRounds(rounds, contestants);
+    const { many, columns, ...figures } = inRounds(rounds, contestants);
     const ns = Object.entries(figures).map(([name, all]) => [name, median(all)]);
     const { indexBytes, windowMax } = omen.stats();
-    return { ns: Object.fromEntries(ns), manyNs: median(many), indexBytes, windowMax };
+    return {
+      ns: Object.fromEntries(ns),
+      manyNs: median(many),
+      columnsNs: median(columns),
+      indexBytes,
+      windowMax,
+    };
   } finally {
     for (const store of Object.values(stores)) await store.close();
     rmSync(directory, { recursive: true });

@@ -10,6 +10,8 @@ import { type OpenOptions, open } from '../../src/index.ts';
 
 export type Key = number | bigint | string | Buffer;
 
+export type Keys = Float64Array | readonly Key[];
+
 export interface Rows {
   /** As OmenDB calls it. */
   readonly type: 'int64' | 'timestamp' | 'float64' | 'utf8' | 'binary';
@@ -26,14 +28,17 @@ export interface Store {
   ready?(): Promise<void>;
   /** The value of a key that is there. */
   get(key: Key): number;
-  getMany?(keys: Float64Array | readonly Key[]): number[];
+  /** The rows, or the values, of many keys at once. */
+  getMany?(keys: Keys): readonly { readonly value: number }[];
+  getColumn?(keys: Keys): ArrayLike<number>;
   close(): Promise<void> | void;
 }
 
 /** What is used of a database, the types of whose keys are known only when it runs. */
 interface Opened {
   get(key: Key): { value: number };
-  getMany(keys: Iterable<Key>): { value: number }[];
+  getMany(keys: Keys): { value: number }[];
+  getMany(keys: Keys, options: object): { columns: { value: Float64Array } };
   batch(operations: readonly unknown[]): Promise<void>;
   compact(): Promise<void>;
   stats(): { total: { indexBytes: number; windowMax: number } };
@@ -60,7 +65,8 @@ export async function openOmen(path: string, rows: Rows, shards: number) {
     },
     ready: () => db.compact(),
     get: (key) => db.get(key).value,
-    getMany: (keys) => db.getMany(keys).map((row) => row.value),
+    getMany: (keys) => db.getMany(keys),
+    getColumn: (keys) => db.getMany(keys, { columns: ['value'] }).columns.value,
     close: () => db.close(),
   };
   return { store, stats: () => db.stats().total };

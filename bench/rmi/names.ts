@@ -12,7 +12,8 @@ export const DESIGNS: Readonly<Record<Design, string>> = {
 
 export const ENGINES: Readonly<Record<string, string>> = {
   omendb: 'OmenDB get',
-  many: 'OmenDB getMany',
+  many: 'OmenDB getMany, rows',
+  columns: 'OmenDB getMany, columns',
   map: 'JS Map (not ordered)',
   tree: 'sorted-btree',
   'lmdb-binary': 'LMDB, binary keys',

@@ -19,8 +19,8 @@ const INDEXES = ['cells', 'lines'] as const;
 const WAYS = ['single', 'batch'] as const;
 
 export interface NativeFigures {
-  /** Nanoseconds a key, medians: ours in a loop. */
-  readonly ours: number;
+  /** Nanoseconds a key, medians: ours. */
+  readonly ours: Readonly<Record<(typeof WAYS)[number], number>>;
   /** Those of native code: our model, and lines under a radix table. */
   readonly cells: Readonly<Record<(typeof WAYS)[number], number>>;
   readonly lines: Readonly<Record<(typeof WAYS)[number], number>>;
@@ -63,16 +63,22 @@ export async function againstNative(
     if (done) throw new Error(`The native code failed at "${question}".`);
     return Number(value);
   };
-  const loops = (await freshLoops(subject))('random');
-  const contender = loops.ours();
+  const ours = {
+    single: (await freshLoops(subject))('random').ours(),
+    batch: (await freshLoops(subject))('random').oursInBatches(),
+  };
+  const expected = positions.reduce((sum, position) => sum + position, 0);
   const times = new Map<string, number[]>();
   const note = (name: string, ns: number) => times.set(name, [...(times.get(name) ?? []), ns]);
   // The first round warms up.
   for (let round = 0; round <= rounds; round++) {
-    const begin = process.hrtime.bigint();
-    contender(0, positions.length);
-    const ns = Number(process.hrtime.bigint() - begin) / positions.length;
-    if (round > 0) note('ours', ns);
+    for (const way of WAYS) {
+      const begin = process.hrtime.bigint();
+      const sum = ours[way](0, positions.length);
+      const ns = Number(process.hrtime.bigint() - begin) / positions.length;
+      if (sum !== expected) throw new Error(`Ours (${way}) finds wrong positions.`);
+      if (round > 0) note(`ours ${way}`, ns);
+    }
     for (const index of INDEXES) {
       for (const way of WAYS) {
         const answer = await ask(`${index} ${way}`);
@@ -85,7 +91,7 @@ export async function againstNative(
   rmSync(directory, { recursive: true });
   const of = (name: string): number => median(times.get(name) ?? []);
   return {
-    ours: of('ours'),
+    ours: { single: of('ours single'), batch: of('ours batch') },
     cells: { single: of('cells single'), batch: of('cells batch') },
     lines: { single: of('lines single'), batch: of('lines batch') },
   };

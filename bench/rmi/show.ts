@@ -33,13 +33,23 @@ export function show({ rows, sets, report }: RmiRun): string {
     '',
     'Against native code: nanoseconds a key, one at a time and in batches',
     table(
-      ['keys', 'ours', 'native', 'of native', 'native, batches', 'of batches'],
+      ['keys', 'ours', 'native', 'of native', 'ours, batches', 'native, batches', 'of batches'],
       indexed.map(({ name, index }) => nativeLine(name, index)),
     ),
     '',
     'In the engine: nanoseconds a get',
     table(
-      ['keys', 'OmenDB', 'getMany', 'Map', 'sorted-btree', 'LMDB', '× sorted-btree', '× LMDB'],
+      [
+        'keys',
+        'OmenDB',
+        'getMany',
+        'columns',
+        'Map',
+        'sorted-btree',
+        'LMDB',
+        '× sorted-btree',
+        '× LMDB',
+      ],
       sets.map(engineLine),
     ),
     ...(report === null ? [] : ['', `The report is in ${report}`]),
@@ -68,21 +78,22 @@ function indexLine(name: string, form: string, { training, rivals }: IndexResult
 }
 
 function nativeLine(name: string, { native }: IndexResult): string[] {
-  if (native === null) return [name, NONE, NONE, NONE, NONE, NONE];
+  if (native === null) return [name, NONE, NONE, NONE, NONE, NONE, NONE];
   const single = nativeNs(native, 'single');
   const batch = nativeNs(native, 'batch');
   return [
     name,
-    native.ours.toFixed(0),
+    native.ours.single.toFixed(0),
     single.toFixed(0),
-    (native.ours / single).toFixed(2),
+    (native.ours.single / single).toFixed(2),
+    native.ours.batch.toFixed(0),
     batch.toFixed(0),
-    (native.ours / batch).toFixed(2),
+    (native.ours.batch / batch).toFixed(2),
   ];
 }
 
 function engineLine({ name, engine }: SetResult): string[] {
-  if ('refused' in engine) return [name, 'refused', NONE, NONE, NONE, NONE, NONE, NONE];
+  if ('refused' in engine) return [name, 'refused', NONE, NONE, NONE, NONE, NONE, NONE, NONE];
   const { omendb, map, tree } = engine.ns;
   const lmdb = lmdbNs(engine);
   const ns = (one: number | undefined) => (one === undefined ? NONE : one.toFixed(0));
@@ -91,6 +102,7 @@ function engineLine({ name, engine }: SetResult): string[] {
     name,
     ns(omendb),
     ns(engine.manyNs),
+    ns(engine.columnsNs),
     ns(map),
     ns(tree),
     ns(lmdb),

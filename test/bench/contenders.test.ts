@@ -3,6 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { randomFrom } from '../../bench/datasets.ts';
 import { field } from '../../bench/rmi/contenders/field.ts';
+import { freshLoops } from '../../bench/rmi/contenders/loops.ts';
 import { Pgm } from '../../bench/rmi/contenders/pgm.ts';
 import { distancesOf, type Predictor } from '../../bench/rmi/contenders/predictor.ts';
 import { RadixTable } from '../../bench/rmi/contenders/radix-table.ts';
@@ -100,6 +101,7 @@ for (const name of ['uniform', 'outliers', 'powers-of-two', 'osm', 'extremes']) 
     t.is(rivals[0].design, 'omendb');
     t.is(rivals[1].design, 'binary');
     const sum = subject.positions.reduce((a, b) => a + b, 0);
+    t.is((await freshLoops(subject))('random').oursInBatches()(0, 1000), sum);
     for (const { design, size, contender } of rivals)
       t.is(contender(0, 1000), sum, `${design}, ${size}`);
   });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { timeGetMany, timeGets } from '../../bench/engine/get-loop.ts';
+import { timeGetColumn, timeGetMany, timeGets } from '../../bench/engine/get-loop.ts';
 import type { Store } from '../../bench/engine/stores.ts';
 import { makeSet } from '../../bench/rmi/key-sets.ts';
 import { inTurns } from '../../bench/rmi/measure.ts';
@@ -65,7 +65,10 @@ test('keys that the engine does not know yet are told of loudly', (t) => {
     index: null,
   } as const;
   t.regex(warningOf({ ...set, engine: { refused: 'no strings' } }) ?? '', /REFUSES.*no strings/);
-  t.is(warningOf({ ...set, engine: { ns: {}, manyNs: 1, indexBytes: 1, windowMax: 1 } }), null);
+  t.is(
+    warningOf({ ...set, engine: { ns: {}, manyNs: 1, columnsNs: 1, indexBytes: 1, windowMax: 1 } }),
+    null,
+  );
 });
 
 test('a set that does not exist is refused with the names of those that do', async (t) => {
@@ -103,7 +106,8 @@ test('an engine that answers wrong, or not at all, is found out', (t) => {
   const store = (get: (key: unknown) => number): Store => ({
     load() {},
     get,
-    getMany: (keys) => Array.from(keys, get),
+    getMany: (keys) => Array.from(keys, (key) => ({ value: get(key) })),
+    getColumn: (keys) => Array.from(keys, get),
     close() {},
   });
   const right = store((key) => Number(key) / 10);
@@ -126,5 +130,11 @@ test('an engine that answers wrong, or not at all, is found out', (t) => {
       ),
     { message: /1 of 2 answers/ },
   );
-  t.throws(() => timeGetMany({ ...right, getMany: () => [1] }, probes, 2), { message: /1 of 2/ });
+  t.throws(() => timeGetMany({ ...right, getMany: () => [{ value: 1 }] }, probes, 2), {
+    message: /1 of 2/,
+  });
+  t.true(timeGetColumn(right, probes, 1) >= 0);
+  t.throws(() => timeGetColumn({ ...right, getColumn: () => [1] }, probes, 2), {
+    message: /1 of 2/,
+  });
 });

@@ -14,6 +14,8 @@ export type Wanted = 'random' | 'all';
 export interface Loops {
   /** Our index as it is. */
   ours(): Contender;
+  /** The same for many keys at once, in the stages in which a segment looks them up. */
+  oursInBatches(): Contender;
   /** Ours trained on every step-th key only (`sample`), and our search outward from there. */
   bySample(sample: Subject, step: number): Contender;
   /** A prediction, then our search, which goes outward from it. */
@@ -25,6 +27,9 @@ export interface Loops {
   /** The same without branches: nothing is guessed wrong, nothing read ahead. */
   branchFree(): Contender;
 }
+
+/** Keys that a segment looks up together. */
+export const STAGE_KEYS = 256;
 
 type Module = { loopsOver(subject: Subject, wanted: Wanted): Loops };
 
