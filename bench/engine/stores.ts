@@ -92,6 +92,7 @@ interface SortedBTree {
     readonly default: new (
       entries: undefined,
       compare: (a: Key, b: Key) => number,
+      maxNodeSize: number,
     ) => {
       set(key: Key, value: number): boolean;
       get(key: Key): number | undefined;
@@ -99,6 +100,9 @@ interface SortedBTree {
     };
   };
 }
+
+/** Of 32 (the default), 64, 128 and 256 the quickest for gets, at 1 M and at 4 M rows. */
+const TREE_NODE_SIZE = 256;
 
 export async function openTree(rows: Rows): Promise<Store> {
   const { default: module } = await peer<SortedBTree>('sorted-btree');
@@ -108,7 +112,7 @@ export async function openTree(rows: Rows): Promise<Store> {
       : rows.bigints || rows.type === 'utf8'
         ? (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
         : (a: number, b: number) => a - b;
-  const tree = new module.default(undefined, compare as (a: Key, b: Key) => number);
+  const tree = new module.default(undefined, compare as (a: Key, b: Key) => number, TREE_NODE_SIZE);
   return {
     load(start, end) {
       for (let i = start; i < end; i++) tree.set(rows.keyAt(i), i);
