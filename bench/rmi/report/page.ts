@@ -2,6 +2,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { count } from '../../engine/report.ts';
 import type { RmiRun } from '../../rmi.ts';
+import { SET_NAMES } from '../key-sets.ts';
 import type { IndexResult, SetResult } from '../measure-set.ts';
 import { CLIP } from './chart.ts';
 import { escapeText, figure } from './html.ts';
@@ -30,7 +31,8 @@ ${run.sets.map(sectionOf).join('\n')}
 }
 
 function header({ rows, rounds, probes, gets, shards, sets }: Omit<RmiRun, 'report'>): string {
-  const names = sets.map(({ name }) => name).join(',');
+  const names = sets.map(({ name }) => name);
+  const which = SET_NAMES.every((name) => names.includes(name)) ? '' : ` --sets ${names.join(',')}`;
   const facts = {
     machine: `${availableParallelism()} × ${cpus()[0].model}`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
@@ -43,7 +45,7 @@ function header({ rows, rounds, probes, gets, shards, sets }: Omit<RmiRun, 'repo
 <h1>How fast is a learned index, on every kind of keys?</h1>
 <p class="lead">OmenDB finds a row by predicting its position in a sorted array. Here that index is put over ${sets.length} sets of keys, easy and hostile, proved to find every key, and timed in one run against plain binary search, other learned indexes, native code, and, as a whole engine, against B+trees.</p>
 ${factList(facts)}
-<p>To reproduce it, from a clone: <code>npm run bench -- rmi --rows ${rows} --report${sets.length > 1 ? '' : ` --sets ${names}`}</code></p>
+<p>To reproduce it, from a clone: <code>npm run bench -- rmi --rows ${rows} --report${which}</code></p>
 <p class="soft">All times are medians of ${rounds} rounds of random hits in which the contenders take turns, ${figure(probes)} look-ups or ${figure(gets)} gets each; every answer is compared with the truth, and a wrong one ends the run. Contenders are given their best: each chooses by trial between two searches, each has a copy of the timed loop compiled for it alone. A machine that is shared moves the nanoseconds: trust the ratios. <span class="missed">Red</span> is a figure that misses what we aim for at this size.</p>
 ${summary(sets)}
 </header>`;
