@@ -65,7 +65,7 @@ const HEAP_MEGABYTES = 12_000;
 /** @throws when an answer is wrong */
 export async function run(options: RmiOptions = {}): Promise<RmiRun> {
   const { rows = 1e6, sets: names = SET_NAMES, rounds = 5, shards = 2, peers = true } = options;
-  const { probes = rows > SMALL ? 1e6 : 3e5, gets = 300_000, onProgress, onResult } = options;
+  const { probes = rows > SMALL ? 2.4e6 : 3e5, gets = 300_000, onProgress, onResult } = options;
   const unknown = names.find((name) => !SET_NAMES.includes(name));
   if (unknown !== undefined) throw new Error(`There is no set "${unknown}".\n\n${HELP}`);
   const directory = mkdtempSync(join(tmpdir(), 'omendb-bench-rmi-'));

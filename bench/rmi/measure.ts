@@ -13,11 +13,14 @@ export function randomPositions(count: number, probes: number, seed: number): Ui
   return Uint32Array.from({ length: probes }, () => Math.floor(random() * count));
 }
 
-const PIECES = 64;
+const PIECES_MAX = 64;
+/** Look-ups in which a contender gets its index back into the cache that others have used meanwhile. */
+const PIECE = 100_000;
 
 /**
  * The median nanoseconds a look-up takes each contender. In one round each does all look-ups once, a
- * piece at a time, and none meets a piece just warmed by another. The first round warms up.
+ * piece at a time, and none meets a piece just warmed by another. Pieces are as many as contenders at
+ * least, and of 100,000 look-ups each where there are enough. The first round warms up.
  * @throws when contenders disagree about the answers
  */
 export function inTurns<Name extends string>(
@@ -26,7 +29,8 @@ export function inTurns<Name extends string>(
   rounds: number,
 ): Record<Name, number> {
   const names = Object.keys(contenders) as Name[];
-  const pieces = Math.min(PIECES, operations);
+  const long = Math.min(PIECES_MAX, Math.floor(operations / PIECE));
+  const pieces = Math.min(operations, Math.max(long, names.length));
   const apart = Math.floor(pieces / names.length);
   const times: number[][] = names.map(() => []);
   const sums: number[] = names.map(() => 0);

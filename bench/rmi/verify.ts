@@ -28,8 +28,9 @@ function verifyNumbers(index: F64Index, { keys, count }: NumberSet): Verified {
     const key = keys[p];
     demand(key, p, p);
     const next = p + 1 < count ? keys[p + 1] : Infinity;
-    const kind = p % 3;
-    const beside = kind === 0 ? key + 1 : kind === 1 ? next - 1 : key + (next - key) / 2;
+    const middle = key + (next - key) / 2;
+    const neighbour = p % 3 === 0 ? key + 1 : p % 3 === 1 ? next - 1 : middle;
+    const beside = key < neighbour && neighbour < next ? neighbour : middle;
     if (key < beside && beside < next) demand(beside, p + 1, -1);
   }
   for (const below of [-Infinity, keys[0] - 1, 2 * keys[0]])
