@@ -22,6 +22,7 @@ export const ENGINES: Readonly<Record<string, string>> = {
 
 export const SEARCHES = {
   outward: 'outward from the prediction',
+  asking: 'outward, asking memory first',
   within: 'binary, within bounds',
   bisection: 'with branches',
   branchFree: 'without branches',

@@ -51,6 +51,8 @@ uint32_t search(const std::vector<Key> &keys, Key key, uint32_t predicted) {
   if (count >= kWindow) {
     uint32_t p = predicted > kWindow / 2 ? predicted - kWindow / 2 : 0;
     if (p > count - kWindow) p = count - kWindow;
+    __builtin_prefetch(&data[p + kWindow / 4]);
+    __builtin_prefetch(&data[p + kWindow - kWindow / 4]);
     p += static_cast<uint32_t>(data[p + 7] < key) << 3;
     p += static_cast<uint32_t>(data[p + 3] < key) << 2;
     p += static_cast<uint32_t>(data[p + 1] < key) << 1;

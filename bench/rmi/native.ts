@@ -64,7 +64,7 @@ export async function againstNative(
     return Number(value);
   };
   const ours = {
-    single: (await freshLoops(subject))('random').ours(),
+    single: (await freshLoops(subject))('random').oursAsking(),
     batch: (await freshLoops(subject))('random').oursInBatches(),
   };
   const expected = positions.reduce((sum, position) => sum + position, 0);

@@ -1,7 +1,7 @@
 /**
  * Everybody who looks for the same keys: ours, ours of less memory, plain binary search, and four
- * designs of learned indexes, each in several sizes. Each has chosen by a trial between the two
- * searches that can follow a prediction, and has proved that it finds every key.
+ * designs of learned indexes, each in several sizes. Each has chosen by a trial among
+ * the searches that can follow a prediction, and has proved that it finds every key.
  */
 import { modelBytes } from '../../../src/rmi/index.ts';
 import { type Contender, inTurns } from '../measure.ts';
@@ -24,7 +24,7 @@ export interface Rival {
   readonly contender: Contender;
 }
 
-type Search = 'outward' | 'within' | 'bisection' | 'branchFree';
+type Search = 'outward' | 'asking' | 'within' | 'bisection' | 'branchFree';
 
 const TRIALS = 50_000;
 const SAMPLE_STEPS = [2, 4, 8, 16, 32];
@@ -48,10 +48,14 @@ export async function field(subject: Subject, onRival: (name: string) => void): 
   const addModel = (design: Design, size: string, model: Predictor): Promise<void> =>
     add(design, size, model.bytes, {
       outward: (loops) => loops.outward(model),
+      asking: (loops) => loops.asking(model),
       within: (loops) => loops.within(model),
     });
 
-  await add('omendb', 'every key', modelBytes(subject.model), { outward: (loops) => loops.ours() });
+  await add('omendb', 'every key', modelBytes(subject.model), {
+    outward: (loops) => loops.ours(),
+    asking: (loops) => loops.oursAsking(),
+  });
   await add('binary', 'no index', 0, {
     bisection: (loops) => loops.bisection(),
     branchFree: (loops) => loops.branchFree(),
@@ -59,7 +63,7 @@ export async function field(subject: Subject, onRival: (name: string) => void): 
   for (const step of SAMPLE_STEPS) {
     const sample = sampleOf(subject, step);
     await add('omendb', `one key in ${step}`, modelBytes(sample.model), {
-      outward: (loops) => loops.bySample(sample, step),
+      asking: (loops) => loops.bySample(sample, step),
     });
   }
   const distances = distancesOf(subject.set);

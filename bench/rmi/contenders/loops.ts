@@ -14,12 +14,16 @@ export type Wanted = 'random' | 'all';
 export interface Loops {
   /** Our index as it is. */
   ours(): Contender;
+  /** The same as segments do it: memory is asked for the keys around the prediction, then searched. */
+  oursAsking(): Contender;
   /** The same for many keys at once, in the stages in which a segment looks them up. */
   oursInBatches(): Contender;
   /** Ours trained on every step-th key only (`sample`), and our search outward from there. */
   bySample(sample: Subject, step: number): Contender;
   /** A prediction, then our search, which goes outward from it. */
   outward(model: Predictor): Contender;
+  /** The same, asking memory first. */
+  asking(model: Predictor): Contender;
   /** A prediction, then binary search without branches between its bounds. */
   within(model: Predictor): Contender;
   /** Plain binary search over everything: the processor guesses each turn, and reads ahead. */
@@ -30,6 +34,10 @@ export interface Loops {
 
 /** Keys that a segment looks up together. */
 export const STAGE_KEYS = 256;
+
+/** How far from a prediction memory is asked for. */
+export const ASKED_BEFORE = 4;
+export const ASKED_AFTER = 3;
 
 type Module = { loopsOver(subject: Subject, wanted: Wanted): Loops };
 

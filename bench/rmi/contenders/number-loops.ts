@@ -2,11 +2,11 @@
 import { strict as assert } from 'node:assert';
 import type { Contender } from '../measure.ts';
 import type { Subject } from '../subject.ts';
-import { type Loops, STAGE_KEYS, type Wanted } from './loops.ts';
+import { ASKED_AFTER, ASKED_BEFORE, type Loops, STAGE_KEYS, type Wanted } from './loops.ts';
 import type { Predictor } from './predictor.ts';
 
-/** Only so that asking memory for keys has a use. */
-export let touched = 0;
+/** Only so that asking has a use. */
+export let asked = 0;
 
 export function loopsOver(subject: Subject, which: Wanted): Loops {
   assert(subject.form === 'f64');
@@ -15,10 +15,27 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
   const wanted = which === 'all' ? keys : subject.wanted;
   const first = keys[0];
   const count = keys.length;
+  const bytes = new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength);
+  const last = Math.max(count - 1 - ASKED_AFTER, ASKED_BEFORE);
+  const ask = (position: number): void => {
+    const at = Math.min(Math.max(position, ASKED_BEFORE), last);
+    asked = bytes[(at - ASKED_BEFORE) << 3] + bytes[(at + ASKED_AFTER) << 3];
+  };
 
   const ours = (): Contender => (from, to) => {
     let sum = 0;
     for (let i = from; i < to; i++) sum += index.find(wanted[i]);
+    return sum;
+  };
+
+  const oursAsking = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const key = wanted[i];
+      const predicted = index.predict(key);
+      ask(predicted);
+      sum += index.findFrom(key, predicted);
+    }
     return sum;
   };
 
@@ -30,7 +47,7 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
       for (let start = from; start < to; start += STAGE_KEYS) {
         const end = Math.min(start + STAGE_KEYS, to);
         index.predictMany(wanted, order, start, end, found);
-        for (let i = start; i < end; i++) touched += keys[Math.min(found[i], count - 1)];
+        for (let i = start; i < end; i++) ask(found[i]);
         index.findFromMany(wanted, order, start, end, found);
         for (let i = start; i < end; i++) sum += found[i];
       }
@@ -46,7 +63,9 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
       let sum = 0;
       for (let i = from; i < to; i++) {
         const key = wanted[i];
-        sum += index.findFrom(key, coarse.predict(key) * step + half);
+        const predicted = coarse.predict(key) * step + half;
+        ask(predicted);
+        sum += index.findFrom(key, predicted);
       }
       return sum;
     };
@@ -59,6 +78,19 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
       for (let i = from; i < to; i++) {
         const key = wanted[i];
         sum += index.findFrom(key, model.predict(key - first));
+      }
+      return sum;
+    };
+
+  const asking =
+    (model: Predictor): Contender =>
+    (from, to) => {
+      let sum = 0;
+      for (let i = from; i < to; i++) {
+        const key = wanted[i];
+        const predicted = model.predict(key - first);
+        ask(predicted);
+        sum += index.findFrom(key, predicted);
       }
       return sum;
     };
@@ -89,7 +121,17 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
     return sum;
   };
 
-  return { ours, oursInBatches, bySample, outward, within, bisection, branchFree };
+  return {
+    ours,
+    oursAsking,
+    oursInBatches,
+    bySample,
+    outward,
+    asking,
+    within,
+    bisection,
+    branchFree,
+  };
 }
 
 function bisect(keys: Float64Array, key: number, count: number): number {

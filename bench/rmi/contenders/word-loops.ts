@@ -2,13 +2,13 @@
 import { strict as assert } from 'node:assert';
 import type { Contender } from '../measure.ts';
 import type { Subject } from '../subject.ts';
-import { type Loops, STAGE_KEYS, type Wanted } from './loops.ts';
+import { ASKED_AFTER, ASKED_BEFORE, type Loops, STAGE_KEYS, type Wanted } from './loops.ts';
 import type { Predictor } from './predictor.ts';
 
 const TWO_32 = 4294967296;
 
-/** Only so that asking memory for keys has a use. */
-export let touched = 0;
+/** Only so that asking has a use. */
+export let asked = 0;
 
 export function loopsOver(subject: Subject, which: Wanted): Loops {
   assert(subject.form === 'words');
@@ -17,10 +17,28 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
   const wanted = which === 'all' ? keys : subject.wanted;
   const firstLo = keys[0];
   const firstHi = keys[1];
+  const bytes = new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength);
+  const last = Math.max(count - 1 - ASKED_AFTER, ASKED_BEFORE);
+  const ask = (position: number): void => {
+    const at = Math.min(Math.max(position, ASKED_BEFORE), last);
+    asked = bytes[(at - ASKED_BEFORE) << 3] + bytes[(at + ASKED_AFTER) << 3];
+  };
 
   const ours = (): Contender => (from, to) => {
     let sum = 0;
     for (let i = 2 * from; i < 2 * to; i += 2) sum += index.find(wanted[i], wanted[i + 1]);
+    return sum;
+  };
+
+  const oursAsking = (): Contender => (from, to) => {
+    let sum = 0;
+    for (let i = 2 * from; i < 2 * to; i += 2) {
+      const lo = wanted[i];
+      const hi = wanted[i + 1];
+      const predicted = index.predict(lo, hi);
+      ask(predicted);
+      sum += index.findFrom(lo, hi, predicted);
+    }
     return sum;
   };
 
@@ -35,7 +53,7 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
       for (let start = from; start < to; start += STAGE_KEYS) {
         const end = Math.min(start + STAGE_KEYS, to);
         index.predictMany(lo, hi, order, start, end, found);
-        for (let i = start; i < end; i++) touched += keys[2 * Math.min(found[i], count - 1)];
+        for (let i = start; i < end; i++) ask(found[i]);
         index.findFromMany(lo, hi, order, start, end, found);
         for (let i = start; i < end; i++) sum += found[i];
       }
@@ -52,7 +70,9 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
       for (let i = 2 * from; i < 2 * to; i += 2) {
         const lo = wanted[i];
         const hi = wanted[i + 1];
-        sum += index.findFrom(lo, hi, coarse.predict(lo, hi) * step + half);
+        const predicted = coarse.predict(lo, hi) * step + half;
+        ask(predicted);
+        sum += index.findFrom(lo, hi, predicted);
       }
       return sum;
     };
@@ -67,6 +87,20 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
         const hi = wanted[i + 1];
         const x = (hi - firstHi) * TWO_32 + (lo - firstLo);
         sum += index.findFrom(lo, hi, model.predict(x));
+      }
+      return sum;
+    };
+
+  const asking =
+    (model: Predictor): Contender =>
+    (from, to) => {
+      let sum = 0;
+      for (let i = 2 * from; i < 2 * to; i += 2) {
+        const lo = wanted[i];
+        const hi = wanted[i + 1];
+        const predicted = model.predict((hi - firstHi) * TWO_32 + (lo - firstLo));
+        ask(predicted);
+        sum += index.findFrom(lo, hi, predicted);
       }
       return sum;
     };
@@ -102,7 +136,17 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
     return sum;
   };
 
-  return { ours, oursInBatches, bySample, outward, within, bisection, branchFree };
+  return {
+    ours,
+    oursAsking,
+    oursInBatches,
+    bySample,
+    outward,
+    asking,
+    within,
+    bisection,
+    branchFree,
+  };
 }
 
 function bisect(keys: Uint32Array, lo: number, hi: number, count: number): number {

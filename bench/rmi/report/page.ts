@@ -46,7 +46,7 @@ function header({ rows, rounds, probes, gets, shards, sets }: Omit<RmiRun, 'repo
 <p class="lead">OmenDB finds a row by predicting its position in a sorted array. Here that index is put over ${sets.length} sets of keys, easy and hostile, proved to find every key, and timed in one run against plain binary search, other learned indexes, native code, and, as a whole engine, against B+trees.</p>
 ${factList(facts)}
 <p>To reproduce it, from a clone: <code>npm run bench -- rmi --rows ${rows} --report${which}</code></p>
-<p class="soft">All times are medians of ${rounds} rounds of random hits in which the contenders take turns, ${figure(probes)} look-ups or ${figure(gets)} gets each; every answer is compared with the truth, and a wrong one ends the run. Contenders are given their best: each chooses by trial between two searches, each has a copy of the timed loop compiled for it alone. A machine that is shared moves the nanoseconds: trust the ratios. <span class="missed">Red</span> is a figure that misses what we aim for at this size.</p>
+<p class="soft">All times are medians of ${rounds} rounds of random hits in which the contenders take turns, ${figure(probes)} look-ups or ${figure(gets)} gets each; every answer is compared with the truth, and a wrong one ends the run. Contenders are given their best: each chooses by trial among several searches, each has a copy of the timed loop compiled for it alone. A machine that is shared moves the nanoseconds: trust the ratios. <span class="missed">Red</span> is a figure that misses what we aim for at this size.</p>
 ${summary(sets)}
 </header>`;
 }
