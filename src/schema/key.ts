@@ -141,7 +141,10 @@ export class KeyCodec {
   }
 }
 
-/** The key as a number: exact for float64 and within ±(2^53 − 1), rounded but in order beyond. */
+/**
+ * The key as a number: exact for float64 and within ±(2^53 − 1), rounded but in order beyond. Bounds
+ * need not be keys: a float64 bound beyond an infinity, whose bits are no number, is that infinity.
+ */
 export function sortableToNumber(type: KeyType, hi: number, lo: number): number {
   if (type === 'uint64') return hi * TWO_32 + lo;
   if (type !== 'float64') return ((hi ^ SIGN) | 0) * TWO_32 + lo;
@@ -152,7 +155,9 @@ export function sortableToNumber(type: KeyType, hi: number, lo: number): number 
     scratchU32[0] = ~lo >>> 0;
     scratchU32[1] = ~hi >>> 0;
   }
-  return scratchF64[0];
+  const number = scratchF64[0];
+  if (Number.isNaN(number)) return hi >= SIGN ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+  return number;
 }
 
 /**

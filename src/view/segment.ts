@@ -289,14 +289,20 @@ export class Run {
     return this.before[at] + this.segments[at].lowerBound(hi, lo, sortableToNumber(type, hi, lo));
   }
 
+  /** Number of keys in the run, tombstones included, that are <= the given one. */
+  rankAfter(hi: number, lo: number, type: KeyType): number {
+    const at = this.indexFor(hi, lo);
+    if (at === this.segments.length) return this.rows;
+    const segment = this.segments[at];
+    const row = segment.lowerBound(hi, lo, sortableToNumber(type, hi, lo));
+    // Compared as sortable keys: as numbers, a bound that is no key may equal one that is.
+    const isThere = segment.hi(row) === hi && segment.lo(row) === lo;
+    return this.before[at] + row + (isThere ? 1 : 0);
+  }
+
   /** Number of keys in the run, tombstones included, within the bounds. */
   countWithin({ firstHi, firstLo, lastHi, lastLo }: KeyBounds, type: KeyType): number {
-    const at = this.indexFor(lastHi, lastLo);
-    const segment = at < this.segments.length ? this.segments[at] : null;
-    const number = sortableToNumber(type, lastHi, lastLo);
-    const hasLast = segment !== null && segment.find(lastHi, lastLo, number) >= 0;
-    const end = this.rank(lastHi, lastLo, type) + (hasLast ? 1 : 0);
-    return end - this.rank(firstHi, firstLo, type);
+    return this.rankAfter(lastHi, lastLo, type) - this.rank(firstHi, firstLo, type);
   }
 }
 

@@ -19,6 +19,8 @@ import { type Entry, keysAhead, segmentOf } from './support.ts';
 
 type AnyKey = number | bigint;
 
+const MAX = 0xffffffff;
+
 function schemaOf(key: KeyType): Schema {
   return parseSchema({ key, columns: { n: 'float64' } });
 }
@@ -239,6 +241,26 @@ for (const type of KEY_TYPES) {
     t.pass();
   });
 }
+
+/** Evenly spaced keys before others so uneven that the root tells keys apart by separators. */
+const UNEVEN = Array.from({ length: 2050 }, (_, i) => (i < 100 ? i : 100 * 1.43 ** (i - 99)));
+
+test('a run of float64 keys has nothing before the least bound and nothing behind the greatest', (t) => {
+  for (const more of [[], [Infinity], [-Infinity], [-Infinity, Infinity]]) {
+    const keys = [...UNEVEN, ...more].sort((a, b) => a - b);
+    const run = new Run([new Segment(segmentOf(schemaOf('float64'), entriesOf(keys)), 'float64')]);
+    t.is(run.rank(0, 0, 'float64'), 0);
+    t.is(run.rankAfter(0, 0, 'float64'), 0);
+    t.is(run.rank(MAX, MAX, 'float64'), keys.length);
+    t.is(run.rankAfter(MAX, MAX, 'float64'), keys.length);
+    for (const key of [-Infinity, 0, 1, Infinity]) {
+      const { hi, lo } = wordsOf('float64', key);
+      const below = lo === 0 ? ([hi - 1, MAX] as const) : ([hi, lo - 1] as const);
+      t.is(run.rankAfter(...below, 'float64'), keys.filter((each) => each < key).length);
+      t.is(run.rankAfter(hi, lo, 'float64'), keys.filter((each) => each <= key).length);
+    }
+  }
+});
 
 test('a cursor over a run tells tombstones from rows', (t) => {
   const run = runOf('int64', [1n, 2n, 3n, 4n, 5n, 6n], [2]);
