@@ -7,7 +7,8 @@ export const ERRORS = {
   OMEN_INVALID_KEY: 'The key has the wrong type for this database, or is NaN or out of range.',
   OMEN_INVALID_ROW:
     'The row is not an object of the declared columns, or a value has the wrong type.',
-  OMEN_INVALID_RANGE: 'The bounds of a range contradict each other or have the wrong type.',
+  OMEN_INVALID_RANGE:
+    'The bounds of a range contradict each other or have the wrong type, or a rank is no count.',
   OMEN_INVALID_BATCH:
     'A batch holds something that is neither a put nor a del. Nothing of it applies.',
   OMEN_UNKNOWN_COLUMN: 'A column was named that the schema does not have.',

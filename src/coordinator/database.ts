@@ -4,11 +4,13 @@
  */
 import type { RecordBatch } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
+import { show } from '../schema/show.ts';
 import type { Cursor } from '../view/cursor.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
 import type { OpenOptions } from './options.ts';
+import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
 import {
   type IterateOptions,
   type Iteration,
@@ -20,6 +22,8 @@ import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
 import { cursorOf, scanBatches, seekFirst, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
+
+const MAX = 0xffffffff;
 
 /** One operation of a batch. */
 export type BatchOperation<KeyInput, RowInput> =
@@ -96,46 +100,56 @@ export class Database<
 
   /** The last entry whose key is <= the given one, or undefined. */
   floor(key: KeyInput): [Key, Row] | undefined {
-    return this.#entryNear((cursor, hi, lo) => cursor.seekFloor(hi, lo), key);
+    const { reader } = this.#encoded(key);
+    return floorEntry(reader, reader.key.hi, reader.key.lo) as [Key, Row] | undefined;
   }
 
   /** The first entry whose key is >= the given one, or undefined. */
   ceil(key: KeyInput): [Key, Row] | undefined {
-    return this.#entryNear((cursor, hi, lo) => cursor.seekCeil(hi, lo), key);
-  }
-
-  #entryNear(
-    seek: (cursor: Cursor, hi: number, lo: number) => void,
-    key: KeyInput,
-  ): [Key, Row] | undefined {
-    this.#client.throwIfClosed();
-    const { reader } = this.#client;
-    reader.key.encode(key);
-    const { hi, lo } = reader.key;
-    const cursor = reader.cursorNow();
-    seek(cursor, hi, lo);
-    return this.#entryAt(cursor);
+    const { reader } = this.#encoded(key);
+    return ceilEntry(reader, reader.key.hi, reader.key.lo) as [Key, Row] | undefined;
   }
 
   /** The entry with the smallest key, or undefined. */
   first(): [Key, Row] | undefined {
     this.#client.throwIfClosed();
-    const cursor = this.#client.reader.cursorNow();
-    cursor.seekCeil(0, 0);
-    return this.#entryAt(cursor);
+    return ceilEntry(this.#client.reader, 0, 0) as [Key, Row] | undefined;
   }
 
   /** The entry with the largest key, or undefined. */
   last(): [Key, Row] | undefined {
     this.#client.throwIfClosed();
-    const cursor = this.#client.reader.cursorNow();
-    cursor.seekFloor(0xffffffff, 0xffffffff);
-    return this.#entryAt(cursor);
+    return floorEntry(this.#client.reader, MAX, MAX) as [Key, Row] | undefined;
   }
 
-  #entryAt(cursor: Cursor): [Key, Row] | undefined {
-    if (cursor.done) return undefined;
-    return [this.#keyAt(cursor), this.#rowAt(cursor)];
+  /**
+   * The number of rows whose key is < the given one. A look-up a shard where each is one run without
+   * deleted rows, as `compact` leaves it; a walk over the rows before the key elsewhere, as `count`.
+   */
+  rank(key: KeyInput): number {
+    const { reader } = this.#encoded(key);
+    return rankOf(reader, reader.key.hi, reader.key.lo);
+  }
+
+  /**
+   * The entry of that rank: `at(0)` is `first()`; undefined beyond the end. A few look-ups where
+   * `rank` takes one, a walk over the entries before it elsewhere.
+   * @throws OMEN_INVALID_RANGE unless the rank is a whole number, not negative
+   */
+  at(rank: number): [Key, Row] | undefined {
+    this.#client.throwIfClosed();
+    if (!Number.isSafeInteger(rank) || rank < 0) {
+      const message = `A rank is a whole number of rows, not negative: ${show(rank)} is none.`;
+      throw new OmenError('OMEN_INVALID_RANGE', message);
+    }
+    return entryWithRank(this.#client.reader, rank) as [Key, Row] | undefined;
+  }
+
+  /** The client, its codec holding the key. */
+  #encoded(key: KeyInput): Client {
+    this.#client.throwIfClosed();
+    this.#client.reader.key.encode(key);
+    return this.#client;
   }
 
   #keyAt(cursor: Cursor): Key {
@@ -214,7 +228,7 @@ export class Database<
     const client = this.#client;
     client.throwIfClosed();
     const iteration = parseIteration(range, client.reader.key);
-    return client.reader.count(iteration);
+    return countRows(client.reader, iteration);
   }
 
   /** Makes everything acknowledged durable, at any setting, and moves it from memtables to segments. */

@@ -9,8 +9,8 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec } from '../schema/key.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
-import { type Cursor, MergeCursor } from '../view/cursor.ts';
 import { Retired } from '../view/retired.ts';
+import type { Run } from '../view/segment.ts';
 import {
   compileReaders,
   type RowReaders,
@@ -21,7 +21,6 @@ import {
 } from '../view/shard-view.ts';
 import type { Membership } from './membership.ts';
 import { shardOf } from './partition.ts';
-import type { Iteration } from './range.ts';
 
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
@@ -56,6 +55,11 @@ export class Reader {
     this.#views = new Array<ShardView | null>(shards).fill(null);
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#isHash = partitioning.kind === 'hash';
+  }
+
+  /** Whether shard i holds the keys before those of shard i + 1. */
+  get isByRange(): boolean {
+    return !this.#isHash;
   }
 
   /** Views of the thread's shards arrive at this port from now on. */
@@ -173,33 +177,33 @@ export class Reader {
     return rows;
   }
 
-  /** All live keys as they are now: valid until this thread gives up control. */
-  cursorNow(): Cursor {
-    const undecided = this.#undecided();
+  /**
+   * The runs of all shards, where each is settled; null where one is not. Asked twice: what was so
+   * before the second round and is so after the first was so at one instant, since a view and the
+   * entries of its memtables only ever grow newer.
+   */
+  settled(): readonly Run[] | null {
     const { shards } = this.#membership;
-    const cursors: Cursor[] = [];
+    const runs: Run[] = [];
     for (let shard = 0; shard < shards; shard++) {
-      const { view, visible } = this.view(shard).capture(undecided);
-      cursors.push(view.cursor(visible));
+      const run = this.view(shard).settled;
+      if (run === null) return null;
+      runs.push(run);
     }
-    return cursors.length === 1 ? cursors[0] : new MergeCursor(cursors);
+    for (let shard = 0; shard < shards; shard++) {
+      if (this.view(shard).settled !== runs[shard]) return null;
+    }
+    return runs;
   }
 
-  /** Number of live keys within the bounds, in the time of two look-ups where a shard is one run. */
-  count(iteration: Iteration): number {
-    if (iteration.isEmpty) return 0;
-    const { shards } = this.#membership;
-    const undecided = this.#undecided();
-    let sum = 0;
-    for (let shard = 0; shard < shards; shard++) {
-      const { view, visible } = this.view(shard).capture(undecided);
-      sum += view.count(visible, iteration);
+  /** One instant of the whole database, for as long as this thread does not give up control. */
+  now(): readonly ShardSnapshot[] {
+    let before = this.#read();
+    for (;;) {
+      const after = this.#read();
+      if (isSame(before, after)) return after.shards;
+      before = after;
     }
-    return sum;
-  }
-
-  #undecided(): ReadonlySet<number> {
-    return new Set(this.#membership.control.table.undecided());
   }
 
   /**
@@ -207,16 +211,11 @@ export class Reader {
    * readings agree. What was undecided then stays hidden from the snapshot for ever.
    */
   capture(): Snapshot {
-    let before = this.#read();
-    for (;;) {
-      const after = this.#read();
-      if (isSame(before, after)) return this.#pin(after.shards);
-      before = after;
-    }
+    return this.#pin(this.now());
   }
 
-  #read(): { undecided: ReadonlySet<number>; shards: ShardSnapshot[] } {
-    const undecided = this.#undecided();
+  #read(): Reading {
+    const undecided = new Set(this.#membership.control.table.undecided());
     const shards = this.#views.map((_, shard) => this.view(shard).capture(undecided));
     return { undecided, shards };
   }
@@ -252,7 +251,10 @@ export class Reader {
   }
 }
 
-type Reading = { undecided: ReadonlySet<number>; shards: readonly ShardSnapshot[] };
+interface Reading {
+  readonly undecided: ReadonlySet<number>;
+  readonly shards: readonly ShardSnapshot[];
+}
 
 function isSame(a: Reading, b: Reading): boolean {
   if (a.undecided.size !== b.undecided.size) return false;

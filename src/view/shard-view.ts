@@ -44,6 +44,7 @@ export function rowOf(readers: RowReaders, source: Segment | Memtable, position:
   return readers.memtable(source.arena, source.bytes, source.rowAt(position));
 }
 
+const NO_ROWS = new Run([]);
 const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
 
 /** A memtable with what this thread knows of its order. */
@@ -65,6 +66,8 @@ export class ShardView {
   readonly memtables: readonly OrderedMemtable[];
   readonly runs: readonly Run[];
   readonly readers: RowReaders;
+  /** The only run, without tombstones; empty where there is none. */
+  readonly #only: Run | null;
 
   constructor(
     message: ViewMessage,
@@ -88,6 +91,8 @@ export class ShardView {
     const segmentOf = (handle: SegmentHandle): Segment =>
       segments.get(handle.id) ?? new Segment(handle, readers.schema.key);
     this.runs = message.runs.map((run) => new Run(run.map(segmentOf)));
+    const only = this.runs.length === 0 ? NO_ROWS : this.runs[0];
+    this.#only = this.runs.length > 1 || only.hasTombstones ? null : only;
   }
 
   /** The row of a key, or undefined. `hash` is its `hashKey`, `number` its value as a number. */
@@ -158,15 +163,16 @@ export class ShardView {
     return readers.segment((source as RunCursor).segment.columns, source.position);
   }
 
+  /** The one run that holds the live rows and nothing else, or null where there is more to merge. */
+  get settled(): Run | null {
+    return this.pendingEntries === 0 ? this.#only : null;
+  }
+
   /** Number of live keys from the first to the last bound, both included. */
   count(visible: readonly Visibility[], bounds: KeyBounds): number {
+    const { settled } = this;
+    if (settled !== null) return settled.countWithin(bounds, this.readers.schema.key);
     const { firstHi, firstLo, lastHi, lastLo } = bounds;
-    const { runs } = this;
-    if (this.pendingEntries === 0 && runs.length <= 1) {
-      const run = runs.length === 1 ? runs[0] : null;
-      if (run === null) return 0;
-      if (!run.hasTombstones) return run.countWithin(bounds, this.readers.schema.key);
-    }
     const cursor = this.cursor(visible);
     let count = 0;
     cursor.seekCeil(firstHi, firstLo);
@@ -175,6 +181,20 @@ export class ShardView {
       cursor.next();
     }
     return count;
+  }
+
+  /** Number of live keys < the given one. */
+  rank(visible: readonly Visibility[], hi: number, lo: number): number {
+    const { settled } = this;
+    if (settled !== null) return settled.rank(hi, lo, this.readers.schema.key);
+    const cursor = this.cursor(visible);
+    let rank = 0;
+    cursor.seekCeil(0, 0);
+    while (!cursor.done && (cursor.hi < hi || (cursor.hi === hi && cursor.lo < lo))) {
+      rank++;
+      cursor.next();
+    }
+    return rank;
   }
 
   /** Entries in memtables, versions included; 0 means that the runs hold everything. */

@@ -61,6 +61,10 @@ export class Model {
         return this.#within({ lte: operation.key, reverse: true })[0];
       case 'ceil':
         return this.#within({ gte: operation.key })[0];
+      case 'rank':
+        return this.#within({ lt: operation.key }).length;
+      case 'at':
+        return this.entries[operation.rank];
       case 'first':
         return this.entries[0];
       case 'last':

@@ -12,9 +12,10 @@ export type Write =
 export type SingleWrite = Extract<Write, { op: 'put' | 'del' }>;
 
 export type Read =
-  | { readonly op: 'get' | 'has' | 'floor' | 'ceil'; readonly key: unknown }
+  | { readonly op: 'get' | 'has' | 'floor' | 'ceil' | 'rank'; readonly key: unknown }
   | { readonly op: 'getMany'; readonly keys: readonly unknown[] }
   | { readonly op: 'first' | 'last' }
+  | { readonly op: 'at'; readonly rank: number }
   | { readonly op: 'entries' | 'keys' | 'values' | 'scan'; readonly range: IterateOptions }
   | { readonly op: 'count'; readonly range: RangeOptions };
 
@@ -47,7 +48,10 @@ export async function perform(db: Database, form: Form, operation: Operation): P
     case 'has':
     case 'floor':
     case 'ceil':
+    case 'rank':
       return db[operation.op](operation.key);
+    case 'at':
+      return db.at(operation.rank);
     case 'getMany':
       return db.getMany(operation.keys);
     case 'first':

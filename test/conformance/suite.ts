@@ -59,9 +59,10 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
   );
   const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));
   const read = fc.oneof(
-    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil'), key }),
+    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank'), key }),
     fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 40 }) }),
     fc.record({ op: fc.constantFrom('first', 'last') }),
+    fc.record({ op: fc.constant('at' as const), rank: fc.nat({ max: 40 }) }),
     fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan'), range }),
     fc.record({ op: fc.constant('count' as const), range: bounds }),
   );
@@ -88,14 +89,23 @@ function epilogue(subject: Subject): Operation[] {
     { op: 'has', key },
     { op: 'floor', key },
     { op: 'ceil', key },
+    { op: 'rank', key },
   ]);
+  const ranks = subject.keys.map((_, rank): Operation => ({ op: 'at', rank }));
   const ranges = [{}, { reverse: true }].flatMap((range): Operation[] => [
     { op: 'entries', range },
     { op: 'keys', range },
     { op: 'values', range },
     { op: 'scan', range },
   ]);
-  return [...keys, ...ranges, { op: 'count', range: {} }, { op: 'first' }, { op: 'last' }];
+  return [
+    ...keys,
+    ...ranks,
+    ...ranges,
+    { op: 'count', range: {} },
+    { op: 'first' },
+    { op: 'last' },
+  ];
 }
 
 async function run(face: Face, subject: Subject, operations: readonly Operation[]): Promise<void> {

@@ -106,6 +106,11 @@ class TestShard {
     return view.count(visible, { firstHi, firstLo, lastHi, lastLo });
   }
 
+  rank({ view, visible }: ShardSnapshot, key: Key): number {
+    this.#key.encode(key);
+    return view.rank(visible, this.#key.hi, this.#key.lo);
+  }
+
   /** All entries of a snapshot, in order. */
   entries({ view, visible }: ShardSnapshot): [Key, unknown][] {
     const cursor = view.cursor(visible);
@@ -173,11 +178,14 @@ test('a view reads as the map of all writes, through rotations, flushes and comp
         .map((k) => k - span / 2);
       const within = entries.filter(([key]) => Number(key) >= first && Number(key) <= last);
       t.is(shard.count(snapshot, first, last), within.length, where);
+      const before = entries.filter(([key]) => Number(key) < first);
+      t.is(shard.rank(snapshot, first), before.length, where);
       if (step % 6 === 0) snapshots.push({ snapshot, entries });
     }
     for (const { snapshot, entries } of snapshots) {
       t.deepEqual(shard.entries(snapshot), entries, `a snapshot, seed ${seed}, round ${round}`);
       t.is(shard.count(snapshot, -(2 ** 50), 2 ** 50), entries.length);
+      t.is(shard.rank(snapshot, 2 ** 50), entries.length);
     }
   }
 });
@@ -205,6 +213,25 @@ test('a run alone is counted by its index; with tombstones, row by row', (t) => 
   shard.memtables[0].put(10, undefined);
   t.is(shard.view.pendingEntries, 1);
   t.is(shard.count(shard.view.capture(NOTHING), 10, 50), 20);
+});
+
+test('a shard is settled while it is one run of live rows and its memtables are empty', (t) => {
+  const shard = new TestShard();
+  t.is(shard.view.settled?.rows, 0);
+  shard.compact([[1, { n: 1 }]], 1);
+  t.is(shard.view.settled, shard.view.runs[0]);
+  shard.memtables[0].put(1, { n: 2 });
+  t.is(shard.view.settled, null);
+  shard.flush([[1, { n: 2 }]], 1);
+  t.is(shard.view.settled, null, 'two runs');
+  shard.compact(
+    [
+      [1, { n: 2 }],
+      [2, undefined],
+    ],
+    1,
+  );
+  t.is(shard.view.settled, null, 'a tombstone');
 });
 
 test('a deleted key is absent, wherever its row and its tombstone lie', (t) => {
