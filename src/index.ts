@@ -9,6 +9,7 @@ export {
   open,
   type ScanOptions,
 } from './coordinator/database.ts';
+export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/explain.ts';
 export type { OpenOptions } from './coordinator/options.ts';
 export type { PartitionOption } from './coordinator/partition.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
@@ -16,3 +17,4 @@ export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/r
 export type { ShardStats, Stats } from './coordinator/stats.ts';
 export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
 export type { Durability } from './shard-worker/host.ts';
+export type { Found, MemtableProbe } from './view/explain.ts';

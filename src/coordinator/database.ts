@@ -9,6 +9,7 @@ import type { Cursor } from '../view/cursor.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
+import { type Explanation, explain } from './explain.ts';
 import type { OpenOptions } from './options.ts';
 import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
 import {
@@ -143,6 +144,17 @@ export class Database<
       throw new OmenError('OMEN_INVALID_RANGE', message);
     }
     return entryWithRank(this.#client.reader, rank) as [Key, Row] | undefined;
+  }
+
+  /**
+   * What `get` does for a key, as plain data: the memtables and runs that it asks, newest first, until
+   * one has the key; in each segment, what the learned index predicts, how far off that is, and what
+   * is searched. For tuning and for bug reports: it costs many times a `get`.
+   * @throws as `get`
+   */
+  explain(key: KeyInput): Explanation {
+    this.#client.throwIfClosed();
+    return explain(this.#client.reader, this.#client.membership, key);
   }
 
   /** The client, its codec holding the key. */

@@ -131,7 +131,8 @@ export class Reader {
     return view;
   }
 
-  #shardOf(hash: number): number {
+  /** The shard of the key in the codec, whose hash is given. */
+  shardOf(hash: number): number {
     const { shards, partitioning } = this.#membership;
     if (this.#isHash) return Math.floor((hash * shards) / 4294967296);
     return shardOf(partitioning, shards, hash, this.key.hi, this.key.lo);
@@ -142,7 +143,7 @@ export class Reader {
     codec.encode(key);
     const { hi, lo } = codec;
     const hash = hashKey(hi, lo);
-    return this.view(this.#shardOf(hash)).get(hash, hi, lo, codec.number);
+    return this.view(this.shardOf(hash)).get(hash, hi, lo, codec.number);
   }
 
   has(key: unknown): boolean {
@@ -150,7 +151,7 @@ export class Reader {
     codec.encode(key);
     const { hi, lo } = codec;
     const hash = hashKey(hi, lo);
-    return this.view(this.#shardOf(hash)).has(hash, hi, lo, codec.number);
+    return this.view(this.shardOf(hash)).has(hash, hi, lo, codec.number);
   }
 
   /** Looks up all of `keys`; the batch is valid until the next call. @throws what the codec throws */

@@ -207,6 +207,18 @@ export class Memtable {
     return entry === 0 ? 0 : this.visibleVersion(entry, visible);
   }
 
+  /** How many keys `find` compares: those in the bucket, newest first, up to the key itself. */
+  comparisons(hash: number, hi: number, lo: number): number {
+    let count = 0;
+    let entry = Atomics.load(this.#buckets, hash & this.#mask);
+    while (entry !== 0) {
+      count++;
+      if (this.lo(entry) === lo && this.hi(entry) === hi) break;
+      entry = Atomics.load(this.#words, (entry >>> 2) + NEXT);
+    }
+    return count;
+  }
+
   /** The newest version at or behind `entry` in its chain that may be seen, or 0. */
   visibleVersion(newest: number, visible: Visibility): number {
     const words = this.#words;

@@ -56,6 +56,7 @@ export class Model {
       case 'getMany':
         return operation.keys.map((key) => this.#get(key));
       case 'has':
+      case 'explain':
         return this.#rows.has(keyGiven(this.#form, operation.key));
       case 'floor':
         return this.#within({ lte: operation.key, reverse: true })[0];

@@ -12,7 +12,7 @@ export type Write =
 export type SingleWrite = Extract<Write, { op: 'put' | 'del' }>;
 
 export type Read =
-  | { readonly op: 'get' | 'has' | 'floor' | 'ceil' | 'rank'; readonly key: unknown }
+  | { readonly op: 'get' | 'has' | 'floor' | 'ceil' | 'rank' | 'explain'; readonly key: unknown }
   | { readonly op: 'getMany'; readonly keys: readonly unknown[] }
   | { readonly op: 'first' | 'last' }
   | { readonly op: 'at'; readonly rank: number }
@@ -50,6 +50,8 @@ export async function perform(db: Database, form: Form, operation: Operation): P
     case 'ceil':
     case 'rank':
       return db[operation.op](operation.key);
+    case 'explain':
+      return db.explain(operation.key).found === 'row';
     case 'at':
       return db.at(operation.rank);
     case 'getMany':

@@ -59,7 +59,7 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
   );
   const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));
   const read = fc.oneof(
-    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank'), key }),
+    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank', 'explain'), key }),
     fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 40 }) }),
     fc.record({ op: fc.constantFrom('first', 'last') }),
     fc.record({ op: fc.constant('at' as const), rank: fc.nat({ max: 40 }) }),
@@ -90,6 +90,7 @@ function epilogue(subject: Subject): Operation[] {
     { op: 'floor', key },
     { op: 'ceil', key },
     { op: 'rank', key },
+    { op: 'explain', key },
   ]);
   const ranks = subject.keys.map((_, rank): Operation => ({ op: 'at', rank }));
   const ranges = [{}, { reverse: true }].flatMap((range): Operation[] => [

@@ -3,6 +3,7 @@ import { hashKey, type Key, KeyCodec } from '../../src/schema/key.ts';
 import { parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { COMMIT_TABLE_BYTES, CommitTable } from '../../src/view/commit-table.ts';
 import type { Cursor } from '../../src/view/cursor.ts';
+import { explainLookup, type LookupExplanation } from '../../src/view/explain.ts';
 import type { SegmentHandle } from '../../src/view/segment.ts';
 import { compileReaders, type ShardSnapshot, ShardView } from '../../src/view/shard-view.ts';
 import {
@@ -92,6 +93,12 @@ class TestShard {
     return this.view.has(hashKey(hi, lo), hi, lo, number);
   }
 
+  explain(key: Key): LookupExplanation {
+    this.#key.encode(key);
+    const { hi, lo, number } = this.#key;
+    return explainLookup(this.view, hashKey(hi, lo), hi, lo, number);
+  }
+
   seek(cursor: Cursor, how: 'seekCeil' | 'seekFloor', key: Key): Cursor {
     this.#key.encode(key);
     cursor[how](this.#key.hi, this.#key.lo);
@@ -172,6 +179,14 @@ test('a view reads as the map of all writes, through rotations, flushes and comp
         const row = model.get(BigInt(key));
         t.deepEqual(shard.get(key), row, `${where}, key ${key}`);
         t.is(shard.has(key), row !== undefined, `${where}, key ${key}`);
+        const { found, memtables, runs } = shard.explain(key);
+        t.is(found === 'row', row !== undefined, `${where}, key ${key}`);
+        const answers = [...memtables, ...runs].map((probe) => probe.found);
+        t.is(answers.pop() ?? 'nothing', found, `${where}, key ${key}`);
+        t.true(
+          answers.every((answer) => answer === 'nothing'),
+          `${where}, key ${key}`,
+        );
       }
       const [first, last] = [below(span), below(span)]
         .sort((a, b) => a - b)

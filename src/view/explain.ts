@@ -1,0 +1,171 @@
+/**
+ * `ShardView.get` retold: what a look-up asks, in its order, and what it costs there. It reads the same
+ * memory by the same rules and stops where `get` stops; tests hold the two to one another.
+ *
+ * Cache lines are those of 64 bytes that the look-up reads of memtable, model, keys and row. That is
+ * what a look-up costs where nothing of it is cached: an estimate, since compact objects of the heap
+ * are left out and what was read lately costs next to nothing.
+ */
+import { descendF64, descendWords, type PathNode, readsOf, windowOf } from '../rmi/index.ts';
+import { ARENA_START, type Memtable, type Visibility } from './memtable.ts';
+import type { KeyForm, Run, Segment } from './segment.ts';
+import type { ShardView } from './shard-view.ts';
+
+/** What a memtable or a run had of the key: a row, the mark that it was deleted, or nothing. */
+export type Found = 'row' | 'tombstone' | 'nothing';
+
+/** A memtable that was asked. */
+export interface MemtableProbe {
+  /** The active one comes first; sealed ones wait to be written to a segment. */
+  readonly state: 'active' | 'sealed';
+  /** Entries in it, versions included. */
+  readonly entries: number;
+  /** Keys that were compared: those in the key's bucket, up to the key itself. */
+  readonly comparisons: number;
+  readonly found: Found;
+}
+
+/** A run that was asked. Positions are rows of the segment, from 0. */
+export interface RunProbe {
+  readonly segments: number;
+  readonly rows: number;
+  /** The one segment that can hold the key; null where the key is beyond the last of several. */
+  readonly segment: SegmentProbe | null;
+  readonly found: Found;
+}
+
+export interface SegmentProbe {
+  /** The number in the name of its file. */
+  readonly id: number;
+  readonly rows: number;
+  /** What is compared: numbers, or keys of 64 bits as two words. */
+  readonly form: KeyForm;
+  /** The nodes of the model that lead to the prediction, from the root. */
+  readonly path: readonly PathNode[];
+  readonly predicted: number;
+  /** The largest error of the model for a key that is there, in this part of it. */
+  readonly errorMax: number;
+  /** The keys that are searched first. */
+  readonly window: { readonly first: number; readonly keys: number };
+  /** Where the key is, or would be: of the first key that is not smaller. */
+  readonly position: number;
+  /** The distance between prediction and position. */
+  readonly error: number;
+  readonly comparisons: number;
+}
+
+export interface LookupExplanation {
+  /** What `get` finds: nothing means undefined, as does a tombstone. */
+  readonly found: Found;
+  /** Those asked, newest first. The last one asked of all has the key, if any has. */
+  readonly memtables: readonly MemtableProbe[];
+  readonly runs: readonly RunProbe[];
+  /** Keys compared in all. */
+  readonly comparisons: number;
+  readonly cacheLines: number;
+}
+
+interface Cost {
+  comparisons: number;
+  cacheLines: number;
+}
+
+const LINE_BYTES = 64;
+const KEYS_PER_LINE = LINE_BYTES / 8;
+
+/** Explains the look-up of a key. The arguments are those of `ShardView.get`. */
+export function explainLookup(
+  view: ShardView,
+  hash: number,
+  hi: number,
+  lo: number,
+  number: number,
+): LookupExplanation {
+  const memtables: MemtableProbe[] = [];
+  const runs: RunProbe[] = [];
+  const cost: Cost = { comparisons: 0, cacheLines: 0 };
+  const explanation = (found: Found): LookupExplanation => ({ found, memtables, runs, ...cost });
+  for (const [i, { memtable, visible }] of view.memtables.entries()) {
+    visible.watermark = memtable.watermark;
+    if (visible.watermark === ARENA_START) continue;
+    const state = i === 0 ? 'active' : 'sealed';
+    const probe = { state, ...probeMemtable(memtable, hash, hi, lo, visible, cost) } as const;
+    memtables.push(probe);
+    if (probe.found !== 'nothing') return explanation(probe.found);
+  }
+  for (const run of view.runs) {
+    const probe = probeRun(run, hi, lo, number, cost);
+    runs.push(probe);
+    if (probe.found !== 'nothing') return explanation(probe.found);
+  }
+  return explanation('nothing');
+}
+
+function probeMemtable(
+  memtable: Memtable,
+  hash: number,
+  hi: number,
+  lo: number,
+  visible: Visibility,
+  cost: Cost,
+) {
+  const comparisons = memtable.comparisons(hash, hi, lo);
+  const entry = memtable.find(hash, hi, lo, visible);
+  cost.comparisons += comparisons;
+  cost.cacheLines += 1 + comparisons;
+  const { entries } = memtable;
+  if (entry === 0) return { entries, comparisons, found: 'nothing' } as const;
+  if (memtable.isTombstone(entry)) return { entries, comparisons, found: 'tombstone' } as const;
+  const rowBytes = memtable.following(entry) - memtable.rowAt(entry);
+  cost.cacheLines += Math.ceil(rowBytes / LINE_BYTES);
+  return { entries, comparisons, found: 'row' } as const;
+}
+
+function probeRun(run: Run, hi: number, lo: number, number: number, cost: Cost): RunProbe {
+  const segments = run.segments.length;
+  const { rows } = run;
+  // The last keys of the segments, halved until one is left.
+  const halvings = Math.ceil(Math.log2(segments));
+  cost.comparisons += halvings;
+  cost.cacheLines += Math.min(halvings, Math.ceil(segments / KEYS_PER_LINE));
+  const segment = run.only ?? run.segmentFor(hi, lo);
+  if (segment === null) return { segments, rows, segment, found: 'nothing' };
+  const probe = probeSegment(segment, hi, lo, number, cost);
+  const row = segment.find(hi, lo, number);
+  if (row < 0) return { segments, rows, segment: probe, found: 'nothing' };
+  if (segment.flags !== null) cost.cacheLines++;
+  if (segment.isDeleted(row)) return { segments, rows, segment: probe, found: 'tombstone' };
+  for (const { validity, offsets } of segment.handle.layout.columns) {
+    cost.cacheLines += 1 + Number(validity !== null) + Number(offsets !== null);
+  }
+  return { segments, rows, segment: probe, found: 'row' };
+}
+
+function probeSegment(
+  segment: Segment,
+  hi: number,
+  lo: number,
+  number: number,
+  cost: Cost,
+): SegmentProbe {
+  const { id, rows, form, handle } = segment;
+  const { path, predicted, errorMax, cacheLines } =
+    form === 'f64' ? descendF64(handle.model, number) : descendWords(handle.model, lo, hi);
+  const position = segment.lowerBound(hi, lo, number);
+  const isThere = segment.find(hi, lo, number) >= 0;
+  const reads = readsOf(rows, predicted, position, isThere);
+  cost.comparisons += reads.length;
+  cost.cacheLines += cacheLines + new Set(reads.map((at) => Math.floor(at / KEYS_PER_LINE))).size;
+  return {
+    id,
+    rows,
+    form,
+    path,
+    predicted,
+    errorMax,
+    window: windowOf(rows, predicted),
+    position,
+    error: Math.abs(predicted - position),
+    comparisons: reads.length,
+  };
+}
