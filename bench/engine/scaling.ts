@@ -10,7 +10,7 @@ import { hashKey } from '../../src/schema/key.ts';
 import { parseSchema } from '../../src/schema/schema.ts';
 import { JobPool } from '../../src/shard-worker/job-pool.ts';
 import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
-import type { SegmentPlace } from '../../src/shard-worker/segment-files.ts';
+import type { SegmentPlace } from '../../src/shard-worker/model-files.ts';
 import { CommitTable } from '../../src/view/commit-table.ts';
 import { layoutMemtable, type MemtableHandle } from '../../src/view/memtable.ts';
 import type { SegmentHandle } from '../../src/view/segment.ts';

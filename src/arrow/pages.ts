@@ -40,6 +40,13 @@ export function summarizePages(fileBytes: number): PageSummer {
   };
 }
 
+/** Notes the checksums of the pages among `bytes`, which are as for `findDamagedPage`. */
+export function noteChecksums(bytes: Uint8Array, firstPage: number, crcs: Uint32Array): void {
+  for (let at = 0, page = firstPage; at < bytes.length; at += PAGE_BYTES, page++) {
+    crcs[page] = crc32(bytes.subarray(at, at + PAGE_BYTES));
+  }
+}
+
 /**
  * The first page among `bytes`, which start at page `firstPage` of the file and end with a page or with
  * the file, that does not have its checksum; −1 when all do.

@@ -16,7 +16,7 @@ import {
   segmentBatch,
   segmentFields,
 } from './layout.ts';
-import { countPages, findDamagedPage, PAGE_BYTES } from './pages.ts';
+import { countPages, findDamagedPage, noteChecksums, PAGE_BYTES } from './pages.ts';
 import { allocateShared, checkSize, corruptFile, readExactly } from './read-file.ts';
 
 /** Bytes read at once; whole pages. */
@@ -30,25 +30,30 @@ export interface ReadSegment {
   readonly metadata: ReadonlyMap<string, string>;
   /** Nulls of each column, in the order of the schema. */
   readonly nullCounts: readonly number[];
+  /** Of every page: what it should have, or, where that was not known, what it has. */
+  readonly pageCrcs: Uint32Array;
 }
 
 interface Source {
   readonly path: string;
   readonly file: StorageFile;
   readonly fileBytes: number;
-  readonly pageCrcs: Uint32Array | null;
+  readonly pageCrcs: Uint32Array;
+  /** Whether pages are held to the checksums, or these are only noted. */
+  readonly isKnown: boolean;
 }
 
 /** Fills `target` from `position`, a page's start; `target` ends with a page or with the file. */
 function readPages(source: Source, position: number, target: Uint8Array): void {
-  const { path, file, pageCrcs } = source;
+  const { path, file, pageCrcs, isKnown } = source;
   for (let at = 0; at < target.length; at += READ_BYTES_MAX) {
     const chunk = target.subarray(at, at + READ_BYTES_MAX);
     readExactly(path, file, position + at, chunk);
-    if (pageCrcs === null) continue;
-    const page = findDamagedPage(chunk, (position + at) / PAGE_BYTES, pageCrcs);
+    const firstPage = (position + at) / PAGE_BYTES;
+    const page = isKnown ? findDamagedPage(chunk, firstPage, pageCrcs) : -1;
     if (page !== -1)
       throw corruptFile(path, page * PAGE_BYTES, 'the checksum of this page is wrong');
+    if (!isKnown) noteChecksums(chunk, firstPage, pageCrcs);
   }
 }
 
@@ -132,7 +137,8 @@ function checkOffsets(path: string, head: Head, layout: SegmentLayout, body: Uin
  * Reads the segment file `path` of a database with `schema`.
  *
  * @param expected what writeSegment() returned. Without checksums (null: the model file is lost) only
- *                 the structure is checked: keys and values may then be damaged, offsets may not
+ *                 the structure is checked here: keys and values may then be damaged, offsets may not,
+ *                 and the caller has to check the list of checksums that comes back
  * @throws OMEN_CORRUPT naming the file and the byte; OMEN_MEMORY_FULL when there is no room for the body;
  *         what the storage throws (OMEN_IO, …)
  */
@@ -142,22 +148,24 @@ export function readSegment(
   schema: Schema,
   expected: { readonly fileBytes: number; readonly pageCrcs: Uint32Array | null },
 ): ReadSegment {
-  const { fileBytes, pageCrcs } = expected;
+  const { fileBytes } = expected;
+  const isKnown = expected.pageCrcs !== null;
   const file = storage.open(path, 'read');
   try {
     checkSize(path, file, fileBytes);
-    if (pageCrcs !== null && pageCrcs.length !== countPages(fileBytes)) {
+    const pageCrcs = expected.pageCrcs ?? new Uint32Array(countPages(fileBytes));
+    if (pageCrcs.length !== countPages(fileBytes)) {
       throw corruptFile(path, 0, `there are checksums of ${pageCrcs.length} pages`);
     }
-    const source = { path, file, fileBytes, pageCrcs };
+    const source = { path, file, fileBytes, pageCrcs, isKnown };
     const need = growingHead(source);
     const head = decodeHead(path, fileBytes, need);
     const layout = checkLayout(path, schema, head);
     const { body, tail } = readBody(source, head, need(0));
     checkTail(path, head, tail);
-    if (pageCrcs === null) checkOffsets(path, head, layout, body);
+    if (!isKnown) checkOffsets(path, head, layout, body);
     const nullCounts = head.nullCounts.slice(1, schema.columns.length + 1);
-    return { layout, body, metadata: head.metadata, nullCounts };
+    return { layout, body, metadata: head.metadata, nullCounts, pageCrcs };
   } finally {
     file.close();
   }

@@ -28,9 +28,10 @@ import type { Job, RunJob } from './jobs.ts';
 import { ManifestFile, modelName, type SegmentRecord, segmentName } from './manifest.ts';
 import { MemtablePool } from './memtable-pool.ts';
 import { MemtableWriter } from './memtable-writer.ts';
+import { type ModelFile, replaceModelFile, type SegmentPlace } from './model-files.ts';
 import { DEL, type Epoch, KEY_HI, KEY_LO, OPERATION_BYTES, type PUT, TYPE } from './records.ts';
 import { type RecoveredShard, Replay } from './replay.ts';
-import { readSegmentFiles, type SegmentPlace, type WrittenSegmentFiles } from './segment-files.ts';
+import { readSegmentFiles, type WrittenSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
 
 export interface EngineOptions {
@@ -93,7 +94,7 @@ export class Engine {
   #flushing: Promise<void> | null = null;
   #merging: Promise<void> | null = null;
   #isServing = false;
-  readonly #counts = { commits: 0, flushes: 0, compactions: 0 };
+  readonly #counts = { commits: 0, flushes: 0, compactions: 0, modelsRebuilt: 0 };
 
   private constructor(options: EngineOptions) {
     const { storage, directory, shard, databaseId, control, schema } = options;
@@ -129,7 +130,8 @@ export class Engine {
     const runs: Run[] = [];
     for (const records of this.#manifest.current.runs) {
       const segments = records.map((record) => {
-        const handle = readSegmentFiles(this.#options.storage, this.#place, record);
+        const { handle, rebuilt } = readSegmentFiles(this.#options.storage, this.#place, record);
+        if (rebuilt !== null) this.#rebuilt.set(record.id, rebuilt);
         const segment = new Segment(handle, schema.key);
         this.#segments.set(record.id, { record, segment });
         return segment;
@@ -137,6 +139,21 @@ export class Engine {
       runs.push(new Run(segments));
     }
     this.#runs = runs;
+    this.#counts.modelsRebuilt = this.#rebuilt.size;
+  }
+
+  /** Model files to write, of segments that were opened without one. */
+  readonly #rebuilt = new Map<number, ModelFile>();
+
+  #replaceModels(): void {
+    const { storage, directory } = this.#options;
+    for (const [id, content] of this.#rebuilt) {
+      const { record, segment } = this.#openSegment(id);
+      const replaced = replaceModelFile(storage, this.#place, record, content);
+      this.#segments.set(id, { record: replaced, segment });
+    }
+    if (this.#rebuilt.size > 0) storage.syncDirectory(directory);
+    this.#rebuilt.clear();
   }
 
   async #replay(): Promise<RecoveredShard> {
@@ -167,7 +184,8 @@ export class Engine {
         'The database was opened with readOnly: true.',
       );
     } else {
-      this.#manifest.renew();
+      this.#replaceModels();
+      this.#manifest.renew(this.#recordsOf(this.#runs));
       this.#removeOrphans();
       this.#log.start();
       for (const part of parts) {
@@ -185,6 +203,7 @@ export class Engine {
     this.#isServing = true;
     this.publishView();
     this.#options.control.setState(this.shard, 'serving');
+    this.count();
     this.maintain();
   }
 
@@ -475,10 +494,18 @@ export class Engine {
     this.#dropSegments();
   }
 
-  #segmentOf(id: number): Segment {
+  #openSegment(id: number): OpenSegment {
     const open = this.#segments.get(id);
     assert.ok(open !== undefined);
-    return open.segment;
+    return open;
+  }
+
+  #segmentOf(id: number): Segment {
+    return this.#openSegment(id).segment;
+  }
+
+  #recordsOf(runs: readonly Run[]): SegmentRecord[][] {
+    return runs.map((run) => run.segments.map(({ id }) => this.#openSegment(id).record));
   }
 
   #openSegments(written: readonly WrittenSegmentFiles[]): Segment[] {
@@ -494,9 +521,6 @@ export class Engine {
     // Where a sync failed before, one that succeeds now proves nothing about the new files' names.
     if (this.failure !== null) return false;
     const { storage, directory } = this.#options;
-    const records = runs.map((run) =>
-      run.segments.map(({ id }) => (this.#segments.get(id) as OpenSegment).record),
-    );
     try {
       storage.syncDirectory(directory);
       this.#manifest.replace({
@@ -505,7 +529,7 @@ export class Engine {
         logLsn: Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
         logFile: this.#newestLogFile,
         nextId: this.#nextId,
-        runs: records,
+        runs: this.#recordsOf(runs),
       });
     } catch (error) {
       this.fail(error);
@@ -544,6 +568,7 @@ export class Engine {
 
   /** Seals and flushes everything committed so far. The owner commits what is pending first. */
   async flush(): Promise<void> {
+    if (this.#options.readOnly) this.#throwIfFailed();
     this.sync();
     await this.#flushUpTo(this.#log.lastLsn);
     this.count();
@@ -611,11 +636,14 @@ export class Engine {
       sum(({ modelBytes }) => modelBytes),
     );
     set('memtableBytes', this.#active.usedBytes);
-    set('walBytes', this.#log.fileBytes);
-    set('lsn', this.#log.lastLsn);
+    if (!this.#options.readOnly) {
+      set('walBytes', this.#log.fileBytes);
+      set('lsn', this.#log.lastLsn);
+    }
     set('commits', this.#counts.commits);
     set('flushes', this.#counts.flushes);
     set('compactions', this.#counts.compactions);
+    set('modelsRebuilt', this.#counts.modelsRebuilt);
     set(
       'windowMax',
       segments.reduce((max, { model }) => Math.max(max, model.windowMax), 0),

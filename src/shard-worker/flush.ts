@@ -10,7 +10,8 @@ import { CommitTable } from '../view/commit-table.ts';
 import { ARENA_START, Memtable, type MemtableHandle } from '../view/memtable.ts';
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
 import { keyForm } from '../view/segment.ts';
-import { type SegmentPlace, type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
+import type { SegmentPlace } from './model-files.ts';
+import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
 
 export interface FlushJob {

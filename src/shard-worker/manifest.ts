@@ -17,6 +17,11 @@ export interface SegmentRecord {
   readonly rows: number;
   readonly form: KeyForm;
   readonly fileBytes: number;
+  /**
+   * CRC-32 of the checksums of the file's pages, 32-bit words in little-endian order. They lie in the
+   * model file: should that be lost, the segment can still be told from a damaged one.
+   */
+  readonly pagesCrc: number;
   readonly modelBytes: number;
   readonly modelCrc: number;
 }
@@ -36,6 +41,8 @@ export interface Manifest {
   /** Newest run first. */
   readonly runs: readonly (readonly SegmentRecord[])[];
 }
+
+const RECORD_COUNTS = ['id', 'rows', 'fileBytes', 'pagesCrc', 'modelBytes', 'modelCrc'] as const;
 
 const NAME = /^manifest-(\d{10})\.json$/;
 
@@ -89,7 +96,7 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
     isCount(manifest.logLsn) &&
     isCount(manifest.nextId) &&
     (manifest.logFile === null || typeof manifest.logFile === 'string') &&
-    segments.every(({ id, rows, fileBytes }) => isCount(id) && isCount(rows) && isCount(fileBytes));
+    segments.every((record) => RECORD_COUNTS.every((name) => isCount(record[name])));
   if (!isWhole) throw corrupt(path, 'a number in it is not one, or a name');
   return manifest;
 }
@@ -159,9 +166,10 @@ export class ManifestFile {
   /**
    * Writes the manifest again, before anything is removed that only it makes superfluous: the one
    * that was read may be in the page cache only, its name lost by a directory sync that failed.
+   * @param runs the same runs, with what is new to say of their files
    */
-  renew(): void {
-    if (this.#sequence > 0) this.replace(this.current);
+  renew(runs = this.current.runs): void {
+    if (this.#sequence > 0) this.replace({ ...this.current, runs });
   }
 
   removeOlder(): void {

@@ -14,7 +14,8 @@ import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, type Selection } from '../view/column-writer.ts';
 import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
 import { MergeSource, mergeBlock } from './merge-keys.ts';
-import { type SegmentPlace, type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
+import type { SegmentPlace } from './model-files.ts';
+import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { SEGMENT_BODY_BYTES_MAX, segmentLimit } from './segment-limit.ts';
 
 export interface MergeJob {

@@ -5,12 +5,10 @@
  */
 import { join } from 'node:path';
 import type { SegmentLayout } from '../arrow/layout.ts';
-import { readSections, writeSections } from '../arrow/model-file.ts';
 import { readSegment } from '../arrow/reader.ts';
 import { writeSegment } from '../arrow/writer.ts';
 import { OmenError } from '../errors.ts';
-import { checkModel, type Model, modelBytes, trainF64, trainWords } from '../rmi/index.ts';
-import type { Schema } from '../schema/schema.ts';
+import { type Model, modelBytes } from '../rmi/index.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
   fileKeysToResident,
@@ -18,15 +16,16 @@ import {
   residentKeysToFile,
   type SegmentHandle,
 } from '../view/segment.ts';
-import { modelName, type SegmentRecord, segmentName } from './manifest.ts';
-
-/** Whose segments these are, and where. */
-export interface SegmentPlace {
-  readonly directory: string;
-  readonly schema: Schema;
-  readonly databaseId: string;
-  readonly shard: number;
-}
+import { type SegmentRecord, segmentName } from './manifest.ts';
+import {
+  type ModelFile,
+  metadataOf,
+  pagesCrcOf,
+  readModelFile,
+  type SegmentPlace,
+  train,
+  writeModelFile,
+} from './model-files.ts';
 
 /** A segment just written: for the manifest, and for the view. */
 export interface WrittenSegmentFiles {
@@ -34,27 +33,11 @@ export interface WrittenSegmentFiles {
   readonly handle: SegmentHandle;
 }
 
-function metadataOf(place: SegmentPlace, id: number): Record<string, string> {
-  return {
-    'omendb.version': '1',
-    'omendb.database': place.databaseId,
-    'omendb.shard': String(place.shard),
-    'omendb.segment': String(id),
-  };
+export interface ReadSegmentFiles {
+  readonly handle: SegmentHandle;
+  /** What its model file should hold, where that was missing or damaged: made from the segment. */
+  readonly rebuilt: ModelFile | null;
 }
-
-function train(form: KeyForm, body: SharedArrayBuffer, layout: SegmentLayout): Model {
-  const { offset } = layout.key;
-  return form === 'f64'
-    ? trainF64(new Float64Array(body, offset, layout.rows), layout.rows)
-    : trainWords(new Uint32Array(body, offset, 2 * layout.rows), layout.rows);
-}
-
-function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-const MODEL_NUMBERS = ['keyCount', 'epsilon', 'windowMax', 'leafCount', 'depth'] as const;
 
 /**
  * Trains, writes and syncs one segment.
@@ -72,27 +55,26 @@ export function writeSegmentFiles(
 ): WrittenSegmentFiles {
   const { directory, schema } = place;
   const model = train(form, body, layout);
-  const metadata = metadataOf(place, id);
   residentKeysToFile(schema.key, form, body, layout.key.offset, layout.rows);
   const path = join(directory, segmentName(id));
   const bytes = new Uint8Array(body, 0, layout.bodyBytes);
-  const written = writeSegment(storage, path, schema, layout, bytes, metadata, nullCounts);
+  const { fileBytes, pageCrcs } = writeSegment(
+    storage,
+    path,
+    schema,
+    layout,
+    bytes,
+    metadataOf(place, id),
+    nullCounts,
+  );
   fileKeysToResident(schema.key, form, body, layout.key.offset, layout.rows);
-
-  const numbers = Float64Array.from(MODEL_NUMBERS, (name) => model[name]);
-  const sections = {
-    pages: bytesOf(written.pageCrcs),
-    numbers: bytesOf(numbers),
-    cells: bytesOf(model.cells),
-    nodes: bytesOf(model.nodes),
-  };
-  const modelFile = writeSections(storage, join(directory, modelName(id)), sections, metadata);
-  const { fileBytes } = written;
+  const modelFile = writeModelFile(storage, place, id, { model, pageCrcs });
   const record: SegmentRecord = {
     id,
     rows: layout.rows,
     form,
     fileBytes,
+    pagesCrc: pagesCrcOf(pageCrcs),
     modelBytes: modelFile.fileBytes,
     modelCrc: modelFile.crc,
   };
@@ -110,46 +92,40 @@ function handleOf(
 }
 
 /**
- * Reads a segment and its index into shared memory, every byte checked.
+ * Reads a segment and its index into shared memory, every byte checked. A model file that is missing or
+ * damaged is no error: the segment is then checked as a whole, and its index trained again.
  * @throws OMEN_CORRUPT naming file and offset; what the storage throws
  */
 export function readSegmentFiles(
   storage: Storage,
   place: SegmentPlace,
   record: SegmentRecord,
-): SegmentHandle {
+): ReadSegmentFiles {
   const { directory, schema } = place;
-  const metadata = metadataOf(place, record.id);
-  const expected = { fileBytes: record.modelBytes, crc: record.modelCrc };
-  const modelPath = join(directory, modelName(record.id));
-  const sections = readSections(storage, modelPath, expected, metadata);
-  const section = (name: string): SharedArrayBuffer => {
-    const bytes = sections.get(name);
-    return bytes === undefined ? new SharedArrayBuffer(0) : bytes.buffer;
-  };
-  const numbers = new Float64Array(section('numbers'));
-  const model = {
-    form: record.form,
-    ...Object.fromEntries(MODEL_NUMBERS.map((name, i) => [name, numbers[i]])),
-    cells: new Uint32Array(section('cells')),
-    nodes: new Float64Array(section('nodes')),
-  } as Model;
-  checkModel(model, record.rows);
-  const pageCrcs = new Uint32Array(section('pages'));
   const path = join(directory, segmentName(record.id));
+  const known = readModelFile(storage, place, record);
   const read = readSegment(storage, path, schema, {
     fileBytes: record.fileBytes,
-    pageCrcs,
+    pageCrcs: known?.pageCrcs ?? null,
   });
-  for (const [name, value] of Object.entries(metadata)) {
-    if (read.metadata.get(name) === value) continue;
-    throw new OmenError(
-      'OMEN_CORRUPT',
-      `${path} is damaged at offset 0: it is another file's copy, its ${name} is not ${value}.`,
+  const { layout, pageCrcs } = read;
+  const refuse = (what: string): OmenError =>
+    new OmenError('OMEN_CORRUPT', `${path} is damaged at offset 0: ${what}`);
+  if (pagesCrcOf(pageCrcs) !== record.pagesCrc) {
+    throw refuse(
+      'its checksum is wrong, in which page cannot be said: the checksums of pages are lost with ' +
+        'its model file. Restore the database from a backup.',
     );
   }
+  for (const [name, value] of Object.entries(metadataOf(place, record.id))) {
+    if (read.metadata.get(name) === value) continue;
+    throw refuse(`it is another file's copy, its ${name} is not ${value}.`);
+  }
   const body = read.body.buffer;
-  const { layout } = read;
   fileKeysToResident(schema.key, record.form, body, layout.key.offset, layout.rows);
-  return handleOf(record, body, layout, model);
+  if (known !== null) {
+    return { handle: handleOf(record, body, layout, known.model), rebuilt: null };
+  }
+  const model = train(record.form, body, layout);
+  return { handle: handleOf(record, body, layout, model), rebuilt: { model, pageCrcs } };
 }

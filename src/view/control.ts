@@ -16,10 +16,11 @@ export const THREADS_MAX = 64;
 export const CLIENTS_MAX = 64;
 
 const LINE_BYTES = 128;
+const SHARD_BYTES = 2 * LINE_BYTES;
 const THREADS_AT = 0;
 const CLIENTS_AT = THREADS_AT + THREADS_MAX * LINE_BYTES;
 const SHARDS_AT = CLIENTS_AT + CLIENTS_MAX * LINE_BYTES;
-const SEEN_AT = SHARDS_AT + SHARDS_MAX * LINE_BYTES;
+const SEEN_AT = SHARDS_AT + SHARDS_MAX * SHARD_BYTES;
 const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4;
 const BYTES = TABLE_AT + COMMIT_TABLE_BYTES;
 assert.ok(TABLE_AT % 8 === 0);
@@ -27,10 +28,10 @@ assert.ok(TABLE_AT % 8 === 0);
 /** Words behind the doorbell in a thread's line. */
 const REQUESTS_WORD = 8;
 
-/** Words of a shard's line. Counters of bytes and rows are 64-bit floats at the second half. */
+/** Words of a shard's first line, which readers look at. Counters, 64-bit floats, have the second. */
 const VERSION_WORD = 0;
 const STATE_WORD = 1;
-const COUNTERS_AT = 32;
+const COUNTERS_AT = LINE_BYTES;
 
 export const SHARD_STATES = ['opening', 'serving', 'failed'] as const;
 export type ShardState = (typeof SHARD_STATES)[number];
@@ -49,9 +50,11 @@ export const SHARD_COUNTERS = [
   'flushes',
   'compactions',
   'windowMax',
+  /** Indexes trained anew at the last open, because their file was missing or damaged. */
+  'modelsRebuilt',
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
-assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= LINE_BYTES);
+assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);
 
 export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(BYTES);
@@ -90,7 +93,7 @@ export class Control {
 
   /** Index of the version word in `words`, for readers that check it at every look-up. */
   versionIndex(shard: number): number {
-    return ((SHARDS_AT + shard * LINE_BYTES) >>> 2) + VERSION_WORD;
+    return ((SHARDS_AT + shard * SHARD_BYTES) >>> 2) + VERSION_WORD;
   }
 
   get words(): Uint32Array {
@@ -124,7 +127,7 @@ export class Control {
   }
 
   #counterAt(shard: number, counter: ShardCounter): number {
-    const at = SHARDS_AT + shard * LINE_BYTES + COUNTERS_AT;
+    const at = SHARDS_AT + shard * SHARD_BYTES + COUNTERS_AT;
     return (at >>> 3) + SHARD_COUNTERS.indexOf(counter);
   }
 

@@ -136,6 +136,24 @@ test('a file of another length than the manifest says, or without all checksums,
   }
 });
 
+test('without checksums, a segment comes back with those that it has', (t) => {
+  for (const rows of [0, 5, 9000]) {
+    const { bytes, fileBytes, bodyOffset, layout, pageCrcs } = segmentFile(
+      randomRows(EVERY_TYPE, rows, seededRandom(5), true),
+    );
+    const expected = { fileBytes, pageCrcs: null };
+    const read = readSegment(storageOf('s', bytes), 's', EVERY_TYPE, expected);
+    t.deepEqual(read.pageCrcs, pageCrcs);
+    // A value: nothing but the checksums can tell.
+    if (rows === 0) continue;
+    const at = bodyOffset + layout.columns[1].data.offset;
+    bytes[at] ^= 1;
+    const damaged = readSegment(storageOf('s', bytes), 's', EVERY_TYPE, expected).pageCrcs;
+    const different = [...damaged.keys()].filter((page) => damaged[page] !== pageCrcs[page]);
+    t.deepEqual(different, [Math.floor(at / PAGE_BYTES)]);
+  }
+});
+
 test('a file whose buffers lie elsewhere than the layout puts them is refused', (t) => {
   const { layout } = buildSegment(randomRows(EVERY_TYPE, 9, seededRandom(5), false));
   const fields = segmentFields(EVERY_TYPE, false);

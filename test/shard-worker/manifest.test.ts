@@ -8,7 +8,8 @@ import { DATABASE_ID, directoryOf, emptyDisk } from './shards.ts';
 const DIRECTORY = directoryOf(0);
 const NAME = 'manifest-0000000001.json';
 const LOG = 'wal-0000000002.log';
-const RECORD = { id: 3, rows: 5, form: 'f64', fileBytes: 10, modelBytes: 20, modelCrc: 7 } as const;
+const FILES = { fileBytes: 10, pagesCrc: 9, modelBytes: 20, modelCrc: 7 } as const;
+const RECORD = { id: 3, rows: 5, form: 'f64', ...FILES } as const;
 
 function open(storage: Storage, shard = 0, databaseId = DATABASE_ID): ManifestFile {
   return ManifestFile.open(storage, DIRECTORY, databaseId, shard);
@@ -106,4 +107,6 @@ test('a newer format, another shard, another database and numbers that are none 
   t.is(errorOf(sealed({ ...current, logLsn: -1 }))?.code, 'OMEN_CORRUPT');
   t.is(errorOf(sealed({ ...current, flushedLsn: null }))?.code, 'OMEN_CORRUPT');
   t.is(errorOf(sealed({ ...current, runs: [[{ ...RECORD, rows: 0.5 }]] }))?.code, 'OMEN_CORRUPT');
+  const { pagesCrc: _, ...older } = RECORD;
+  t.is(errorOf(sealed({ ...current, runs: [[older]] }))?.code, 'OMEN_CORRUPT');
 });

@@ -4,9 +4,9 @@ import { RowEncoder } from '../../src/schema/row.ts';
 import type { Schema } from '../../src/schema/schema.ts';
 import { flushMemtable } from '../../src/shard-worker/flush.ts';
 import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
+import type { SegmentPlace } from '../../src/shard-worker/model-files.ts';
 import {
   readSegmentFiles,
-  type SegmentPlace,
   type WrittenSegmentFiles,
 } from '../../src/shard-worker/segment-files.ts';
 import type { Storage } from '../../src/storage/storage.ts';
@@ -71,7 +71,7 @@ export function contentOf(
   written: readonly WrittenSegmentFiles[],
 ): [Key, unknown][] {
   const place = placeOf(schema);
-  const handles = written.map(({ record }) => readSegmentFiles(storage, place, record));
+  const handles = written.map(({ record }) => readSegmentFiles(storage, place, record).handle);
   const run = new Run(handles.map((handle) => new Segment(handle, schema.key)));
   const readers = compileReaders(schema, true);
   const key = new KeyCodec(schema.key, true);

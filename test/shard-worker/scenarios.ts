@@ -114,6 +114,27 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  'models lost': {
+    shards: 1,
+    async run(shards) {
+      for (let round = 0; round < 3; round++) {
+        shards.put(0, ...range(-30 + 5 * round, 12));
+        shards.del(0, -30 + round);
+        shards.commit(0);
+        await shards.rotate(0);
+      }
+      const again = await shards.reopenedWithoutModels(0);
+      again.put(0, -30);
+      again.commit(0);
+      await again.rotate(0);
+      const merged = await again.reopenedWithoutModels(0);
+      await merged.compact(0);
+      merged.put(0, -31);
+      merged.commit(0);
+      return merged;
+    },
+  },
+
   'a shard emptied': {
     shards: 1,
     async run(shards) {

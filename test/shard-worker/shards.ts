@@ -3,6 +3,7 @@
  * what the loop of a shard thread does, step by step, and notes in `expected` what that makes certain.
  */
 import assert from 'node:assert/strict';
+import { readSections } from '../../src/arrow/model-file.ts';
 import { OmenError } from '../../src/errors.ts';
 import { hashKey, KeyCodec } from '../../src/schema/key.ts';
 import { RowEncoder } from '../../src/schema/row.ts';
@@ -307,6 +308,27 @@ export class Shards {
     return Shards.open(this.storage, this.expected);
   }
 
+  /** As `reopened`, after every model file of a shard was damaged in one of three ways. */
+  async reopenedWithoutModels(shard: number): Promise<Shards> {
+    await this.close();
+    this.expected.processEnded();
+    const directory = directoryOf(shard);
+    const { runs } = ManifestFile.open(this.storage, directory, DATABASE_ID, shard).current;
+    for (const { id, modelBytes } of runs.flat()) {
+      const path = `${directory}/${modelName(id)}`;
+      if (id % 3 === 0) {
+        this.storage.remove(path);
+        continue;
+      }
+      const file = this.storage.open(path, 'read-write');
+      if (id % 3 === 1) file.truncate(modelBytes >>> 1);
+      else file.write(new Uint8Array(40), modelBytes >>> 1);
+      file.sync();
+      file.close();
+    }
+    return Shards.open(this.storage, this.expected);
+  }
+
   #attempt(run: () => void, shard: number): void {
     try {
       run();
@@ -364,13 +386,17 @@ export class Shards {
     return rows;
   }
 
-  /** Checks that recovery left no file that nothing names. */
+  /** Checks that recovery left no file that nothing names, and every model file whole. */
   #checkFiles(): void {
     for (let shard = 0; shard < this.expected.shards; shard++) {
       const directory = directoryOf(shard);
       const manifest = ManifestFile.open(this.storage, directory, DATABASE_ID, shard).current;
       const known = new Set<string>();
-      for (const { id } of manifest.runs.flat()) known.add(segmentName(id)).add(modelName(id));
+      for (const { id, modelBytes, modelCrc } of manifest.runs.flat()) {
+        known.add(segmentName(id)).add(modelName(id));
+        const expected = { fileBytes: modelBytes, crc: modelCrc };
+        readSections(this.storage, `${directory}/${modelName(id)}`, expected);
+      }
       const names = this.storage.list(directory);
       const isOrphan = (name: string) =>
         (name.startsWith('segment-') && !known.has(name)) ||
