@@ -137,14 +137,14 @@ export class PieceCursor implements Cursor {
 
 /**
  * Many cursors as one, in key order. Of equal keys the cursor that comes first in `parts` wins, so
- * they are given newest first; keys whose winner is a tombstone are passed over. While one part
- * holds a stretch of keys that no other reaches into, a step costs one comparison.
+ * they are given newest first; keys whose winner is a tombstone are passed over, unless they are to be
+ * shown. While one part holds a stretch of keys that no other reaches into, a step costs one comparison.
  */
 export class MergeCursor implements Cursor {
   done = true;
   hi = 0;
   lo = 0;
-  readonly deleted = false;
+  deleted = false;
 
   /** A merge stands only on keys that may be seen. */
   resolve(): boolean {
@@ -152,6 +152,7 @@ export class MergeCursor implements Cursor {
   }
 
   readonly #parts: readonly Cursor[];
+  readonly #showsDeleted: boolean;
   #forwards = true;
   #current: Cursor | null = null;
   /** The nearest key of any other part, as far as it is known; the limit of a stretch. */
@@ -159,8 +160,9 @@ export class MergeCursor implements Cursor {
   #limitLo = 0;
   #hasLimit = false;
 
-  constructor(parts: readonly Cursor[]) {
+  constructor(parts: readonly Cursor[], tombstones: 'hidden' | 'shown' = 'hidden') {
     this.#parts = parts;
+    this.#showsDeleted = tombstones === 'shown';
   }
 
   get source(): Cursor {
@@ -222,7 +224,8 @@ export class MergeCursor implements Cursor {
       !current.done &&
       (!this.#hasLimit || this.#isBefore(current.hi, current.lo, this.#limitHi, this.#limitLo))
     ) {
-      if (current.resolve() && !current.deleted) {
+      if (current.resolve() && (!current.deleted || this.#showsDeleted)) {
+        this.deleted = current.deleted;
         this.hi = current.hi;
         this.lo = current.lo;
         return;
@@ -257,7 +260,8 @@ export class MergeCursor implements Cursor {
       this.#current = best;
       this.done = best === null;
       if (best === null) return;
-      if (best.resolve() && !best.deleted) {
+      if (best.resolve() && (!best.deleted || this.#showsDeleted)) {
+        this.deleted = best.deleted;
         this.hi = best.hi;
         this.lo = best.lo;
         return;

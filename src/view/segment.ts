@@ -300,6 +300,14 @@ export class Run {
     return this.before[at] + row + (isThere ? 1 : 0);
   }
 
+  /** The position of a key in the run, or −1. */
+  positionOf(hi: number, lo: number, type: KeyType): number {
+    const at = this.indexFor(hi, lo);
+    if (at === this.segments.length) return -1;
+    const row = this.segments[at].find(hi, lo, sortableToNumber(type, hi, lo));
+    return row < 0 ? -1 : this.before[at] + row;
+  }
+
   /** Number of keys in the run, tombstones included, within the bounds. */
   countWithin({ firstHi, firstLo, lastHi, lastLo }: KeyBounds, type: KeyType): number {
     return this.rankAfter(lastHi, lastLo, type) - this.rank(firstHi, firstLo, type);

@@ -45,6 +45,8 @@ export function rowOf(readers: RowReaders, source: Segment | Memtable, position:
 }
 
 const NO_ROWS = new Run([]);
+/** How many times as many rows as all that is newer a base has: to look one up costs a few steps. */
+const BASE_SHARE = 4;
 const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
 
 /** A memtable with what this thread knows of its order. */
@@ -142,14 +144,23 @@ export class ShardView {
 
   /** A cursor over all live keys of a snapshot of this view. */
   cursor(visible: readonly Visibility[]): Cursor {
+    return new MergeCursor(this.#parts(visible, this.runs));
+  }
+
+  /** A cursor over the keys that are newer than the base, those deleted since among them. */
+  changes(visible: readonly Visibility[]): Cursor {
+    return new MergeCursor(this.#parts(visible, this.runs.slice(0, -1)), 'shown');
+  }
+
+  #parts(visible: readonly Visibility[], runs: readonly Run[]): Cursor[] {
     const parts: Cursor[] = [];
     this.memtables.forEach(({ memtable, tail }, i) => {
       for (const piece of tail.pieces(visible[i].watermark)) {
         parts.push(new PieceCursor(memtable, piece, visible[i]));
       }
     });
-    for (const run of this.runs) parts.push(new RunCursor(run, this.readers.schema));
-    return new MergeCursor(parts);
+    for (const run of runs) parts.push(new RunCursor(run, this.readers.schema));
+    return parts;
   }
 
   /** The row that a cursor of this view stands on. */
@@ -168,33 +179,54 @@ export class ShardView {
     return this.pendingEntries === 0 ? this.#only : null;
   }
 
+  /**
+   * The oldest run, where it has no tombstones and by far the most rows: to count, it is enough to walk
+   * over what is newer. Null where a walk over everything costs less.
+   */
+  get base(): Run | null {
+    const base = this.runs.at(-1);
+    if (base === undefined || base.hasTombstones) return null;
+    let newer = this.pendingEntries - base.rows;
+    for (const run of this.runs) newer += run.rows;
+    return base.rows > BASE_SHARE * newer ? base : null;
+  }
+
   /** Number of live keys from the first to the last bound, both included. */
   count(visible: readonly Visibility[], bounds: KeyBounds): number {
-    const { settled } = this;
-    if (settled !== null) return settled.countWithin(bounds, this.readers.schema.key);
     const { firstHi, firstLo, lastHi, lastLo } = bounds;
-    const cursor = this.cursor(visible);
-    let count = 0;
-    cursor.seekCeil(firstHi, firstLo);
-    while (!cursor.done && (cursor.hi < lastHi || (cursor.hi === lastHi && cursor.lo <= lastLo))) {
-      count++;
-      cursor.next();
-    }
-    return count;
+    return this.#count(visible, firstHi, firstLo, lastHi, lastLo, true);
   }
 
   /** Number of live keys < the given one. */
   rank(visible: readonly Visibility[], hi: number, lo: number): number {
+    return this.#count(visible, 0, 0, hi, lo, false);
+  }
+
+  #count(
+    visible: readonly Visibility[],
+    firstHi: number,
+    firstLo: number,
+    endHi: number,
+    endLo: number,
+    endCounts: boolean,
+  ): number {
+    const type = this.readers.schema.key;
     const { settled } = this;
-    if (settled !== null) return settled.rank(hi, lo, this.readers.schema.key);
-    const cursor = this.cursor(visible);
-    let rank = 0;
-    cursor.seekCeil(0, 0);
-    while (!cursor.done && (cursor.hi < hi || (cursor.hi === hi && cursor.lo < lo))) {
-      rank++;
-      cursor.next();
+    const base = settled ?? this.base;
+    let count = 0;
+    if (base !== null) {
+      const end = endCounts ? base.rankAfter(endHi, endLo, type) : base.rank(endHi, endLo, type);
+      count = end - base.rank(firstHi, firstLo, type);
     }
-    return rank;
+    if (settled !== null) return count;
+    const cursor = base === null ? this.cursor(visible) : this.changes(visible);
+    for (cursor.seekCeil(firstHi, firstLo); !cursor.done; cursor.next()) {
+      const { hi, lo } = cursor;
+      if (hi > endHi || (hi === endHi && (endCounts ? lo > endLo : lo >= endLo))) break;
+      if (!cursor.deleted) count++;
+      if (base !== null && base.positionOf(hi, lo, type) >= 0) count--;
+    }
+    return count;
   }
 
   /** Entries in memtables, versions included; 0 means that the runs hold everything. */

@@ -230,6 +230,47 @@ test('a run alone is counted by its index; with tombstones, row by row', (t) => 
   t.is(shard.count(shard.view.capture(NOTHING), 10, 50), 20);
 });
 
+test('what little is newer than a large run is counted by itself', (t) => {
+  const seed = newSeed();
+  const random = randomFrom(seed);
+  const shard = new TestShard();
+  const model: Model = new Map();
+  for (let i = 0; i < 3000; i++) model.set(BigInt(3 * i), { n: i });
+  shard.compact(sorted(model), 4);
+  for (let step = 0; step < 40; step++) {
+    const changes: Model = new Map();
+    for (let n = 0; n < 6; n++) {
+      const key = BigInt(Math.floor(random() * 9200) - 100);
+      changes.set(key, random() < 0.5 ? undefined : { n: -1 - step });
+    }
+    for (const [key, row] of changes) {
+      shard.memtables[0].append(key, row);
+      model.set(key, row);
+    }
+    shard.memtables[0].publish();
+    t.is(shard.view.base, shard.view.runs.at(-1) ?? null);
+    const entries = live(model);
+    const snapshot = shard.view.capture(NOTHING);
+    for (let n = 0; n < 5; n++) {
+      const first = Math.floor(random() * 9400) - 200;
+      const last = first + Math.floor(random() ** 3 * 9400);
+      const within = entries.filter(([key]) => Number(key) >= first && Number(key) <= last);
+      const before = entries.filter(([key]) => Number(key) < first);
+      t.is(shard.count(snapshot, first, last), within.length, `seed ${seed}, step ${step}`);
+      t.is(shard.rank(snapshot, first), before.length, `seed ${seed}, step ${step}`);
+    }
+    if (step % 9 === 8)
+      shard.flush(
+        sorted(
+          new Map(
+            [...model].filter(([, row]) => row === undefined || (row as { n: number }).n < 0),
+          ),
+        ),
+        2,
+      );
+  }
+});
+
 test('a shard is settled while it is one run of live rows and its memtables are empty', (t) => {
   const shard = new TestShard();
   t.is(shard.view.settled?.rows, 0);
