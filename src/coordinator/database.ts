@@ -125,7 +125,8 @@ export class Database<
 
   /**
    * The number of rows whose key is < the given one. A look-up a shard where each is one run without
-   * deleted rows, as `compact` leaves it; a walk over the rows before the key elsewhere, as `count`.
+   * deleted rows, as `compact` leaves it; elsewhere the time of a walk over what is newer than the
+   * shard's largest run, or over all rows where that is not by far the largest part.
    */
   rank(key: KeyInput): number {
     const { reader } = this.#encoded(key);
@@ -133,8 +134,8 @@ export class Database<
   }
 
   /**
-   * The entry of that rank: `at(0)` is `first()`; undefined beyond the end. A few look-ups where
-   * `rank` takes one, a walk over the entries before it elsewhere.
+   * The entry of that rank: `at(0)` is `first()`; undefined beyond the end. A few times what `rank`
+   * takes.
    * @throws OMEN_INVALID_RANGE unless the rank is a whole number, not negative
    */
   at(rank: number): [Key, Row] | undefined {

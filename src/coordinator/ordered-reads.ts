@@ -2,23 +2,24 @@
  * Ordered reads that give one entry or one number, of one instant of the database: they pin nothing.
  *
  * Where every shard is settled (one run of live rows, nothing in memtables) they cost a few look-ups.
- * Elsewhere a cursor merges what there is; counting then walks over all that it counts.
+ * Where one is not, a cursor merges what there is, and counting takes a walk over what is newer than
+ * the shard's largest run, or over everything where that is not by far the largest part.
  */
 import type { Cursor } from '../view/cursor.ts';
-import { ceilRow, floorRow, rowAt, type SettledRow, selectRow } from '../view/order.ts';
-import type { Run } from '../view/segment.ts';
-import type { ShardSnapshot } from '../view/shard-view.ts';
+import { ceilRow, floorRow, type SortedRows, selectRow } from '../view/order.ts';
+import type { Place, Run } from '../view/segment.ts';
+import { rowOf, type ShardSnapshot } from '../view/shard-view.ts';
+import { sortedRowsOf } from '../view/sorted-rows.ts';
 import type { Iteration } from './range.ts';
 import type { Reader } from './reader.ts';
 import { cursorOf } from './scan.ts';
 
 export type Entry = [key: unknown, row: unknown];
 
-function entryOfRow(reader: Reader, found: SettledRow | null): Entry | undefined {
+function entryAt(reader: Reader, found: Place | null): Entry | undefined {
   if (found === null) return undefined;
-  const { segment, row } = found;
-  const key = reader.key.decode(segment.hi(row), segment.lo(row));
-  return [key, reader.readers.segment(segment.columns, row)];
+  const { hi, lo, source, position } = found;
+  return [reader.key.decode(hi, lo), rowOf(reader.readers, source, position)];
 }
 
 function entryAtCursor(reader: Reader, cursor: Cursor): Entry | undefined {
@@ -29,7 +30,7 @@ function entryAtCursor(reader: Reader, cursor: Cursor): Entry | undefined {
 /** The last entry whose key is <= the given sortable one. */
 export function floorEntry(reader: Reader, hi: number, lo: number): Entry | undefined {
   const runs = reader.settled();
-  if (runs !== null) return entryOfRow(reader, floorRow(runs, hi, lo, reader.key.type));
+  if (runs !== null) return entryAt(reader, floorRow(runs, hi, lo, reader.key.type));
   const cursor = cursorOf(reader.now());
   cursor.seekFloor(hi, lo);
   return entryAtCursor(reader, cursor);
@@ -38,7 +39,7 @@ export function floorEntry(reader: Reader, hi: number, lo: number): Entry | unde
 /** The first entry whose key is >= the given sortable one. */
 export function ceilEntry(reader: Reader, hi: number, lo: number): Entry | undefined {
   const runs = reader.settled();
-  if (runs !== null) return entryOfRow(reader, ceilRow(runs, hi, lo, reader.key.type));
+  if (runs !== null) return entryAt(reader, ceilRow(runs, hi, lo, reader.key.type));
   const cursor = cursorOf(reader.now());
   cursor.seekCeil(hi, lo);
   return entryAtCursor(reader, cursor);
@@ -70,36 +71,43 @@ function sumOf<T>(parts: readonly T[], of: (part: T) => number): number {
 /** The entry with so many entries before it. */
 export function entryWithRank(reader: Reader, rank: number): Entry | undefined {
   const runs = reader.settled();
-  if (runs !== null) return entryOfRow(reader, rowWithRank(reader, runs, rank));
+  if (runs !== null) return entryAt(reader, rowWithRank(reader, runs, rank));
   const shards = reader.now();
-  return reader.isByRange ? walkOneShard(reader, shards, rank) : walk(reader, shards, rank);
-}
-
-function rowWithRank(reader: Reader, runs: readonly Run[], rank: number): SettledRow | null {
-  if (!reader.isByRange) return selectRow(runs, rank, reader.key.type);
-  let before = 0;
-  for (const run of runs) {
-    if (rank < before + run.rows) return rowAt(run, rank - before);
-    before += run.rows;
+  if (!reader.isByRange) return entryAmong(reader, shards, rank);
+  let left = rank;
+  for (const shard of shards) {
+    const rows = shard.view.count(shard.visible, EVERYTHING);
+    if (left < rows) return entryAmong(reader, [shard], left);
+    left -= rows;
   }
-  return null;
+  return undefined;
 }
 
 const EVERYTHING = { firstHi: 0, firstLo: 0, lastHi: 0xffffffff, lastLo: 0xffffffff };
 
-/** Shards by range follow each other: those before the right one need only be counted. */
-function walkOneShard(
+/** Runs of shards by range follow each other. */
+function rowWithRank(reader: Reader, runs: readonly Run[], rank: number): Place | null {
+  if (!reader.isByRange) return selectRow(runs, rank, reader.key.type);
+  let left = rank;
+  for (const run of runs) {
+    if (left < run.rows) return run.rowAt(left);
+    left -= run.rows;
+  }
+  return null;
+}
+
+function entryAmong(
   reader: Reader,
   shards: readonly ShardSnapshot[],
   rank: number,
 ): Entry | undefined {
-  let left = rank;
+  const lists: SortedRows[] = [];
   for (const shard of shards) {
-    const rows = shard.view.count(shard.visible, EVERYTHING);
-    if (left < rows) return walk(reader, [shard], left);
-    left -= rows;
+    const rows = sortedRowsOf(shard);
+    if (rows === null) return walk(reader, shards, rank);
+    lists.push(...rows);
   }
-  return undefined;
+  return entryAt(reader, selectRow(lists, rank, reader.key.type));
 }
 
 function walk(reader: Reader, shards: readonly ShardSnapshot[], rank: number): Entry | undefined {

@@ -11,6 +11,7 @@ import { viewsOf } from '../schema/row.ts';
 import type { KeyType, Schema } from '../schema/schema.ts';
 import type { KeyBatch } from './batch-lookup.ts';
 import type { Cursor } from './cursor.ts';
+import type { Memtable } from './memtable.ts';
 import { Prefetch } from './prefetch.ts';
 
 export type KeyForm = 'f64' | 'words';
@@ -231,6 +232,15 @@ export function residentKeysToFile(
   }
 }
 
+/** Where a row lies. */
+export interface Place {
+  readonly hi: number;
+  readonly lo: number;
+  readonly source: Segment | Memtable;
+  /** An entry's offset, or a row's number. */
+  readonly position: number;
+}
+
 /**
  * A run: segments whose key ranges do not overlap, in key order. Of each key it has one version.
  */
@@ -298,6 +308,21 @@ export class Run {
     // Compared as sortable keys: as numbers, a bound that is no key may equal one that is.
     const isThere = segment.hi(row) === hi && segment.lo(row) === lo;
     return this.before[at] + row + (isThere ? 1 : 0);
+  }
+
+  /** The row at a position. */
+  rowAt(position: number): Place {
+    const { before, segments } = this;
+    let low = 0;
+    let high = before.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (before[middle] <= position) low = middle;
+      else high = middle;
+    }
+    const source = segments[low];
+    const row = position - before[low];
+    return { hi: source.hi(row), lo: source.lo(row), source, position: row };
   }
 
   /** The position of a key in the run, or −1. */

@@ -28,6 +28,17 @@ for (const [name, layout] of Object.entries({
     check(KEYS);
     await db.compact();
     check(KEYS);
+    await db.batch([
+      { type: 'put', key: -7, value: { value: -14 } },
+      { type: 'put', key: KEYS[9], value: { value: 2 * KEYS[9] } },
+      { type: 'put', key: 10 ** 6, value: { value: 2 * 10 ** 6 } },
+      { type: 'del', key: KEYS[0] },
+      { type: 'del', key: KEYS[77] },
+      { type: 'del', key: 5 },
+    ]);
+    const changed = [...KEYS.slice(1).filter((key) => key !== KEYS[77]), -7, 10 ** 6];
+    check(changed.sort((a, b) => a - b));
+    await db.batch([-7, 10 ** 6].map((key) => ({ type: 'del', key })));
     await db.batch(KEYS.slice(0, 499).map((key) => ({ type: 'del', key })));
     check([KEYS[499]]);
     await db.flush();

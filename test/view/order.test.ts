@@ -1,9 +1,9 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { hashKey, KeyCodec } from '../../src/schema/key.ts';
+import { hashKey, KeyCodec, sortableToNumber } from '../../src/schema/key.ts';
 import { KEY_TYPES, type KeyType, parseSchema } from '../../src/schema/schema.ts';
-import { ceilRow, floorRow, rowAt, type SettledRow, selectRow } from '../../src/view/order.ts';
-import { Run, Segment } from '../../src/view/segment.ts';
+import { ceilRow, floorRow, selectRow } from '../../src/view/order.ts';
+import { type Place, Run, Segment } from '../../src/view/segment.ts';
 import { keysOf } from '../schema/arbitraries.ts';
 import { segmentOf } from './support.ts';
 
@@ -56,10 +56,8 @@ for (const type of KEY_TYPES) {
   });
   test(`runs of ${type} keys answer as one sorted list of them`, (t) => {
     const codec = new KeyCodec(type, true);
-    const keyOf = (found: SettledRow | null): AnyKey | undefined =>
-      found === null
-        ? undefined
-        : codec.decode(found.segment.hi(found.row), found.segment.lo(found.row));
+    const keyOf = (found: Place | null): AnyKey | undefined =>
+      found === null ? undefined : codec.decode(found.hi, found.lo);
     const given = (key: AnyKey): AnyKey => {
       codec.encode(key);
       return codec.decode(codec.hi, codec.lo);
@@ -98,8 +96,9 @@ test('a position of a run is a row of one of its segments', (t) => {
     9,
   );
   for (let position = 0; position < 100; position++) {
-    const { segment, row } = rowAt(run, position);
-    t.is(segment.number(row), 3 * position);
+    const { hi, lo, source, position: row } = run.rowAt(position);
+    t.is(sortableToNumber('int64', hi, lo), 3 * position);
+    t.deepEqual([source.hi(row), source.lo(row)], [hi, lo]);
   }
 });
 
@@ -111,7 +110,7 @@ for (const deal of Object.keys(DEALS)) {
     for (let rank = 0; rank < keys.length; rank += 997) {
       for (const run of runs) run.asked = 0;
       const found = selectRow(runs, rank, 'int64');
-      t.is(found?.segment.number(found.row), keys[rank]);
+      t.is(found && sortableToNumber('int64', found.hi, found.lo), keys[rank]);
       most = Math.max(most, runs[0].asked);
     }
     t.true(most <= 3 * Math.ceil(Math.log2(keys.length)), `${most} questions`);

@@ -4,8 +4,10 @@ import { parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { COMMIT_TABLE_BYTES, CommitTable } from '../../src/view/commit-table.ts';
 import type { Cursor } from '../../src/view/cursor.ts';
 import { explainLookup, type LookupExplanation } from '../../src/view/explain.ts';
-import type { SegmentHandle } from '../../src/view/segment.ts';
-import { compileReaders, type ShardSnapshot, ShardView } from '../../src/view/shard-view.ts';
+import { selectRow } from '../../src/view/order.ts';
+import type { Place, SegmentHandle } from '../../src/view/segment.ts';
+import { compileReaders, rowOf, type ShardSnapshot, ShardView } from '../../src/view/shard-view.ts';
+import { sortedRowsOf } from '../../src/view/sorted-rows.ts';
 import {
   type Entry,
   keysAhead,
@@ -116,6 +118,12 @@ class TestShard {
   rank({ view, visible }: ShardSnapshot, key: Key): number {
     this.#key.encode(key);
     return view.rank(visible, this.#key.hi, this.#key.lo);
+  }
+
+  entryAt(place: Place | null): [Key, unknown] | null {
+    if (place === null) return null;
+    const { hi, lo, source, position } = place;
+    return [this.#key.decode(hi, lo), rowOf(this.#readers, source, position)];
   }
 
   /** All entries of a snapshot, in order. */
@@ -259,6 +267,18 @@ test('what little is newer than a large run is counted by itself', (t) => {
       t.is(shard.count(snapshot, first, last), within.length, `seed ${seed}, step ${step}`);
       t.is(shard.rank(snapshot, first), before.length, `seed ${seed}, step ${step}`);
     }
+    const lists = sortedRowsOf(snapshot);
+    t.is(lists?.length, 2);
+    t.is(
+      lists?.reduce((sum, { rows }) => sum + rows, 0),
+      entries.length,
+    );
+    const ranks = Array.from({ length: 30 }, () => Math.floor(random() * entries.length));
+    for (const rank of [0, entries.length - 1, ...ranks]) {
+      const entry = shard.entryAt(selectRow(lists ?? [], rank, 'int64'));
+      t.deepEqual(entry, entries[rank], `seed ${seed}, step ${step}, rank ${rank}`);
+    }
+    t.is(selectRow(lists ?? [], entries.length, 'int64'), null);
     if (step % 9 === 8)
       shard.flush(
         sorted(
