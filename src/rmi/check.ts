@@ -5,6 +5,7 @@
  * never wrong.
  */
 import { OmenError } from '../errors.ts';
+import { checkCode } from './byte-code.ts';
 import {
   BASE,
   CELLS,
@@ -29,12 +30,14 @@ import {
  */
 export function checkModel(model: Model, keyCount: number): void {
   const { form, nodes, cells, epsilon } = model;
-  if (form !== 'f64' && form !== 'words') refuse(`${form} is no form of keys`);
+  if (form !== 'f64' && form !== 'words' && form !== 'bytes') refuse(`${form} is no form of keys`);
   if (model.keyCount !== keyCount) refuse(`it is of ${model.keyCount} keys, not of ${keyCount}`);
   if (!isCount(epsilon, KEYS_MAX) || epsilon === 0) refuse('epsilon is out of range');
-  if (!isCount(model.windowMax, 2 * epsilon + 1)) refuse('windowMax is out of range');
+  const windowMax = form === 'bytes' ? Math.max(keyCount, 1) : 2 * epsilon + 1;
+  if (!isCount(model.windowMax, windowMax)) refuse('windowMax is out of range');
   if (!isCount(model.leafCount, cells.length + keyCount)) refuse('leafCount is out of range');
   if (!isCount(model.depth, DEPTH_MAX)) refuse('depth is out of range');
+  if (form === 'bytes') checkCode(model.code);
   const records = nodes.length / NODE_DOUBLES;
   if (!isCount(records, NODE_MASK) || records === 0) refuse('a node is cut off');
   const words = wordsOf(nodes);
@@ -54,11 +57,15 @@ export function checkModel(model: Model, keyCount: number): void {
 }
 
 /** A node by itself. Returns how many records it takes. */
-function checkNode({ form, nodes }: Model, words: Uint32Array, node: number): number {
+function checkNode(model: Model, words: Uint32Array, node: number): number {
+  const { form, nodes } = model;
+  // The first key of a node is looked at where the node skips bytes.
+  const start = words[NODE_WORDS * node + START];
+  if (start >= model.keyCount && start > 0) refuse(`node ${node} is of no keys`);
   const count = words[NODE_WORDS * node + CELLS];
   if (count === 0) refuse(`node ${node} has no cells`);
   const base = nodes[NODE_DOUBLES * node + BASE];
-  if (form === 'f64' && !Number.isFinite(base)) refuse(`the base of node ${node} is ${base}`);
+  if (form !== 'words' && !Number.isFinite(base)) refuse(`the base of node ${node} is ${base}`);
   const scale = nodes[NODE_DOUBLES * node + SCALE];
   if (!(scale >= 0 && scale < Infinity)) refuse(`the scale of node ${node} is ${scale}`);
   const isSeparated = scale === 0;

@@ -92,7 +92,12 @@ export class Draft {
   }
 
   /** The model, in shared memory of its exact size. */
-  seal(form: KeyForm, keyCount: number, epsilon: number): Model {
+  seal(
+    form: KeyForm,
+    keyCount: number,
+    epsilon: number,
+    code: Uint16Array<SharedArrayBuffer>,
+  ): Model {
     const cells = new Uint32Array(new SharedArrayBuffer(4 * this.#cellCount));
     cells.set(this.#cells.subarray(0, this.#cellCount));
     const nodes = new Float64Array(new SharedArrayBuffer(8 * NODE_DOUBLES * this.#records));
@@ -106,6 +111,7 @@ export class Draft {
       depth: this.#depth,
       cells,
       nodes,
+      code,
     };
   }
 }

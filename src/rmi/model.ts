@@ -1,5 +1,5 @@
 /**
- * The learned index of a sorted run of fixed-width keys, as plain typed arrays.
+ * The learned index of a sorted run of keys, as plain typed arrays.
  *
  * A node divides a stretch of the key range into cells, of equal width where that suits the keys. A
  * cell is a *leaf*, a straight line from the position of its first key to that of the next cell's,
@@ -19,7 +19,8 @@
  * - Which cell a key falls in never descends as the key grows: the arithmetic is monotone, because
  *   IEEE rounding is. So the keys of a cell are exactly those between its ends, for keys that are
  *   there and for keys that are not; no error bound is involved.
- * - The prediction in a leaf is off by at most `error` of its node, or the leaf has at most 2ε keys.
+ * - The prediction in a leaf is off by at most `error` of its node, or the leaf has at most 2ε keys,
+ *   but for keys of variable length that are told apart on no level: they share one leaf.
  *
  * A model is never written once trained; all threads may read it.
  */
@@ -44,6 +45,8 @@ export const FIRST_CELL = 5;
 export const START = 6;
 /** The largest distance between the prediction and the position of a key in the node's own leaves. */
 export const ERROR = 7;
+/** In the `bytes` form, in its place: how many bytes all keys of the node share, from their start. */
+export const SKIP = ERROR;
 export const NODE_WORDS = 2 * NODE_DOUBLES;
 
 /** Set in a cell that is a node. The other bits are the number of its record. */
@@ -63,15 +66,21 @@ export function recordsOf(cells: number, isSeparated: boolean): number {
 /** Where a key beyond the last cell is taken to stand: this far before that cell's end, in cells. */
 export const EDGE = 2 ** -20;
 
-export type KeyForm = 'f64' | 'words';
+/**
+ * What the keys are: numbers, sortable keys as interleaved [lo, hi] pairs of 32-bit words, or bytes
+ * of any length.
+ */
+export type KeyForm = 'f64' | 'words' | 'bytes';
 
 export interface Model {
-  /** What the keys are: numbers, or sortable keys as interleaved [lo, hi] pairs of 32-bit words. */
   readonly form: KeyForm;
   readonly keyCount: number;
   /** Training was to keep every window within 2ε + 1 positions. */
   readonly epsilon: number;
-  /** The largest number of positions between which a key of a leaf may stand. At most 2ε + 1. */
+  /**
+   * The largest number of positions between which a key of a leaf may stand. At most 2ε + 1, but for
+   * bytes that no level tells apart.
+   */
   readonly windowMax: number;
   readonly leafCount: number;
   /** Levels of nodes. */
@@ -79,6 +88,8 @@ export interface Model {
   readonly cells: Uint32Array<SharedArrayBuffer>;
   /** Records of `NODE_DOUBLES`: nodes, each with its separators after it. */
   readonly nodes: Float64Array<SharedArrayBuffer>;
+  /** Of the `bytes` form, the shares of its code (`byte-code.ts`); else nothing. */
+  readonly code: Uint16Array<SharedArrayBuffer>;
 }
 
 /** The same memory as 32-bit words. */
@@ -87,7 +98,7 @@ export function wordsOf(nodes: Float64Array): Uint32Array {
 }
 
 export function modelBytes(model: Model): number {
-  return model.cells.byteLength + model.nodes.byteLength;
+  return model.cells.byteLength + model.nodes.byteLength + model.code.byteLength;
 }
 
 /**

@@ -14,12 +14,18 @@
  * a separator and its cell cost 12 bytes for `KEYS_PER_SEPARATOR` keys, more or less. So is the
  * depth: below level `CELL_LEVELS` all are of kind 4, which leaves a child 1/64 of the keys, or none.
  *
+ * Keys of variable length add one thing: many of them may be one number, and then all of them are in
+ * one cell, whose node goes on behind what they share. What is still together on the last level
+ * (keys that begin one another, a hundred bytes long and more) becomes one leaf, to be searched.
+ *
  * Every error is measured with the arithmetic that look-ups use, on every key.
  */
 import { strict as assert } from 'node:assert';
 import { OmenError } from '../errors.ts';
+import type { KeyMemory } from '../schema/key-bytes.ts';
+import { codeOf, learnCode } from './byte-code.ts';
 import { Draft } from './draft.ts';
-import { F64Keys, type SortedKeys, WordKeys } from './keys.ts';
+import { BytesKeys, F64Keys, type SortedKeys, WordKeys } from './keys.ts';
 import {
   DEPTH_MAX,
   EDGE,
@@ -74,7 +80,21 @@ export function trainWords(keys: Uint32Array, count: number): Model {
   return train(new WordKeys(keys), count, 'words');
 }
 
-function train(keys: SortedKeys, count: number, form: KeyForm): Model {
+/**
+ * @param keys the keys one after the other, strictly ascending in lexicographic order; key i is those
+ *   from offsets[i] up to offsets[i + 1]
+ * @throws OMEN_CORRUPT if they do not ascend
+ */
+export function trainBytes(keys: KeyMemory, offsets: Int32Array, count: number): Model {
+  const { buffer } = keys;
+  assert(offsets.length > count && buffer.length >= offsets[count], 'fewer keys than the count');
+  const code = learnCode(buffer.subarray(0, offsets[count]), count);
+  return train(new BytesKeys(keys, offsets, count, codeOf(code)), count, 'bytes', code);
+}
+
+const NO_CODE = new Uint16Array(new SharedArrayBuffer(0));
+
+function train(keys: SortedKeys, count: number, form: KeyForm, code = NO_CODE): Model {
   assert(Number.isInteger(count) && count >= 0 && count <= KEYS_MAX, 'count out of range');
   const disorder = keys.firstDisorder(count);
   if (disorder >= 0) {
@@ -82,7 +102,7 @@ function train(keys: SortedKeys, count: number, form: KeyForm): Model {
   }
   const draft = new Draft();
   new Trainer(keys, draft).divide(0, count, 1);
-  return draft.seal(form, count, EPSILON);
+  return draft.seal(form, count, EPSILON, code);
 }
 
 /** What came of laying cells over a stretch: which are no leaves, and how good the others are. */
@@ -109,7 +129,19 @@ class Trainer {
     const draft = this.#draft;
     const count = end - start;
     const node = draft.addNode(start, depth);
+    this.#keys.enter(start, end);
     this.#setRange(start, end, 1, 0);
+    if (depth === DEPTH_MAX && count > 2 * EPSILON) {
+      const first = this.#layCells(start, end, 1);
+      this.#finish(
+        node,
+        first,
+        1,
+        { keysInLeaves: count, error: count, window: count, hard: [] },
+        depth,
+      );
+      return node;
+    }
     if (count <= 2 * EPSILON || this.#isLine(start, end)) {
       const first = this.#layCells(start, end, 1);
       this.#finish(node, first, 1, this.#survey(first, 1), depth);
@@ -155,11 +187,16 @@ class Trainer {
     table[first] = start;
     table[first + cells] = end;
     for (let cell = 1; cell < cells; cell++) {
-      let position = start + Math.floor((cell * count) / cells);
-      const separator = keys.separator(position);
-      // Rounding may give neighbours one separator: the cell begins with the first of them.
       const before = table[first + cell - 1];
+      let position = Math.max(before, start + Math.floor((cell * count) / cells));
+      let separator = position < end ? keys.separator(position) : Infinity;
+      // Rounding may give neighbours one separator: the cell begins with the first of them.
       while (position > before && keys.separator(position - 1) >= separator) position--;
+      if (keys.hasTies && position === before) {
+        // All of these are in the cell before: this one begins behind the last of them.
+        while (position < end && keys.separator(position) === separator) position++;
+        separator = position < end ? keys.separator(position) : Infinity;
+      }
       table[first + cell] = position;
       draft.nodes[NODE_DOUBLES * node + SEPARATORS + cell - 1] = separator;
     }
@@ -170,8 +207,8 @@ class Trainer {
   #finish(node: number, first: number, cells: number, survey: Survey, depth: number): void {
     const draft = this.#draft;
     draft.nodes[NODE_DOUBLES * node + SCALE] = this.#scale;
-    this.#keys.storeBase(draft.nodes, draft.words, node);
     draft.setCells(node, first, cells, cells - survey.hard.length, survey.error);
+    this.#keys.storeBase(draft.nodes, draft.words, node);
     draft.widen(survey.window);
     for (const cell of survey.hard) {
       const start = draft.cells[first + cell];

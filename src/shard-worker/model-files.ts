@@ -143,6 +143,7 @@ function parse(
     ...Object.fromEntries(MODEL_NUMBERS.map((name, i) => [name, numbers[i]])),
     cells: new Uint32Array(section('cells')),
     nodes: new Float64Array(section('nodes')),
+    code: new Uint16Array(section('code')),
   } as Model;
   checkModel(model, record.rows);
   return { model, pageCrcs: new Uint32Array(section('pages')) };
