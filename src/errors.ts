@@ -4,7 +4,8 @@
  */
 export const ERRORS = {
   OMEN_INVALID_OPTIONS: 'An option of open() is unknown, has the wrong type or is out of range.',
-  OMEN_INVALID_KEY: 'The key has the wrong type for this database, or is NaN or out of range.',
+  OMEN_INVALID_KEY:
+    'The key has the wrong type for this database, or is NaN, out of range, malformed or too long.',
   OMEN_INVALID_ROW:
     'The row is not an object of the declared columns, or a value has the wrong type.',
   OMEN_INVALID_RANGE:

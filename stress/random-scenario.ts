@@ -17,7 +17,8 @@ export function randomScenario(seed: number): Scenario {
   const random = seededRandom(seed);
   const shards = 1 + Math.floor(random() * SHARDS_MAX);
   const stepsSeed = Math.floor(random() * 2 ** 31);
-  return { shards, run: (opened) => live(opened, shards, seededRandom(stepsSeed)) };
+  const keyKind = seed % 2 === 0 ? 'numbers' : 'texts';
+  return { shards, keyKind, run: (opened) => live(opened, shards, seededRandom(stepsSeed)) };
 }
 
 async function live(opened: Shards, count: number, random: Random): Promise<Shards> {

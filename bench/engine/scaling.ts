@@ -54,7 +54,7 @@ export async function run({ rows = 1e7, rounds = 5 }: ScalingOptions = {}) {
 function newMemtable(entriesMax: number, id: number, table: CommitTable): MemtableWriter {
   const shape = { entriesMax, arenaBytes: 48 * entriesMax };
   const memory = new SharedArrayBuffer(layoutMemtable(shape).bytes);
-  return new MemtableWriter({ id, memory, shape }, table);
+  return new MemtableWriter({ id, memory, shape, storesKeys: false }, table);
 }
 
 /** The rows in memtables, by shard. */

@@ -45,8 +45,8 @@ export interface BatchLayout {
 
 export interface SegmentLayout {
   readonly rows: number;
-  /** rows keys of eight bytes. */
-  readonly key: Extent;
+  /** The keys, of eight bytes each or utf8 or binary. */
+  readonly key: ColumnLayout;
   /** In the order of the schema's columns. */
   readonly columns: readonly ColumnLayout[];
   /** One byte a row (ROW_DELETED, other bits reserved); null where no row of the segment needs one. */
@@ -135,14 +135,15 @@ export function placeSegment(
   rows: number,
   varBytes: readonly number[],
   flags: boolean,
+  keyBytes = 0,
 ): SegmentLayout {
   assert.equal(varBytes.length, schema.columns.length, 'one length per column');
-  const lengths = flags ? [0, ...varBytes, 0] : [0, ...varBytes];
+  const lengths = flags ? [keyBytes, ...varBytes, 0] : [keyBytes, ...varBytes];
   const batch = layoutFields(segmentFields(schema, flags), rows, lengths);
   const columns = batch.fields.slice(1, schema.columns.length + 1);
   return {
     rows,
-    key: batch.fields[0].data,
+    key: batch.fields[0],
     columns,
     flags: flags ? batch.fields[columns.length + 1].data : null,
     bodyBytes: batch.bodyBytes,
@@ -151,7 +152,8 @@ export function placeSegment(
 
 /**
  * Lays out a segment of `rows` rows. `varBytes[i]` is the length in bytes of all values of column `i`
- * when it is utf8 or binary, else 0. Nullable columns always get a validity bitmap.
+ * when it is utf8 or binary, else 0; `keyBytes` is that of all keys when they are. Nullable columns
+ * always get a validity bitmap.
  * How large a segment should be (256 MiB at most) is the caller's policy; what is asserted here
  * is only what the format can hold (BODY_BYTES_MAX).
  */
@@ -159,9 +161,9 @@ export function layoutSegment(
   schema: Schema,
   rows: number,
   varBytes: readonly number[],
-  options: { readonly flags: boolean },
+  options: { readonly flags: boolean; readonly keyBytes?: number },
 ): SegmentLayout {
-  const layout = placeSegment(schema, rows, varBytes, options.flags);
+  const layout = placeSegment(schema, rows, varBytes, options.flags, options.keyBytes);
   assert(layout.bodyBytes <= BODY_BYTES_MAX, `a body of ${layout.bodyBytes} bytes`);
   return layout;
 }
@@ -169,7 +171,7 @@ export function layoutSegment(
 /** The batch that a segment is, field by field. */
 export function segmentBatch(layout: SegmentLayout): BatchLayout {
   const bare = (data: Extent): ColumnLayout => ({ validity: null, offsets: null, data });
-  const fields = [bare(layout.key), ...layout.columns];
+  const fields = [layout.key, ...layout.columns];
   if (layout.flags !== null) fields.push(bare(layout.flags));
   return { rows: layout.rows, fields, bodyBytes: layout.bodyBytes };
 }

@@ -9,6 +9,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
 import { checkTail, decodeHead, type Head, sameFields } from './decode-metadata.ts';
 import {
+  type FieldType,
   isVariableField,
   listBuffers,
   placeSegment,
@@ -100,15 +101,17 @@ function checkLayout(path: string, schema: Schema, head: Head): SegmentLayout {
     throw corruptFile(path, 0, 'its fields are not those of the database');
   }
   // Per field: validity, offsets where the type has them, data.
-  let next = 2;
-  const varBytes = schema.columns.map(({ type }) => {
+  let next = 0;
+  const varBytesOf = ({ type }: { readonly type: FieldType }): number => {
     const variable = isVariableField(type);
     next += variable ? 3 : 2;
     return variable ? head.buffers[next - 1].length : 0;
-  });
+  };
+  const keyBytes = varBytesOf({ type: schema.key });
+  const varBytes = schema.columns.map(varBytesOf);
   const misplaced = () =>
     corruptFile(path, head.batchOffset, 'its buffers are not where they belong');
-  const layout = placeSegment(schema, head.rows, varBytes, flags);
+  const layout = placeSegment(schema, head.rows, varBytes, flags, keyBytes);
   const buffers = listBuffers(segmentBatch(layout));
   const same = buffers.every(
     ({ offset, length }, i) =>
@@ -120,7 +123,7 @@ function checkLayout(path: string, schema: Schema, head: Head): SegmentLayout {
 
 /** Without checksums, at least nothing may point outside: offsets ascend from 0 to the data's length. */
 function checkOffsets(path: string, head: Head, layout: SegmentLayout, body: Uint8Array): void {
-  for (const { offsets, data } of layout.columns) {
+  for (const { offsets, data } of [layout.key, ...layout.columns]) {
     if (offsets === null) continue;
     const values = new Int32Array(body.buffer, offsets.offset, layout.rows + 1);
     let wrong = values[0] === 0 ? -1 : 0;

@@ -86,8 +86,7 @@ export function toRecordBatch(
   body: ArrayBufferLike,
   nullCounts: readonly number[],
 ): RecordBatch {
-  const keyLayout = { validity: null, offsets: null, data: layout.key };
-  const children = [dataOf(schema.key, keyLayout, layout.rows, 0, body)];
+  const children = [dataOf(schema.key, layout.key, layout.rows, 0, body)];
   const fields = [new Field('key', TYPES[schema.key](), false)];
   schema.columns.forEach(({ name, type, nullable }, i) => {
     children.push(dataOf(type, layout.columns[i], layout.rows, nullCounts[i], body));

@@ -59,7 +59,7 @@ export function writePieces(
 /** The offsets of variable-length columns must span their data: what readers and Arrow rely on. */
 function assertOffsets(layout: SegmentLayout, body: Uint8Array): void {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  for (const { offsets, data } of layout.columns) {
+  for (const { offsets, data } of [layout.key, ...layout.columns]) {
     if (offsets === null) continue;
     assert.equal(view.getInt32(offsets.offset, true), 0, 'offsets start at 0');
     const last = view.getInt32(offsets.offset + offsets.length - 4, true);

@@ -98,12 +98,10 @@ function gather(from: Found, index: number): ColumnValues {
   return integers(from, index);
 }
 
-/** For each source, where its first value lies in words of 2^shift bytes; segments begin at 0. */
+/** For each source, where a value lies from its position on, in words of 2^shift bytes. */
 function offsetsOf({ batch, schema }: Found, index: number, shift: number): number[] {
   const offset = layoutRow(schema).offsets[index];
-  return batch.sources.map((source) =>
-    source instanceof Segment ? 0 : (source.rowAt(0) + offset) >>> shift,
-  );
+  return batch.sources.map((source) => (source instanceof Segment ? 0 : offset >>> shift));
 }
 
 function copy<Words extends Float64Array | Float32Array | Int32Array>(
@@ -116,7 +114,7 @@ function copy<Words extends Float64Array | Float32Array | Int32Array>(
   const { count, source, position, sources } = from.batch;
   const views = sources.map(viewsOf);
   const offsets = offsetsOf(from, index, shift);
-  // An entry is told by its offset in bytes, a row of a segment by its number.
+  // A row of a memtable is told by its offset in bytes, one of a segment by its number.
   const shifts = sources.map((one) => (one instanceof Segment ? 0 : shift));
   for (let key = 0; key < count; key++) {
     const number = source[key];

@@ -5,6 +5,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
 import { show } from '../schema/show.ts';
+import { greatestBound, isOutside, leastBound, seekFirst } from '../view/bounds.ts';
 import type { Cursor } from '../view/cursor.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
@@ -12,19 +13,11 @@ import { type ColumnsFound, columnsOf } from './columns.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { OpenOptions } from './options.ts';
 import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
-import {
-  type IterateOptions,
-  type Iteration,
-  isOutside,
-  parseIteration,
-  type RangeOptions,
-} from './range.ts';
+import { type IterateOptions, type Iteration, parseIteration, type RangeOptions } from './range.ts';
 import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
-import { cursorOf, scanBatches, seekFirst, throwIfAborted } from './scan.ts';
+import { cursorOf, scanBatches, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
-
-const MAX = 0xffffffff;
 
 /** One operation of a batch. */
 export type BatchOperation<KeyInput, RowInput> =
@@ -42,7 +35,7 @@ interface Owner extends OwnerCalls {
 }
 
 export class Database<
-  Key = number | bigint,
+  Key = number | bigint | string | Uint8Array,
   Row = unknown,
   KeyInput = unknown,
   RowInput = unknown,
@@ -102,25 +95,27 @@ export class Database<
   /** The last entry whose key is <= the given one, or undefined. */
   floor(key: KeyInput): [Key, Row] | undefined {
     const { reader } = this.#encoded(key);
-    return floorEntry(reader, reader.key.hi, reader.key.lo) as [Key, Row] | undefined;
+    return floorEntry(reader, reader.key) as [Key, Row] | undefined;
   }
 
   /** The first entry whose key is >= the given one, or undefined. */
   ceil(key: KeyInput): [Key, Row] | undefined {
     const { reader } = this.#encoded(key);
-    return ceilEntry(reader, reader.key.hi, reader.key.lo) as [Key, Row] | undefined;
+    return ceilEntry(reader, reader.key) as [Key, Row] | undefined;
   }
 
   /** The entry with the smallest key, or undefined. */
   first(): [Key, Row] | undefined {
     this.#client.throwIfClosed();
-    return ceilEntry(this.#client.reader, 0, 0) as [Key, Row] | undefined;
+    const { reader } = this.#client;
+    return ceilEntry(reader, leastBound(reader.key.type)) as [Key, Row] | undefined;
   }
 
   /** The entry with the largest key, or undefined. */
   last(): [Key, Row] | undefined {
     this.#client.throwIfClosed();
-    return floorEntry(this.#client.reader, MAX, MAX) as [Key, Row] | undefined;
+    const { reader } = this.#client;
+    return floorEntry(reader, greatestBound(reader.key.type)) as [Key, Row] | undefined;
   }
 
   /**
@@ -130,7 +125,7 @@ export class Database<
    */
   rank(key: KeyInput): number {
     const { reader } = this.#encoded(key);
-    return rankOf(reader, reader.key.hi, reader.key.lo);
+    return rankOf(reader, reader.key);
   }
 
   /**
@@ -166,7 +161,7 @@ export class Database<
   }
 
   #keyAt(cursor: Cursor): Key {
-    return this.#client.reader.key.decode(cursor.hi, cursor.lo) as Key;
+    return this.#client.reader.key.decode(cursor.hi, cursor.lo, cursor.bytes) as Key;
   }
 
   #rowAt(cursor: Cursor): Row {
@@ -305,9 +300,9 @@ function* walk<T>(
   try {
     const { reverse } = iteration;
     const cursor = cursorOf(snapshot.shards);
-    seekFirst(cursor, iteration);
+    seekFirst(cursor, iteration, reverse);
     for (let left = iteration.limit; left > 0 && !cursor.done; left--) {
-      if (isOutside(iteration, reverse, cursor.hi, cursor.lo)) return;
+      if (isOutside(cursor, iteration, reverse)) return;
       yield read(cursor);
       if (client.isClosed) client.throwIfClosed();
       if (reverse) cursor.prev();

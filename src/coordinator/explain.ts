@@ -1,6 +1,5 @@
 /** `db.explain`: the look-up of a key as the view explains it, with where it took place. */
 import { join } from 'node:path';
-import { hashKey } from '../schema/key.ts';
 import { segmentName } from '../shard-worker/manifest.ts';
 import {
   explainLookup,
@@ -26,10 +25,10 @@ export interface Explanation extends LookupExplanation {
 
 export function explain(reader: Reader, membership: Membership, key: unknown): Explanation {
   reader.key.encode(key);
-  const { hi, lo, number } = reader.key;
-  const hash = hashKey(hi, lo);
+  const { hi, lo, number, bytes } = reader.key;
+  const hash = reader.key.hash();
   const shard = reader.shardOf(hash);
-  const explanation = explainLookup(reader.view(shard), hash, hi, lo, number);
+  const explanation = explainLookup(reader.view(shard), hash, hi, lo, number, bytes);
   const directory = shardDirectory(membership.path, shard);
   const runs = explanation.runs.map((run): ExplainedRun => {
     const { segment } = run;

@@ -108,7 +108,8 @@ function parseIdentity(name: string, text: string): Identity {
     const { format, databaseId, partitioning } = parsed;
     const schema = parseSchema(parsed);
     const shards = parseShards(parsed.shards);
-    const isWhole = /^[0-9a-f]{32}$/.test(databaseId) && isPartitioning(partitioning, shards);
+    const isWhole =
+      /^[0-9a-f]{32}$/.test(databaseId) && isPartitioning(partitioning, shards, schema.key);
     if (format !== FORMAT || !isWhole) throw new Error('a field is missing or wrong');
     return { format, databaseId, schema, shards, partitioning };
   } catch (error) {

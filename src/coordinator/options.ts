@@ -10,7 +10,7 @@ import type { PartitionOption } from './partition.ts';
 
 /** Fixed with the data, and needed only to create it: key, columns or value, shards, partition. */
 export interface OpenOptions extends SchemaOptions {
-  /** `int64`, `uint64`, `float64` or `timestamp`. */
+  /** `int64`, `uint64`, `float64`, `timestamp`, `utf8` or `binary`. */
   readonly key?: string;
   /** Named, typed columns; a `?` makes one nullable. */
   readonly columns?: Readonly<Record<string, string>>;

@@ -5,6 +5,7 @@
  * Where one is not, a cursor merges what there is, and counting takes a walk over what is newer than
  * the shard's largest run, or over everything where that is not by far the largest part.
  */
+import { type Bound, boundsOf, greatestBound, leastBound } from '../view/bounds.ts';
 import type { Cursor } from '../view/cursor.ts';
 import { ceilRow, floorRow, type SortedRows, selectRow } from '../view/order.ts';
 import type { Place, Run } from '../view/segment.ts';
@@ -18,30 +19,31 @@ export type Entry = [key: unknown, row: unknown];
 
 function entryAt(reader: Reader, found: Place | null): Entry | undefined {
   if (found === null) return undefined;
-  const { hi, lo, source, position } = found;
-  return [reader.key.decode(hi, lo), rowOf(reader.readers, source, position)];
+  const { hi, lo, bytes, source, position } = found;
+  return [reader.key.decode(hi, lo, bytes), rowOf(reader.readers, source, position)];
 }
 
 function entryAtCursor(reader: Reader, cursor: Cursor): Entry | undefined {
   if (cursor.done) return undefined;
-  return [reader.key.decode(cursor.hi, cursor.lo), reader.view(0).row(cursor)];
+  const { hi, lo, bytes } = cursor;
+  return [reader.key.decode(hi, lo, bytes), reader.view(0).row(cursor)];
 }
 
-/** The last entry whose key is <= the given sortable one. */
-export function floorEntry(reader: Reader, hi: number, lo: number): Entry | undefined {
+/** The last entry whose key is <= the given one. */
+export function floorEntry(reader: Reader, { hi, lo, bytes }: Bound): Entry | undefined {
   const runs = reader.settled();
-  if (runs !== null) return entryAt(reader, floorRow(runs, hi, lo, reader.key.type));
+  if (runs !== null) return entryAt(reader, floorRow(runs, hi, lo, reader.key.type, bytes));
   const cursor = cursorOf(reader.now());
-  cursor.seekFloor(hi, lo);
+  cursor.seekFloor(hi, lo, bytes);
   return entryAtCursor(reader, cursor);
 }
 
-/** The first entry whose key is >= the given sortable one. */
-export function ceilEntry(reader: Reader, hi: number, lo: number): Entry | undefined {
+/** The first entry whose key is >= the given one. */
+export function ceilEntry(reader: Reader, { hi, lo, bytes }: Bound): Entry | undefined {
   const runs = reader.settled();
-  if (runs !== null) return entryAt(reader, ceilRow(runs, hi, lo, reader.key.type));
+  if (runs !== null) return entryAt(reader, ceilRow(runs, hi, lo, reader.key.type, bytes));
   const cursor = cursorOf(reader.now());
-  cursor.seekCeil(hi, lo);
+  cursor.seekCeil(hi, lo, bytes);
   return entryAtCursor(reader, cursor);
 }
 
@@ -54,12 +56,12 @@ export function countRows(reader: Reader, iteration: Iteration): number {
   return sumOf(reader.now(), ({ view, visible }) => view.count(visible, iteration));
 }
 
-/** Number of live keys < the given sortable one. */
-export function rankOf(reader: Reader, hi: number, lo: number): number {
+/** Number of live keys < the given one. */
+export function rankOf(reader: Reader, { hi, lo, bytes }: Bound): number {
   const { type } = reader.key;
   const runs = reader.settled();
-  if (runs !== null) return sumOf(runs, (run) => run.rank(hi, lo, type));
-  return sumOf(reader.now(), ({ view, visible }) => view.rank(visible, hi, lo));
+  if (runs !== null) return sumOf(runs, (run) => run.rank(hi, lo, type, bytes));
+  return sumOf(reader.now(), ({ view, visible }) => view.rank(visible, hi, lo, bytes));
 }
 
 function sumOf<T>(parts: readonly T[], of: (part: T) => number): number {
@@ -74,16 +76,16 @@ export function entryWithRank(reader: Reader, rank: number): Entry | undefined {
   if (runs !== null) return entryAt(reader, rowWithRank(reader, runs, rank));
   const shards = reader.now();
   if (!reader.isByRange) return entryAmong(reader, shards, rank);
+  const { type } = reader.key;
+  const everything = boundsOf(leastBound(type), greatestBound(type), false, false);
   let left = rank;
   for (const shard of shards) {
-    const rows = shard.view.count(shard.visible, EVERYTHING);
+    const rows = shard.view.count(shard.visible, everything);
     if (left < rows) return entryAmong(reader, [shard], left);
     left -= rows;
   }
   return undefined;
 }
-
-const EVERYTHING = { firstHi: 0, firstLo: 0, lastHi: 0xffffffff, lastLo: 0xffffffff };
 
 /** Runs of shards by range follow each other. */
 function rowWithRank(reader: Reader, runs: readonly Run[], rank: number): Place | null {
@@ -112,7 +114,8 @@ function entryAmong(
 
 function walk(reader: Reader, shards: readonly ShardSnapshot[], rank: number): Entry | undefined {
   const cursor = cursorOf(shards);
-  cursor.seekCeil(0, 0);
+  const { hi, lo, bytes } = leastBound(reader.key.type);
+  cursor.seekCeil(hi, lo, bytes);
   for (let left = rank; left > 0 && !cursor.done; left--) cursor.next();
   return entryAtCursor(reader, cursor);
 }

@@ -5,12 +5,17 @@
  */
 import { OmenError } from '../errors.ts';
 import { KeyCodec } from '../schema/key.ts';
-import type { KeyType } from '../schema/schema.ts';
+import { compareBytes } from '../schema/key-bytes.ts';
+import { isVariable, type KeyType } from '../schema/schema.ts';
+import type { Bound } from '../view/bounds.ts';
 
-/** As it stands in `omendb.json`: 'hash', or the sortable keys where shards 1, 2, … begin. */
+/** A split as it stands in `omendb.json`: a sortable key's words, a utf8 key, a binary key in Base64. */
+type WrittenSplit = readonly [number, number] | string;
+
+/** As it stands in `omendb.json`: 'hash', or the keys where shards 1, 2, … begin. */
 export type Partitioning =
   | { readonly kind: 'hash' }
-  | { readonly kind: 'range'; readonly splits: readonly (readonly [number, number])[] };
+  | { readonly kind: 'range'; readonly splits: readonly WrittenSplit[] };
 
 /** What `open` takes. */
 export type PartitionOption = 'hash' | 'range' | { readonly splits: readonly unknown[] };
@@ -32,11 +37,11 @@ export function parsePartition(
     );
   }
   const codec = new KeyCodec(key, true);
-  const splits = option.splits.map((split): [number, number] => {
+  const splits = option.splits.map((split) => {
     codec.encode(split);
-    return [codec.hi, codec.lo];
+    return writeSplit(codec);
   });
-  if (splits.length !== shards - 1 || !isAscending(splits)) {
+  if (splits.length !== shards - 1 || !isAscending(splits, key)) {
     throw new OmenError(
       'OMEN_INVALID_OPTIONS',
       `${shards} shards take ${shards - 1} ascending split keys; ${splits.length} were given.`,
@@ -45,15 +50,44 @@ export function parsePartition(
   return { kind: 'range', splits };
 }
 
-function isAscending(splits: readonly (readonly [number, number])[]): boolean {
-  return splits.every(
-    ([hi, lo], i) =>
-      i === 0 || splits[i - 1][0] < hi || (splits[i - 1][0] === hi && splits[i - 1][1] < lo),
-  );
+function writeSplit({ type, hi, lo, bytes }: KeyCodec): WrittenSplit {
+  if (bytes === null) return [hi, lo];
+  const { memory, start, end } = bytes;
+  return memory.buffer.toString(type === 'utf8' ? 'utf8' : 'base64', start, end);
+}
+
+/** @throws OMEN_INVALID_KEY for what `writeSplit` does not write */
+function readSplit(split: WrittenSplit, type: KeyType): Bound {
+  if (typeof split !== 'string') return { hi: split[0], lo: split[1], bytes: null };
+  const codec = new KeyCodec(type, true);
+  codec.encode(type === 'utf8' ? split : Buffer.from(split, 'base64'));
+  const { hi, lo, bytes } = codec;
+  return { hi, lo, bytes };
+}
+
+/** The splits of a partitioning, to be compared with keys. */
+export function splitsOf(partitioning: Partitioning, type: KeyType): Bound[] {
+  if (partitioning.kind === 'hash') return [];
+  return partitioning.splits.map((split) => readSplit(split, type));
+}
+
+function isAscending(splits: readonly WrittenSplit[], type: KeyType): boolean {
+  const read = splits.map((split) => readSplit(split, type));
+  return read.every((split, i) => i === 0 || isBelow(read[i - 1], split));
+}
+
+function isBelow(a: Bound, b: Bound): boolean {
+  if (a.hi !== b.hi) return a.hi < b.hi;
+  if (a.lo !== b.lo) return a.lo < b.lo;
+  return compareBytes(a.bytes, b.bytes) < 0;
 }
 
 /** Whether this, read from a file, is the partitioning of a database with so many shards. */
-export function isPartitioning(value: unknown, shards: number): value is Partitioning {
+export function isPartitioning(
+  value: unknown,
+  shards: number,
+  type: KeyType,
+): value is Partitioning {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
   if (value.kind === 'hash') return true;
   if (value.kind !== 'range' || !('splits' in value) || !Array.isArray(value.splits)) return false;
@@ -62,24 +96,19 @@ export function isPartitioning(value: unknown, shards: number): value is Partiti
     Number.isInteger(word) && (word as number) >>> 0 === word;
   const isPair = (pair: unknown): boolean =>
     Array.isArray(pair) && pair.length === 2 && pair.every(isWord);
-  return splits.length === shards - 1 && splits.every(isPair) && isAscending(splits);
+  const isText = (text: unknown): boolean => typeof text === 'string' && text.isWellFormed();
+  const isWritten = isVariable(type) ? isText : isPair;
+  return splits.length === shards - 1 && splits.every(isWritten) && isAscending(splits, type);
 }
 
-/** The shard of a sortable key. `hash` is its `hashKey`. */
-export function shardOf(
-  partitioning: Partitioning,
-  shards: number,
-  hash: number,
-  hi: number,
-  lo: number,
-): number {
-  if (partitioning.kind === 'hash') return Math.floor((hash * shards) / 4294967296);
-  const { splits } = partitioning;
+/** The shard of a key with this hash, where keys are spread by hash. */
+export function shardOfHash(hash: number, shards: number): number {
+  return Math.floor((hash * shards) / 4294967296);
+}
+
+/** The shard of a key where shards begin at `splits`, which `splitsOf` gives. */
+export function shardOf(splits: readonly Bound[], key: Bound): number {
   let shard = 0;
-  while (shard < splits.length) {
-    const [splitHi, splitLo] = splits[shard];
-    if (hi < splitHi || (hi === splitHi && lo < splitLo)) break;
-    shard++;
-  }
+  while (shard < splits.length && !isBelow(key, splits[shard])) shard++;
   return shard;
 }

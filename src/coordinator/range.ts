@@ -1,7 +1,8 @@
-/** Ranges: what a caller asks for, as inclusive bounds of sortable keys. */
+/** Ranges: what a caller asks for, as bounds of sortable keys. */
 import { OmenError } from '../errors.ts';
 import type { KeyCodec } from '../schema/key.ts';
-import type { KeyBounds } from '../view/segment.ts';
+import { compareBytes, copyOf } from '../schema/key-bytes.ts';
+import { type Bound, boundsOf, greatestBound, type KeyBounds, leastBound } from '../view/bounds.ts';
 
 export interface RangeOptions {
   readonly gt?: unknown;
@@ -24,7 +25,6 @@ export interface Iteration extends KeyBounds {
 }
 
 const KNOWN = ['gt', 'gte', 'lt', 'lte', 'reverse', 'limit'];
-const MAX = 0xffffffff;
 
 function invalid(message: string): OmenError {
   return new OmenError('OMEN_INVALID_RANGE', message);
@@ -52,42 +52,22 @@ export function parseIteration(
   const isLimit = limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 0);
   if (!isLimit) throw invalid(`"limit" is a whole number of rows, not ${String(limit)}.`);
 
-  let first: [number, number] = [0, 0];
-  let last: [number, number] = [MAX, MAX];
-  let isEmpty = false;
-  if (gt !== undefined || gte !== undefined) {
-    codec.encode(gt ?? gte);
-    first = [codec.hi, codec.lo];
-    if (gt !== undefined) {
-      isEmpty = codec.hi === MAX && codec.lo === MAX;
-      first = codec.lo === MAX ? [codec.hi + 1, 0] : [codec.hi, codec.lo + 1];
-    }
-  }
-  if (lt !== undefined || lte !== undefined) {
-    codec.encode(lt ?? lte);
-    last = [codec.hi, codec.lo];
-    if (lt !== undefined) {
-      isEmpty ||= codec.hi === 0 && codec.lo === 0;
-      last = codec.lo === 0 ? [codec.hi - 1, MAX] : [codec.hi, codec.lo - 1];
-      // What stands before +0 is −0: no key, but equal to one where keys are compared as numbers.
-      if (codec.type === 'float64' && codec.number === 0) last[1]--;
-    }
-  }
-  isEmpty ||= limit === 0 || first[0] > last[0] || (first[0] === last[0] && first[1] > last[1]);
-  return {
-    firstHi: first[0],
-    firstLo: first[1],
-    lastHi: last[0],
-    lastLo: last[1],
-    isEmpty,
-    reverse,
-    limit,
-  };
+  const from = gt === undefined ? gte : gt;
+  const to = lt === undefined ? lte : lt;
+  const lower = from === undefined ? leastBound(codec.type) : boundOf(codec, from);
+  const upper = to === undefined ? greatestBound(codec.type) : boundOf(codec, to);
+  const bounds = boundsOf(lower, upper, gt !== undefined, lt !== undefined);
+  const order =
+    lower.hi - upper.hi || lower.lo - upper.lo || compareBytes(lower.bytes, upper.bytes);
+  const isOpen = bounds.isAfterFirst || bounds.isBeforeLast;
+  const isEmpty = limit === 0 || order > 0 || (order === 0 && isOpen);
+  return { ...bounds, isEmpty, reverse, limit };
 }
 
-/** Whether a key lies before the range's first, or behind its last, in the direction given. */
-export function isOutside(bounds: KeyBounds, reverse: boolean, hi: number, lo: number): boolean {
-  return reverse
-    ? hi < bounds.firstHi || (hi === bounds.firstHi && lo < bounds.firstLo)
-    : hi > bounds.lastHi || (hi === bounds.lastHi && lo > bounds.lastLo);
+function boundOf(codec: KeyCodec, key: unknown): Bound {
+  codec.encode(key);
+  const { hi, lo, bytes } = codec;
+  // A copy: the codec goes on to other keys.
+  const copy = bytes && copyOf(bytes.memory.buffer.subarray(bytes.start, bytes.end));
+  return { hi, lo, bytes: copy };
 }

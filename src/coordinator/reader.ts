@@ -9,6 +9,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec } from '../schema/key.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
+import type { Bound } from '../view/bounds.ts';
 import { Retired } from '../view/retired.ts';
 import type { Run } from '../view/segment.ts';
 import {
@@ -20,7 +21,7 @@ import {
   type ViewMessage,
 } from '../view/shard-view.ts';
 import type { Membership } from './membership.ts';
-import { shardOf } from './partition.ts';
+import { shardOf, shardOfHash, splitsOf } from './partition.ts';
 
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
@@ -42,6 +43,7 @@ export class Reader {
   /** For each shard, how many snapshots pin which version. */
   readonly #pins: Map<number, number>[];
   readonly #isHash: boolean;
+  readonly #splits: readonly Bound[];
   readonly #retired = new Retired();
   readonly #batch = new KeyBatch();
 
@@ -55,6 +57,7 @@ export class Reader {
     this.#views = new Array<ShardView | null>(shards).fill(null);
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#isHash = partitioning.kind === 'hash';
+    this.#splits = splitsOf(partitioning, schema.key);
   }
 
   /** Whether shard i holds the keys before those of shard i + 1. */
@@ -133,36 +136,48 @@ export class Reader {
 
   /** The shard of the key in the codec, whose hash is given. */
   shardOf(hash: number): number {
-    const { shards, partitioning } = this.#membership;
-    if (this.#isHash) return Math.floor((hash * shards) / 4294967296);
-    return shardOf(partitioning, shards, hash, this.key.hi, this.key.lo);
+    if (this.#isHash) return shardOfHash(hash, this.#membership.shards);
+    return shardOf(this.#splits, this.key);
   }
 
   get(key: unknown): unknown {
     const codec = this.key;
     codec.encode(key);
-    const { hi, lo } = codec;
-    const hash = hashKey(hi, lo);
-    return this.view(this.shardOf(hash)).get(hash, hi, lo, codec.number);
+    const { hi, lo, bytes } = codec;
+    if (bytes === null) {
+      const hash = hashKey(hi, lo);
+      return this.view(this.shardOf(hash)).get(hash, hi, lo, codec.number);
+    }
+    const hash = codec.hash();
+    const view = this.view(this.shardOf(hash));
+    const source = view.locate(hash, hi, lo, codec.number, bytes);
+    return source === null ? undefined : rowOf(this.readers, source, view.located);
   }
 
   has(key: unknown): boolean {
     const codec = this.key;
     codec.encode(key);
-    const { hi, lo } = codec;
-    const hash = hashKey(hi, lo);
-    return this.view(this.shardOf(hash)).has(hash, hi, lo, codec.number);
+    const { hi, lo, bytes } = codec;
+    const hash = codec.hash();
+    return this.view(this.shardOf(hash)).has(hash, hi, lo, codec.number, bytes);
   }
 
   /** Looks up all of `keys`; the batch is valid until the next call. @throws what the codec throws */
   findMany(keys: ArrayLike<unknown>): KeyBatch {
     const batch = this.#batch;
+    if (this.key.bytes !== null) {
+      batch.findEach(this.key, keys, (hash) => this.view(this.shardOf(hash)));
+      return batch;
+    }
     batch.encode(this.key, keys);
-    const { shards, partitioning } = this.#membership;
+    const { shards } = this.#membership;
     const { hash, hi, lo } = batch;
     const views: ShardView[] = [];
     for (let shard = 0; shard < shards; shard++) views.push(this.view(shard));
-    batch.find(views, (key) => shardOf(partitioning, shards, hash[key], hi[key], lo[key]));
+    batch.find(views, (key) => {
+      if (this.#isHash) return shardOfHash(hash[key], shards);
+      return shardOf(this.#splits, { hi: hi[key], lo: lo[key], bytes: null });
+    });
     return batch;
   }
 

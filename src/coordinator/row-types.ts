@@ -41,20 +41,34 @@ type NullableNames<C> = {
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
 /** What keys come back as. */
-export type KeyOf<O extends OpenOptions> = O extends { readonly key: 'int64' | 'uint64' }
-  ? Integer<O>
-  : O extends { readonly key: string }
-    ? number
-    : number | bigint;
+export type KeyOf<O extends OpenOptions> = O extends { readonly key: infer K extends string }
+  ? K extends 'int64' | 'uint64'
+    ? Integer<O>
+    : K extends 'utf8'
+      ? string
+      : K extends 'binary'
+        ? Uint8Array
+        : string extends K
+          ? AnyKey
+          : number
+  : AnyKey;
+
+type AnyKey = number | bigint | string | Uint8Array;
 
 /** What keys are given as. */
-export type KeyInputOf<O extends OpenOptions> = O extends { readonly key: 'timestamp' }
-  ? number | Date
-  : O extends { readonly key: 'float64' }
-    ? number
-    : O extends { readonly key: string }
-      ? number | bigint
-      : number | bigint | Date;
+export type KeyInputOf<O extends OpenOptions> = O extends { readonly key: infer K extends string }
+  ? K extends 'int64' | 'uint64'
+    ? number | bigint
+    : K extends 'timestamp'
+      ? number | Date
+      : K extends 'utf8'
+        ? string
+        : K extends 'binary'
+          ? Uint8Array
+          : string extends K
+            ? AnyKey | Date
+            : number
+  : AnyKey | Date;
 
 /** What a row, or the bare value, comes back as. */
 export type RowOf<O extends OpenOptions> = O extends { readonly columns: infer C }

@@ -3,15 +3,17 @@
  * batch at a time, however long the range.
  */
 import type { RecordBatch } from 'apache-arrow';
-import { layoutSegment } from '../arrow/layout.ts';
+import { layoutSegment, type SegmentLayout } from '../arrow/layout.ts';
 import { OmenError } from '../errors.ts';
 import { sortableToNumber } from '../schema/key.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
+import { isOutside, seekFirst } from '../view/bounds.ts';
 import { ColumnWriter, type Selection, variableBytes } from '../view/column-writer.ts';
 import { type Cursor, MergeCursor, PieceCursor } from '../view/cursor.ts';
+import { KeyWriter, storedKeyBytes } from '../view/key-writer.ts';
 import { RunCursor, residentKeysToFile, type Segment } from '../view/segment.ts';
 import type { ShardSnapshot } from '../view/shard-view.ts';
-import { type Iteration, isOutside } from './range.ts';
+import type { Iteration } from './range.ts';
 import type { Snapshot } from './reader.ts';
 
 const BATCH_ROWS = 32_768;
@@ -21,13 +23,6 @@ const BATCH_BYTES = 16 * 2 ** 20;
 export function cursorOf(shards: readonly ShardSnapshot[]): Cursor {
   const cursors = shards.map(({ view, visible }) => view.cursor(visible));
   return cursors.length === 1 ? cursors[0] : new MergeCursor(cursors);
-}
-
-/** Puts the cursor on the first row of the iteration. */
-export function seekFirst(cursor: Cursor, iteration: Iteration): void {
-  const { reverse, firstHi, firstLo, lastHi, lastLo } = iteration;
-  if (reverse) cursor.seekFloor(lastHi, lastLo);
-  else cursor.seekCeil(firstHi, firstLo);
 }
 
 /** Rows gathered from a cursor: their keys as [lo, hi] pairs, and where each of them lies. */
@@ -55,7 +50,7 @@ export async function* scanBatches(
   const snapshot = capture();
   try {
     const cursor = cursorOf(snapshot.shards);
-    seekFirst(cursor, iteration);
+    seekFirst(cursor, iteration, iteration.reverse);
     let left = iteration.limit;
     while (left > 0) {
       throwIfOver();
@@ -83,11 +78,11 @@ function gather(schema: Schema, cursor: Cursor, iteration: Iteration, max: numbe
     positions: new Uint32Array(max),
     rows: 0,
   };
-  const hasText = schema.columns.some(({ type }) => isVariable(type));
+  const hasText = [schema.key, ...schema.columns.map(({ type }) => type)].some(isVariable);
   let bytes = 0;
   while (gathered.rows < max && bytes < BATCH_BYTES && !cursor.done) {
     const { hi, lo, source, position } = cursor;
-    if (isOutside(iteration, iteration.reverse, hi, lo)) break;
+    if (isOutside(cursor, iteration, iteration.reverse)) break;
     const row = gathered.rows++;
     gathered.keys[2 * row] = lo;
     gathered.keys[2 * row + 1] = hi;
@@ -103,10 +98,12 @@ function gather(schema: Schema, cursor: Cursor, iteration: Iteration, max: numbe
 
 function textBytes(schema: Schema, source: Cursor, position: number): number {
   if (source instanceof PieceCursor) {
-    return variableBytes(schema, source.memtable, [position]).reduce((a, b) => a + b, 0);
+    const { memtable } = source;
+    const keyBytes = storedKeyBytes(memtable, [position]);
+    return variableBytes(schema, memtable, [position]).reduce((a, b) => a + b, keyBytes);
   }
-  const { columns } = (source as RunCursor).segment;
-  let sum = 0;
+  const { columns, keyOffsets } = (source as RunCursor).segment;
+  let sum = isVariable(schema.key) ? keyOffsets[position + 1] - keyOffsets[position] : 0;
   schema.columns.forEach(({ type }, c) => {
     if (!isVariable(type)) return;
     sum += columns[c].offsets[position + 1] - columns[c].offsets[position];
@@ -119,9 +116,11 @@ function fill(schema: Schema, gathered: Gathered) {
   const lengths = schema.columns.map(() => 0);
   const stretches = [...stretchesOf(gathered)];
   for (const stretch of stretches) addTextBytes(schema, stretch, lengths);
-  const layout = layoutSegment(schema, rows, lengths, { flags: false });
+  const keyBytes = isVariable(schema.key) ? keyBytesOf(stretches) : 0;
+  const layout = layoutSegment(schema, rows, lengths, { flags: false, keyBytes });
   const body = new SharedArrayBuffer(layout.bodyBytes);
-  writeKeys(schema, layout.key.offset, body, gathered);
+  if (isVariable(schema.key)) writeKeyBytes(layout, body, stretches);
+  else writeKeys(schema, layout.key.data.offset, body, gathered);
   const writer = new ColumnWriter(schema, layout, body);
   for (const { start, count, entries, memtable, chosen, segments } of stretches) {
     if (memtable !== null) writer.fromMemtable(memtable, entries, count, start);
@@ -186,6 +185,33 @@ function addTextBytes(schema: Schema, stretch: Stretch, lengths: number[]): void
       lengths[c] += offsets[chosen.row[i] + 1] - offsets[chosen.row[i]];
     }
   });
+}
+
+function keyBytesOf(stretches: readonly Stretch[]): number {
+  let sum = 0;
+  for (const { memtable, entries, segments, chosen, count } of stretches) {
+    if (memtable !== null) {
+      sum += storedKeyBytes(memtable, entries);
+      continue;
+    }
+    for (let i = 0; i < count; i++) {
+      const { keyOffsets } = segments[chosen.source[i]];
+      sum += keyOffsets[chosen.row[i] + 1] - keyOffsets[chosen.row[i]];
+    }
+  }
+  return sum;
+}
+
+function writeKeyBytes(
+  layout: SegmentLayout,
+  body: SharedArrayBuffer,
+  stretches: readonly Stretch[],
+): void {
+  const writer = new KeyWriter(layout, body);
+  for (const { start, count, entries, memtable, chosen, segments } of stretches) {
+    if (memtable !== null) writer.fromMemtable(memtable, entries, count, start);
+    else writer.fromSegments(segments, chosen, count, start);
+  }
 }
 
 function writeKeys(

@@ -11,7 +11,8 @@
  */
 import { OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
-import { hashKey, KeyCodec } from '../schema/key.ts';
+import { KeyCodec } from '../schema/key.ts';
+import { storedBytes } from '../schema/key-bytes.ts';
 import { RowEncoder } from '../schema/row.ts';
 import {
   MESSAGE_BYTES_MAX,
@@ -24,9 +25,10 @@ import {
   WRITE_STAGED,
 } from '../shard-worker/protocol.ts';
 import { DEL, OPERATION_BYTES, PUT } from '../shard-worker/records.ts';
+import type { Bound } from '../view/bounds.ts';
 import { Link, type Settler } from './link.ts';
 import type { Membership } from './membership.ts';
-import { shardOf } from './partition.ts';
+import { shardOf, shardOfHash, splitsOf } from './partition.ts';
 
 /** Writes that wait for room, beyond which they are rejected. */
 const BACKLOG_MAX = 65_536;
@@ -77,6 +79,7 @@ export class Writer {
   readonly #membership: Membership;
   readonly #key: KeyCodec;
   readonly #row: RowEncoder;
+  readonly #splits: readonly Bound[];
   readonly #doorbell: Doorbell;
   readonly #links: Link[] = [];
   readonly #batches = new Map<number, Batch>();
@@ -95,9 +98,10 @@ export class Writer {
 
   constructor(membership: Membership) {
     this.#membership = membership;
-    const { control, client, schema, bigints } = membership;
+    const { control, client, schema, bigints, partitioning } = membership;
     this.#key = new KeyCodec(schema.key, bigints);
     this.#row = new RowEncoder(schema);
+    this.#splits = splitsOf(partitioning, schema.key);
     this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
   }
 
@@ -138,7 +142,7 @@ export class Writer {
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
       this.#key.encode(key);
-      const rowBytes = this.#row.encode(row);
+      const rowBytes = this.#keyBytes + this.#row.encode(row);
       this.#throwIfTooLarge(rowBytes);
       this.#write(WRITE_PUT, rowBytes, { resolve, reject });
     });
@@ -148,8 +152,16 @@ export class Writer {
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
       this.#key.encode(key);
-      this.#write(WRITE_DEL, 0, { resolve, reject });
+      const keyBytes = this.#keyBytes;
+      this.#throwIfTooLarge(keyBytes);
+      this.#write(WRITE_DEL, keyBytes, { resolve, reject });
     });
+  }
+
+  /** What the encoded key takes before its row. */
+  get #keyBytes(): number {
+    const { bytes } = this.#key;
+    return bytes === null ? 0 : storedBytes(bytes.end - bytes.start);
   }
 
   #throwIfClosed(): void {
@@ -167,9 +179,9 @@ export class Writer {
   }
 
   #shardOfKey(): number {
-    const { hi, lo } = this.#key;
     const { partitioning, shards } = this.#membership;
-    return shardOf(partitioning, shards, hashKey(hi, lo), hi, lo);
+    if (partitioning.kind === 'hash') return shardOfHash(this.#key.hash(), shards);
+    return shardOf(this.#splits, this.#key);
   }
 
   #linkOf(shard: number): Link {
@@ -200,13 +212,14 @@ export class Writer {
     words[at + 1] = rowBytes;
     words[at + 2] = this.#key.lo;
     words[at + 3] = this.#key.hi;
-    const row = this.#row.views.u32;
-    const rowWords = (rowBytes + 3) >>> 2;
-    if (rowWords > 64) {
-      words.set(row.subarray(0, rowWords), at + 4);
+    const { bytes } = this.#key;
+    if (bytes === null) {
+      copyWords(this.#row.views.u32, rowBytes, words, at + 4);
       return;
     }
-    for (let i = 0; i < rowWords; i++) words[at + 4 + i] = row[i];
+    const keyBytes = this.#keyBytes;
+    copyWords(bytes.stored, keyBytes, words, at + 4);
+    copyWords(this.#row.views.u32, rowBytes - keyBytes, words, at + 4 + (keyBytes >>> 2));
   }
 
   /** A task that sends one message to a shard, in a frame or in chunks. */
@@ -305,7 +318,7 @@ export class Writer {
         );
       }
       this.#key.encode(operation.key);
-      const rowBytes = type === 'put' ? this.#row.encode(operation.value) : 0;
+      const rowBytes = this.#keyBytes + (type === 'put' ? this.#row.encode(operation.value) : 0);
       this.#addOperation(parts, type === 'put' ? PUT : DEL, rowBytes);
     }
     return [...parts.values()].sort((a, b) => a.shard - b.shard);
@@ -551,4 +564,13 @@ export class Writer {
       this.receive();
     }
   }
+}
+
+function copyWords(from: Uint32Array, bytes: number, to: Uint32Array, at: number): void {
+  const words = (bytes + 3) >>> 2;
+  if (words > 64) {
+    to.set(from.subarray(0, words), at);
+    return;
+  }
+  for (let i = 0; i < words; i++) to[at + i] = from[i];
 }

@@ -31,7 +31,8 @@ import {
   wordsOf,
 } from './model.ts';
 
-const FIRST_STEP = 4;
+/** The search looks so far from the prediction first, then twice as far each time. */
+export const FIRST_STEP = 4;
 
 const NOTHING = new Float64Array(4);
 const NO_CELLS = new Uint32Array(2);

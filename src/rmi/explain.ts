@@ -2,6 +2,9 @@
  * A look-up retold: which nodes it passes and which keys it reads. The indexes themselves keep no such
  * record, since a look-up is too short to pay for one; tests hold that this tells what they do.
  */
+import { compareStretches, type KeyBytes, type KeyMemory } from '../schema/key-bytes.ts';
+import { codeOf, numberOfBytes } from './byte-code.ts';
+import { FIRST_STEP } from './bytes-index.ts';
 import { WINDOW } from './f64-index.ts';
 import {
   BASE,
@@ -19,6 +22,7 @@ import {
   NODE_WORDS,
   recordsOf,
   SCALE,
+  SKIP,
   START,
   TWO_32,
   wordsOf,
@@ -38,7 +42,7 @@ export interface Descent {
   readonly path: readonly PathNode[];
   /** Where the model thinks the key is: at most the number of keys. */
   readonly predicted: number;
-  /** The largest error of a prediction for a key in a leaf of the last node. */
+  /** The largest error of a prediction for a key in a leaf of the last node; of bytes, of any. */
   readonly errorMax: number;
   /** 64-byte lines of the model that are read, about. */
   readonly cacheLines: number;
@@ -60,11 +64,38 @@ export function descendWords(model: Model, lo: number, hi: number): Descent {
   return descend(model, distance, distance);
 }
 
-/** @param separator what the separators of a node are compared with */
+/** The descent of a model of bytes: of the keys between `offsets` in `memory`. */
+export function descendBytes(
+  model: Model,
+  memory: KeyMemory,
+  offsets: Int32Array,
+  key: KeyBytes,
+): Descent {
+  const words = wordsOf(model.nodes);
+  const code = codeOf(model.code);
+  const skipOf = (node: number): number => words[NODE_WORDS * node + SKIP];
+  const number = (node: number): number =>
+    numberOfBytes(code, key.memory.buffer, key.start + skipOf(node), key.end);
+  const distance = (node: number): number => number(node) - model.nodes[NODE_DOUBLES * node + BASE];
+  const side = (node: number): number => {
+    const position = words[NODE_WORDS * node + START];
+    const start = offsets[position];
+    const end = Math.min(offsets[position + 1], start + skipOf(node));
+    const keyEnd = Math.min(key.end, key.start + skipOf(node));
+    return compareStretches(key.memory, key.start, keyEnd, memory, start, end);
+  };
+  return descend(model, distance, number, side);
+}
+
+/**
+ * @param separator what the separators of a node are compared with
+ * @param side whether the key is before the keys of a node, behind them, or (0) perhaps among them
+ */
 function descend(
-  { nodes, cells }: Model,
+  { form, nodes, cells, windowMax }: Model,
   distance: (node: number) => number,
   separator: (node: number) => number,
+  side: (node: number) => number = () => 0,
 ): Descent {
   const words = wordsOf(nodes);
   const path: PathNode[] = [];
@@ -74,6 +105,13 @@ function descend(
     const count = words[at + CELLS];
     const scale = nodes[NODE_DOUBLES * node + SCALE];
     const bySeparators = scale === 0;
+    const beside = side(node);
+    if (beside !== 0) {
+      const cell = beside < 0 ? 0 : count - 1;
+      path.push({ node, cells: count, cell, bySeparators });
+      const predicted = beside < 0 ? words[at + START] : cells[words[at + FIRST_CELL] + count];
+      return { path, predicted, errorMax: windowMax, cacheLines: cacheLines + 2 };
+    }
     let x = bySeparators ? cellBySeparators(nodes, node, count, separator(node)) + 0.5 : 0;
     if (!bySeparators) x = Math.min(Math.max(distance(node) * scale, 0), count);
     if (x === count) x = count - EDGE;
@@ -90,7 +128,8 @@ function descend(
     let end = cells[words[at + FIRST_CELL] + cell + 1];
     if (end >= IS_NODE) end = words[NODE_WORDS * (end & NODE_MASK) + START];
     const predicted = Math.floor(start + (end - start) * (x - cell));
-    return { path, predicted, errorMax: words[at + ERROR], cacheLines };
+    const errorMax = form === 'bytes' ? windowMax : words[at + ERROR];
+    return { path, predicted, errorMax, cacheLines };
   }
 }
 
@@ -150,5 +189,43 @@ export function readsOf(
   if (near === position && isThere) return reads;
   settle(near);
   if (position < keyCount) reads.push(position);
+  return reads;
+}
+
+/** The same of a search among bytes, which begins at the prediction and compares keys three ways. */
+export function bytesReadsOf(
+  keyCount: number,
+  predicted: number,
+  position: number,
+  isThere: boolean,
+): number[] {
+  const reads: number[] = [];
+  const order = (at: number): number => {
+    reads.push(at);
+    if (at === position && isThere) return 0;
+    return at < position ? -1 : 1;
+  };
+  const between = (from: number, to: number): void => {
+    for (let low = from, high = to; low < high; ) {
+      const middle = (low + high) >>> 1;
+      const found = order(middle);
+      if (found === 0) return;
+      if (found < 0) low = middle + 1;
+      else high = middle;
+    }
+  };
+  const from = Math.min(predicted, keyCount - 1);
+  const first = order(from);
+  if (first === 0) return reads;
+  let [low, high] = first < 0 ? [from + 1, keyCount] : [0, from];
+  for (let step = FIRST_STEP; high - low >= step; step *= 2) {
+    const at = first < 0 ? low + step - 1 : high - step;
+    const found = order(at);
+    if (found === 0) return reads;
+    if (found < 0) low = at + 1;
+    else high = at;
+    if (found !== first) break;
+  }
+  between(low, high);
   return reads;
 }

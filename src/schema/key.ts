@@ -4,16 +4,30 @@
  * Inside the engine a fixed-width key is its *sortable key*: an unsigned 64-bit integer, as two
  * 32-bit words, whose unsigned order is the order of the keys. int64 and timestamp: two's complement
  * with the sign bit flipped. uint64: itself. float64: the IEEE bits, all flipped for a negative
- * number, the sign bit flipped otherwise; −0 becomes +0 first, NaN is refused.
+ * number, the sign bit flipped otherwise; −0 becomes +0 first, NaN is refused. A key of variable
+ * length is its bytes, of which the two words are the first eight (`key-bytes.ts`).
  *
- * A KeyCodec belongs to one thread. `encode` leaves its result in `hi`, `lo` and `number` and
- * allocates nothing: a look-up is too short to pay for an object.
+ * A KeyCodec belongs to one thread. `encode` leaves its result in `hi`, `lo` and `number`, or `hi`,
+ * `lo` and `bytes`, and allocates nothing: a look-up is too short to pay for an object.
  */
 import { OmenError } from '../errors.ts';
-import type { KeyType } from './schema.ts';
+import {
+  type EncodedKey,
+  hashStored,
+  KEY_BYTES_MAX,
+  type KeyBytes,
+  keyMemory,
+  STORED_KEY_AT,
+  storedBytes,
+  wordOfBytes,
+} from './key-bytes.ts';
+import { isVariable, type KeyType } from './schema.ts';
 import { show } from './show.ts';
 
-export type Key = number | bigint | Date;
+export type Key = number | bigint | string | Date | Uint8Array;
+
+/** A key as a caller gets it back. */
+export type DecodedKey = number | bigint | string | Uint8Array;
 
 const TWO_32 = 4294967296;
 const SIGN = 0x80000000;
@@ -27,7 +41,8 @@ const scratchU64 = new BigUint64Array(scratchF64.buffer);
 
 /** @throws OMEN_INVALID_KEY or OMEN_UNSAFE_INTEGER, whichever tells the caller more. */
 function refuse(key: unknown, type: KeyType): never {
-  if (typeof key === 'number' && Number.isInteger(key) && type !== 'float64') {
+  const isIntegral = type !== 'float64' && !isVariable(type);
+  if (typeof key === 'number' && Number.isInteger(key) && isIntegral) {
     if (key < 0 && type === 'uint64') {
       throw new OmenError('OMEN_INVALID_KEY', `The uint64 key ${key} is negative.`);
     }
@@ -41,11 +56,34 @@ function refuse(key: unknown, type: KeyType): never {
     uint64: 'a non-negative integer (number or bigint)',
     float64: 'a number other than NaN',
     timestamp: 'integer milliseconds or a valid Date',
+    utf8: 'a string without lone surrogates',
+    binary: 'a Uint8Array',
   }[type];
   throw new OmenError(
     'OMEN_INVALID_KEY',
     `A ${type} key is ${expected}, not ${typeof key} ${show(key)}.`,
   );
+}
+
+function refuseLength(bytes: number): never {
+  throw new OmenError(
+    'OMEN_INVALID_KEY',
+    `The key takes at least ${bytes} bytes; the most is ${KEY_BYTES_MAX}. Shorten or hash it.`,
+  );
+}
+
+const encoder = new TextEncoder();
+/** A string this long is encoded in one call, a shorter one that is ASCII a character at a time. */
+const SHORT_TEXT = 80;
+
+function newEncodedKey(bytes: number): EncodedKey {
+  const memory = new ArrayBuffer(bytes);
+  return {
+    memory: keyMemory(memory),
+    start: STORED_KEY_AT,
+    end: STORED_KEY_AT,
+    stored: new Uint32Array(memory),
+  };
 }
 
 export class KeyCodec {
@@ -56,22 +94,36 @@ export class KeyCodec {
   lo = 0;
   /** The key of the last `encode` as a number; exact within ±(2^53 − 1), in order beyond. */
   number = 0;
+  /** The bytes of the last `encode`; null for keys of fixed width. */
+  readonly bytes: EncodedKey | null;
 
   /** @param bigints whether 64-bit integer keys are given back as bigint (always, never a mix) */
   constructor(type: KeyType, bigints: boolean) {
     this.type = type;
     this.bigints = bigints;
+    this.bytes = isVariable(type) ? newEncodedKey(1024) : null;
   }
 
-  /** @throws OMEN_INVALID_KEY for a wrong type or NaN, OMEN_UNSAFE_INTEGER for an inexact number */
+  /**
+   * @throws OMEN_INVALID_KEY for a wrong type, NaN, a lone surrogate or too many bytes,
+   *   OMEN_UNSAFE_INTEGER for an inexact number
+   */
   encode(key: unknown): void {
     if (typeof key === 'number') {
       if (this.type === 'float64') this.#encodeFloat(key);
-      else this.#encodeInteger(key);
+      else if (this.bytes === null) this.#encodeInteger(key);
+      else refuse(key, this.type);
     } else if (typeof key === 'bigint' && (this.type === 'int64' || this.type === 'uint64')) {
       this.#encodeBigint(key);
     } else if (key instanceof Date && this.type === 'timestamp') {
       this.#encodeInteger(key.getTime());
+    } else if (typeof key === 'string' && this.type === 'utf8' && this.bytes !== null) {
+      this.#encodeText(key, this.bytes);
+    } else if (key instanceof Uint8Array && this.type === 'binary' && this.bytes !== null) {
+      if (key.length > KEY_BYTES_MAX) refuseLength(key.length);
+      this.#room(key.length, this.bytes);
+      this.bytes.memory.buffer.set(key, STORED_KEY_AT);
+      this.#finish(key.length, this.bytes);
     } else {
       refuse(key, this.type);
     }
@@ -117,8 +169,60 @@ export class KeyCodec {
     this.number = Number(key);
   }
 
-  /** @throws OMEN_UNSAFE_INTEGER for an integer key beyond ±(2^53 − 1) without `bigints` */
-  decode(hi: number, lo: number): number | bigint {
+  #encodeText(key: string, encoded: EncodedKey): void {
+    if (key.length > KEY_BYTES_MAX) refuseLength(key.length);
+    if (!key.isWellFormed()) refuse(key, this.type);
+    this.#room(3 * key.length, encoded);
+    const { buffer } = encoded.memory;
+    let length = 0;
+    if (key.length <= SHORT_TEXT) {
+      while (length < key.length) {
+        const code = key.charCodeAt(length);
+        if (code > 127) break;
+        buffer[STORED_KEY_AT + length++] = code;
+      }
+    }
+    if (length < key.length) {
+      length = encoder.encodeInto(key, buffer.subarray(STORED_KEY_AT)).written;
+      if (length > KEY_BYTES_MAX) refuseLength(length);
+    }
+    this.#finish(length, encoded);
+  }
+
+  /** Makes room for a key of so many bytes. */
+  #room(length: number, encoded: EncodedKey): void {
+    if (storedBytes(length) <= encoded.memory.buffer.length) return;
+    Object.assign(encoded, newEncodedKey(2 ** Math.ceil(Math.log2(storedBytes(length)))));
+  }
+
+  /** Completes the stored form, and takes the prefix from it. */
+  #finish(length: number, encoded: EncodedKey): void {
+    const { memory, stored } = encoded;
+    const end = STORED_KEY_AT + length;
+    encoded.end = end;
+    stored[0] = length;
+    stored[1] = 0;
+    for (let at = end; at < storedBytes(length); at++) memory.buffer[at] = 0;
+    this.hi = wordOfBytes(memory, STORED_KEY_AT, end);
+    this.lo = wordOfBytes(memory, STORED_KEY_AT + 4, end);
+  }
+
+  /** The hash of the last `encode`, by which its shard is chosen and a memtable finds it. */
+  hash(): number {
+    return this.bytes === null ? hashKey(this.hi, this.lo) : hashStored(this.bytes.stored, 0);
+  }
+
+  /**
+   * @param bytes those of a key of variable length, of which the result is a copy
+   * @throws OMEN_UNSAFE_INTEGER for an integer key beyond ±(2^53 − 1) without `bigints`
+   */
+  decode(hi: number, lo: number, bytes: KeyBytes | null = null): DecodedKey {
+    if (bytes !== null) {
+      const { memory, start, end } = bytes;
+      const { buffer } = memory;
+      if (this.type === 'utf8') return buffer.toString('utf8', start, end);
+      return new Uint8Array(buffer.subarray(start, end));
+    }
     if (this.bigints && (this.type === 'int64' || this.type === 'uint64')) {
       scratchU32[0] = lo;
       scratchU32[1] = hi;

@@ -6,7 +6,8 @@
 import { OmenError } from '../errors.ts';
 import { show } from './show.ts';
 
-export const KEY_TYPES = ['int64', 'uint64', 'float64', 'timestamp'] as const;
+export const FIXED_KEY_TYPES = ['int64', 'uint64', 'float64', 'timestamp'] as const;
+export const KEY_TYPES = [...FIXED_KEY_TYPES, 'utf8', 'binary'] as const;
 export const COLUMN_TYPES = [
   'int32',
   'int64',
@@ -19,6 +20,7 @@ export const COLUMN_TYPES = [
 ] as const;
 export const VALUE_TYPES = ['json', 'utf8', 'binary'] as const;
 
+export type FixedKeyType = (typeof FIXED_KEY_TYPES)[number];
 export type KeyType = (typeof KEY_TYPES)[number];
 export type ColumnType = (typeof COLUMN_TYPES)[number];
 export type ValueType = (typeof VALUE_TYPES)[number];
@@ -111,6 +113,7 @@ export function schemaOptions(schema: Schema): SchemaOptions {
   return { key: schema.key, columns };
 }
 
-export function isVariable(type: ColumnType): boolean {
+/** Whether values of a column, or keys, differ in length. */
+export function isVariable(type: ColumnType | KeyType): boolean {
   return type === 'utf8' || type === 'binary';
 }

@@ -7,6 +7,7 @@
  * Until it is forgotten, the log must keep the part: another participant may still need it to decide.
  */
 import { hashKey } from '../schema/key.ts';
+import { hashStored } from '../schema/key-bytes.ts';
 import { ABORTED, COMMITTED, type CommitTable, UNDECIDED } from '../view/commit-table.ts';
 import type { CommitLog } from '../wal/log.ts';
 import type { MemtableWriter } from './memtable-writer.ts';
@@ -35,7 +36,7 @@ interface Part {
 }
 
 /**
- * 53 bits to tell a key by. Different keys may share them; then one waits for the other without need,
+ * 53 bits to tell a key of fixed width by. Different keys may share them; then one waits for the other without need,
  * which does no harm as long as it is rare (a rounded 64-bit key would make it so for all neighbours).
  */
 function keyNumber(hi: number, lo: number): number {
@@ -48,6 +49,7 @@ export class BatchLedger {
   readonly #table: CommitTable;
   readonly #shard: number;
   readonly #epoch: Epoch;
+  readonly #storesKeys: boolean;
   /** In the group under way. */
   #applied: Part[] = [];
   /** Durable here, outcome open. */
@@ -62,10 +64,12 @@ export class BatchLedger {
   /** Every ticket before this one is applied here, or is none of ours, or was decided without us. */
   #next: number;
 
-  constructor(table: CommitTable, shard: number, epoch: Epoch) {
+  /** @param storesKeys whether keys have a stored form, which stands before the row */
+  constructor(table: CommitTable, shard: number, epoch: Epoch, storesKeys: boolean) {
     this.#table = table;
     this.#shard = shard;
     this.#epoch = epoch;
+    this.#storesKeys = storesKeys;
     this.#next = table.oldest;
   }
 
@@ -83,9 +87,16 @@ export class BatchLedger {
     return true;
   }
 
-  /** Whether the key is in a part whose outcome is open: another write to it has to wait. */
-  isBusy(hi: number, lo: number): boolean {
-    return this.#busy.size > 0 && this.#busy.has(keyNumber(hi, lo));
+  /**
+   * Whether the key is in a part whose outcome is open: another write to it has to wait.
+   * @param words where its stored form is, at `at`, if it has one
+   */
+  isBusy(hi: number, lo: number, words: Uint32Array, at: number): boolean {
+    return this.#busy.size > 0 && this.#busy.has(this.#keyNumber(hi, lo, words, at));
+  }
+
+  #keyNumber(hi: number, lo: number, words: Uint32Array, at: number): number {
+    return this.#storesKeys ? hashStored(words, at) : keyNumber(hi, lo);
   }
 
   /** Writes the head of a part into the group; its operations follow. */
@@ -110,10 +121,10 @@ export class BatchLedger {
     this.#next = (ticket + 1) & TICKET_MASK;
   }
 
-  /** Adds an entry to the part whose head was logged last. */
-  addEntry(entry: number, hi: number, lo: number): void {
+  /** Adds an entry to the part whose head was logged last. The key is given as in `isBusy`. */
+  addEntry(entry: number, hi: number, lo: number, words: Uint32Array, at: number): void {
     const part = this.#applied[this.#applied.length - 1];
-    const key = keyNumber(hi, lo);
+    const key = this.#keyNumber(hi, lo, words, at);
     part.entries.push(entry);
     part.keys.push(key);
     this.#busy.set(key, (this.#busy.get(key) ?? 0) + 1);

@@ -23,29 +23,19 @@ function tier(rows: number): number {
 }
 
 function overlap(runs: readonly Run[]): boolean {
-  const ranges = runs
-    .map((run) => ({ first: firstKey(run), last: lastKey(run) }))
-    .sort((a, b) => compare(a.first, b.first));
-  return ranges.some((range, i) => i > 0 && compare(ranges[i - 1].last, range.first) >= 0);
+  const sorted = runs.toSorted(compareFirst);
+  return sorted.some((run, i) => i > 0 && compareEnd(sorted[i - 1], run) >= 0);
 }
 
-interface KeyWords {
-  readonly hi: number;
-  readonly lo: number;
+/** How the first keys of two runs compare. */
+function compareFirst(a: Run, b: Run): number {
+  return a.segments[0].compareRows(0, b.segments[0], 0);
 }
 
-function firstKey(run: Run): KeyWords {
-  const segment = run.segments[0];
-  return { hi: segment.hi(0), lo: segment.lo(0) };
-}
-
-function lastKey(run: Run): KeyWords {
-  const segment = run.segments[run.segments.length - 1];
-  return { hi: segment.hi(segment.rows - 1), lo: segment.lo(segment.rows - 1) };
-}
-
-function compare(a: KeyWords, b: KeyWords): number {
-  return a.hi - b.hi || a.lo - b.lo;
+/** How the last key of a run compares with the first of another. */
+function compareEnd(a: Run, b: Run): number {
+  const last = a.segments[a.segments.length - 1];
+  return last.compareRows(last.rows - 1, b.segments[0], 0);
 }
 
 /** Whether a run still hides older versions of keys. */
@@ -84,6 +74,6 @@ export function planFullMerge(runs: readonly Run[], rowsPerSegment: number): Mer
 /** The segments of runs that do not overlap, in key order. */
 export function joinSegments(runs: readonly Run[]): SegmentHandle[] {
   return runs
-    .toSorted((a, b) => compare(firstKey(a), firstKey(b)))
+    .toSorted(compareFirst)
     .flatMap((run) => run.segments.map((segment) => segment.handle));
 }

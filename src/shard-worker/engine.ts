@@ -14,7 +14,7 @@
 import assert from 'node:assert';
 import { join } from 'node:path';
 import { OmenError } from '../errors.ts';
-import type { Schema } from '../schema/schema.ts';
+import { isVariable, type Schema } from '../schema/schema.ts';
 import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { Control } from '../view/control.ts';
 import type { MemtableHandle, MemtableShape } from '../view/memtable.ts';
@@ -110,9 +110,16 @@ export class Engine {
       required: logFile === null ? [] : [logFile],
       pieceBytes: options.walPieceBytes,
     });
-    this.#pool = new MemtablePool(options.memtableShape, control, shard, options.clients);
+    const storesKeys = isVariable(schema.key);
+    this.#pool = new MemtablePool(
+      options.memtableShape,
+      storesKeys,
+      control,
+      shard,
+      options.clients,
+    );
     this.#active = new MemtableWriter(this.#pool.take(), control.table);
-    this.ledger = new BatchLedger(control.table, shard, options.epoch);
+    this.ledger = new BatchLedger(control.table, shard, options.epoch, storesKeys);
   }
 
   /**
@@ -246,7 +253,7 @@ export class Engine {
 
   /**
    * Adds one operation to the group. The row is copied from `words`, 32-bit words at `at` (a multiple
-   * of 2), padded to 8 bytes.
+   * of 2), padded to 8 bytes; a key of variable length, a deleted one too, stands there before it.
    * @param ticket the batch across shards it is part of, or 0
    */
   write(
@@ -279,7 +286,7 @@ export class Engine {
         arena[(row >>> 2) + i] = word;
       }
     }
-    if (ticket !== 0) this.ledger.addEntry(this.#active.entryOfRow(row), hi, lo);
+    if (ticket !== 0) this.ledger.addEntry(this.#active.entryOfRow(row), hi, lo, words, at);
   }
 
   /** Announces that the next `operations` writes are this shard's part of a batch. */

@@ -2,14 +2,17 @@
  * Flush: a sealed memtable becomes segments, one version a key. A stateless job: it reads the
  * memtable from shared memory and runs in any thread.
  */
-import { layoutSegment, ROW_DELETED } from '../arrow/layout.ts';
+import { layoutSegment, ROW_DELETED, type SegmentLayout } from '../arrow/layout.ts';
 import { sortableToNumber } from '../schema/key.ts';
+import type { Schema } from '../schema/schema.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, variableBytes } from '../view/column-writer.ts';
 import { CommitTable } from '../view/commit-table.ts';
+import { KeyWriter, storedKeyBytes } from '../view/key-writer.ts';
 import { ARENA_START, Memtable, type MemtableHandle } from '../view/memtable.ts';
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
-import { keyForm } from '../view/segment.ts';
+import { type KeyForm, keyForm } from '../view/segment.ts';
+import { sortTies } from '../view/tie-sort.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
@@ -35,10 +38,14 @@ function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
     unsorted.payload[i] = entry;
     entry = memtable.following(entry);
   }
-  const { hi, lo, payload } = radixSort(unsorted, sortBuffers(count), count);
+  const sorted = radixSort(unsorted, sortBuffers(count), count);
+  if (memtable.storesKeys) sortTies(memtable, sorted, count);
+  const { hi, lo, payload } = sorted;
   const newest: number[] = [];
   for (let i = 0; i < count; i++) {
-    if (i + 1 < count && lo[i] === lo[i + 1] && hi[i] === hi[i + 1]) continue;
+    if (i + 1 < count && lo[i] === lo[i + 1] && hi[i] === hi[i + 1]) {
+      if (memtable.compareStored(payload[i], payload[i + 1]) === 0) continue;
+    }
     const version = memtable.visibleVersion(payload[i], visible);
     if (version === 0 || (!keepTombstones && memtable.isTombstone(version))) continue;
     newest.push(version);
@@ -72,22 +79,12 @@ function writePart(
   const hasTombstones = entries.some((entry) => memtable.isTombstone(entry));
   const layout = layoutSegment(schema, rows, variableBytes(schema, memtable, entries), {
     flags: hasTombstones,
+    keyBytes: storedKeyBytes(memtable, entries),
   });
   const body = new SharedArrayBuffer(layout.bodyBytes);
   const keyOf = (entry: number) => ({ hi: memtable.hi(entry), lo: memtable.lo(entry) });
   const form = keyForm(schema.key, keyOf(entries[0]), keyOf(entries[rows - 1]));
-  if (form === 'f64') {
-    const keys = new Float64Array(body, layout.key.offset, rows);
-    for (let i = 0; i < rows; i++) {
-      keys[i] = sortableToNumber(schema.key, memtable.hi(entries[i]), memtable.lo(entries[i]));
-    }
-  } else {
-    const keys = new Uint32Array(body, layout.key.offset, 2 * rows);
-    for (let i = 0; i < rows; i++) {
-      keys[2 * i] = memtable.lo(entries[i]);
-      keys[2 * i + 1] = memtable.hi(entries[i]);
-    }
-  }
+  writeKeys(form, layout, body, schema, memtable, entries);
   const writer = new ColumnWriter(schema, layout, body);
   writer.fromMemtable(memtable, entries, rows, 0);
   if (layout.flags !== null) {
@@ -95,4 +92,29 @@ function writePart(
     for (let i = 0; i < rows; i++) if (memtable.isTombstone(entries[i])) flags[i] = ROW_DELETED;
   }
   return writeSegmentFiles(storage, job.place, id, layout, form, body, writer.nullCounts);
+}
+
+function writeKeys(
+  form: KeyForm,
+  layout: SegmentLayout,
+  body: SharedArrayBuffer,
+  schema: Schema,
+  memtable: Memtable,
+  entries: readonly number[],
+): void {
+  const { rows, key } = layout;
+  if (form === 'bytes') {
+    new KeyWriter(layout, body).fromMemtable(memtable, entries, rows, 0);
+  } else if (form === 'f64') {
+    const keys = new Float64Array(body, key.data.offset, rows);
+    for (let i = 0; i < rows; i++) {
+      keys[i] = sortableToNumber(schema.key, memtable.hi(entries[i]), memtable.lo(entries[i]));
+    }
+  } else {
+    const keys = new Uint32Array(body, key.data.offset, 2 * rows);
+    for (let i = 0; i < rows; i++) {
+      keys[2 * i] = memtable.lo(entries[i]);
+      keys[2 * i + 1] = memtable.hi(entries[i]);
+    }
+  }
 }

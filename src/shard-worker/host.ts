@@ -297,12 +297,15 @@ export class Host {
   #mustWait(lane: Lane, message: Message): boolean {
     const { ledger } = lane.engine;
     const { words, at } = message;
-    if ((words[at] & 0xff) !== WRITE_BATCH) return ledger.isBusy(words[at + 3], words[at + 2]);
+    if ((words[at] & 0xff) !== WRITE_BATCH) {
+      return ledger.isBusy(words[at + 3], words[at + 2], words, at + 4);
+    }
     const ticket = words[at + 2];
     if (ticket !== 0 && !ledger.isTurnOf(ticket)) return true;
     let operation = at + MESSAGE_HEADER_BYTES / 4;
     for (let i = words[at + 1]; i > 0; i--) {
-      if (ledger.isBusy(words[operation + 3], words[operation + 2])) return true;
+      const hi = words[operation + 3];
+      if (ledger.isBusy(hi, words[operation + 2], words, operation + 4)) return true;
       operation += operationWords(words[operation + 1]);
     }
     return false;
@@ -454,8 +457,9 @@ function operationWords(rowBytes: number): number {
 function messageWords(message: Message): number {
   const { words, at } = message;
   const op = words[at] & 0xff;
-  if (op === WRITE_PUT) return (MESSAGE_HEADER_BYTES + ((words[at + 1] + 7) & ~7)) >>> 2;
-  if (op === WRITE_DEL) return MESSAGE_HEADER_BYTES >>> 2;
+  if (op === WRITE_PUT || op === WRITE_DEL) {
+    return (MESSAGE_HEADER_BYTES + ((words[at + 1] + 7) & ~7)) >>> 2;
+  }
   let end = at + MESSAGE_HEADER_BYTES / 4;
   for (let i = words[at + 1]; i > 0; i--) end += operationWords(words[end + 1]);
   return end - at;

@@ -17,6 +17,7 @@ const RETIRED_MAX = 2;
 
 export class MemtablePool {
   readonly #shape: MemtableShape;
+  readonly #storesKeys: boolean;
   readonly #control: Control;
   readonly #shard: number;
   readonly #clients: () => Iterable<number>;
@@ -25,11 +26,13 @@ export class MemtablePool {
 
   constructor(
     shape: MemtableShape,
+    storesKeys: boolean,
     control: Control,
     shard: number,
     clients: () => Iterable<number>,
   ) {
     this.#shape = shape;
+    this.#storesKeys = storesKeys;
     this.#control = control;
     this.#shard = shard;
     this.#clients = clients;
@@ -44,7 +47,7 @@ export class MemtablePool {
       free >= 0
         ? this.#retired.splice(free, 1)[0].memory
         : new SharedArrayBuffer(layoutMemtable(this.#shape).bytes);
-    return { id: this.#nextId++, memory, shape: this.#shape };
+    return { id: this.#nextId++, memory, shape: this.#shape, storesKeys: this.#storesKeys };
   }
 
   /** Lets go of all memory that waits to be reused. */

@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert';
 import { hashKey } from '../schema/key.ts';
+import { hashStored, isSameStored } from '../schema/key-bytes.ts';
 import type { CommitTable } from '../view/commit-table.ts';
 import {
   ABORTED_ENTRY,
@@ -27,10 +28,12 @@ import {
   ROW_BYTES,
   SEALED,
   SKIP,
+  STORED_KEY,
   TICKET,
   WATERMARK,
 } from '../view/memtable.ts';
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
+import { sortTies } from '../view/tie-sort.ts';
 
 const ORDINAL_ONE = 256;
 
@@ -100,7 +103,7 @@ export class MemtableWriter {
 
   /**
    * Appends an entry that is not shown yet and returns the offset in the arena where the caller puts
-   * its `rowBytes` row bytes.
+   * its `rowBytes` row bytes, which begin with the stored key where the memtable stores keys.
    * @param flags TOMBSTONE or 0
    * @param ticket the batch across shards it is part of, or 0
    */
@@ -155,13 +158,17 @@ export class MemtableWriter {
     const at = entry >>> 2;
     const lo = words[at + KEY_LO];
     const hi = words[at + KEY_HI];
-    const bucket = hashKey(hi, lo) & this.#mask;
+    const { storesKeys } = this.handle;
+    const hash = storesKeys ? hashStored(words, at + STORED_KEY) : hashKey(hi, lo);
+    const bucket = hash & this.#mask;
     const head = this.#buckets[bucket];
     let before = 0;
     let older = head;
     while (older !== 0) {
       const o = older >>> 2;
-      if (words[o + KEY_LO] === lo && words[o + KEY_HI] === hi) break;
+      if (words[o + KEY_LO] === lo && words[o + KEY_HI] === hi) {
+        if (!storesKeys || isSameStored(words, at + STORED_KEY, words, o + STORED_KEY)) break;
+      }
       before = older;
       older = words[o + NEXT];
     }
@@ -209,7 +216,8 @@ export class MemtableWriter {
 
   /** Merges the chunks behind the last merged group; of equal keys the older entries come first. */
   #mergeChunks(chunks: number, merged: number): void {
-    const { orderKeys, orderOffsets, mergedKeys, mergedOffsets } = this.reader;
+    const { reader } = this;
+    const { orderKeys, orderOffsets, mergedKeys, mergedOffsets } = reader;
     const first = chunks - CHUNKS_MERGED;
     const at = Array.from({ length: CHUNKS_MERGED }, (_, i) => (first + i) * CHUNK_ENTRIES);
     const end = at.map((start) => start + CHUNK_ENTRIES);
@@ -222,7 +230,10 @@ export class MemtableWriter {
         if (at[i] === end[i]) continue;
         const nextHi = orderKeys[2 * at[i] + 1];
         const nextLo = orderKeys[2 * at[i]];
-        if (best >= 0 && (nextHi > hi || (nextHi === hi && nextLo >= lo))) continue;
+        if (best >= 0 && (nextHi > hi || (nextHi === hi && nextLo > lo))) continue;
+        if (best >= 0 && nextHi === hi && nextLo === lo) {
+          if (reader.compareStored(orderOffsets[at[i]], orderOffsets[at[best]]) >= 0) continue;
+        }
         best = i;
         hi = nextHi;
         lo = nextLo;
@@ -244,7 +255,9 @@ export class MemtableWriter {
       unsorted.payload[i] = entry;
       entry = reader.following(entry);
     }
-    const { hi, lo, payload } = radixSort(unsorted, scratch, CHUNK_ENTRIES);
+    const sorted = radixSort(unsorted, scratch, CHUNK_ENTRIES);
+    if (reader.storesKeys) sortTies(reader, sorted, CHUNK_ENTRIES);
+    const { hi, lo, payload } = sorted;
     const keys = reader.orderKeys;
     for (let i = 0; i < CHUNK_ENTRIES; i++) {
       keys[2 * (start + i)] = lo[i];

@@ -42,6 +42,11 @@ export class MergeSource {
     return this.segment.lo(this.row);
   }
 
+  /** Negative, zero or positive, as its key comes before that of another source. */
+  compare(other: MergeSource): number {
+    return this.segment.compareRows(this.row, other.segment, other.row);
+  }
+
   get number(): number {
     return this.segment.keysF64[this.row];
   }
@@ -114,10 +119,14 @@ function mergeNumbers(
   return count;
 }
 
-function isBefore(aHi: number, aLo: number, bHi: number, bLo: number): boolean {
-  return aHi < bHi || (aHi === bHi && aLo < bLo);
+/** Whether a source's key comes before that of another, whose words are given. */
+function isBelow(source: MergeSource, limit: MergeSource, hi: number, lo: number): boolean {
+  if (source.hi !== hi) return source.hi < hi;
+  if (source.lo !== lo) return source.lo < lo;
+  return source.compare(limit) < 0;
 }
 
+/** The same where keys are words or bytes. */
 function mergeWords(
   live: readonly MergeSource[],
   chosen: Selection,
@@ -129,14 +138,15 @@ function mergeWords(
   for (let i = 1; i < live.length; i++) {
     const source = live[i];
     let other = source;
-    if (source.hi === best.hi && source.lo === best.lo) {
+    const order = source.compare(best);
+    if (order === 0) {
       source.step();
       if (source.done) continue;
-    } else if (isBefore(source.hi, source.lo, best.hi, best.lo)) {
+    } else if (order < 0) {
       other = best;
       best = source;
     }
-    if (limit === null || isBefore(other.hi, other.lo, limit.hi, limit.lo)) limit = other;
+    if (limit === null || other.compare(limit) < 0) limit = other;
   }
   const limitHi = limit === null ? 0 : limit.hi;
   const limitLo = limit === null ? 0 : limit.lo;
@@ -146,10 +156,6 @@ function mergeWords(
     chosen.row[count] = best.row;
     count++;
     best.step();
-  } while (
-    count < max &&
-    !best.done &&
-    (limit === null || isBefore(best.hi, best.lo, limitHi, limitLo))
-  );
+  } while (count < max && !best.done && (limit === null || isBelow(best, limit, limitHi, limitLo)));
   return count;
 }

@@ -12,11 +12,12 @@ import type { Schema } from '../schema/schema.ts';
 import { isVariable } from '../schema/schema.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, type Selection } from '../view/column-writer.ts';
+import { KeyWriter } from '../view/key-writer.ts';
 import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
 import { MergeSource, mergeBlock } from './merge-keys.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
-import { SEGMENT_BODY_BYTES_MAX, segmentLimit } from './segment-limit.ts';
+import { hasText, SEGMENT_BODY_BYTES_MAX, segmentLimit } from './segment-limit.ts';
 
 export interface MergeJob {
   readonly kind: 'merge';
@@ -34,6 +35,7 @@ const TEXT_BLOCK_ROWS = 64;
 /** What one output segment will hold. */
 interface Part {
   rows: number;
+  keyBytes: number;
   variableBytes: number[];
   tombstones: number;
 }
@@ -98,16 +100,16 @@ function planParts(
   const rowsMax = segmentLimit(schema);
   const empty = (): Part => ({
     rows: 0,
+    keyBytes: 0,
     variableBytes: schema.columns.map(() => 0),
     tombstones: 0,
   });
   const parts: Part[] = [];
   let part = empty();
-  const hasText = schema.columns.some((column) => isVariable(column.type));
-  const blockMax = hasText ? TEXT_BLOCK_ROWS : BLOCK_ROWS;
+  const blockMax = hasText(schema) ? TEXT_BLOCK_ROWS : BLOCK_ROWS;
   while (nextBlock(job, segments, sources, block, Math.min(blockMax, rowsMax - part.rows))) {
     addTo(part, schema, segments, block);
-    const text = part.variableBytes.reduce((sum, bytes) => sum + bytes, 0);
+    const text = part.variableBytes.reduce((sum, bytes) => sum + bytes, part.keyBytes);
     if (part.rows < rowsMax && text < SEGMENT_BODY_BYTES_MAX / 2) continue;
     parts.push(part);
     part = empty();
@@ -120,6 +122,12 @@ function addTo(part: Part, schema: Schema, segments: readonly Segment[], block: 
   part.rows += block.count;
   for (let i = 0; i < block.count; i++) {
     if (segments[block.source[i]].isDeleted(block.row[i])) part.tombstones++;
+  }
+  if (isVariable(schema.key)) {
+    for (let i = 0; i < block.count; i++) {
+      const { keyOffsets } = segments[block.source[i]];
+      part.keyBytes += keyOffsets[block.row[i] + 1] - keyOffsets[block.row[i]];
+    }
   }
   schema.columns.forEach((column, c) => {
     if (!isVariable(column.type)) return;
@@ -143,12 +151,14 @@ function writePart(
 ): WrittenSegmentFiles {
   const { schema } = job.place;
   const flags = part.tombstones > 0;
-  const layout = layoutSegment(schema, part.rows, part.variableBytes, { flags });
+  const { keyBytes } = part;
+  const layout = layoutSegment(schema, part.rows, part.variableBytes, { flags, keyBytes });
   const body = new SharedArrayBuffer(layout.bodyBytes);
   const writer = new ColumnWriter(schema, layout, body);
   const columns = segments.map((segment) => segment.columns);
   // Sources that all hold numbers give numbers. Words may turn out to fit: known at the last key.
-  const form: KeyForm = segments.every((segment) => segment.form === 'f64') ? 'f64' : 'words';
+  const isNumeric = segments.every((segment) => segment.form === 'f64');
+  const form: KeyForm = isVariable(schema.key) ? 'bytes' : isNumeric ? 'f64' : 'words';
   let rows = 0;
   while (rows < part.rows && nextBlock(job, segments, sources, block, part.rows - rows)) {
     writeKeys(form, layout, body, segments, block, rows);
@@ -173,14 +183,18 @@ function writeKeys(
   block: Block,
   start: number,
 ): void {
+  if (form === 'bytes') {
+    new KeyWriter(layout, body).fromSegments(segments, block, block.count, start);
+    return;
+  }
   if (form === 'f64') {
-    const keys = new Float64Array(body, layout.key.offset, layout.rows);
+    const keys = new Float64Array(body, layout.key.data.offset, layout.rows);
     for (let i = 0; i < block.count; i++) {
       keys[start + i] = segments[block.source[i]].keysF64[block.row[i]];
     }
     return;
   }
-  const keys = new Uint32Array(body, layout.key.offset, 2 * layout.rows);
+  const keys = new Uint32Array(body, layout.key.data.offset, 2 * layout.rows);
   for (let i = 0; i < block.count; i++) {
     const segment = segments[block.source[i]];
     keys[2 * (start + i)] = segment.lo(block.row[i]);
@@ -191,10 +205,10 @@ function writeKeys(
 /** Keys written as words become numbers where all of them can. */
 function narrowKeys(schema: Schema, layout: SegmentLayout, body: SharedArrayBuffer): KeyForm {
   const { rows, key } = layout;
-  const words = new Uint32Array(body, key.offset, 2 * rows);
+  const words = new Uint32Array(body, key.data.offset, 2 * rows);
   const keyAt = (row: number) => ({ hi: words[2 * row + 1], lo: words[2 * row] });
   if (keyForm(schema.key, keyAt(0), keyAt(rows - 1)) === 'words') return 'words';
-  const numbers = new Float64Array(body, key.offset, rows);
+  const numbers = new Float64Array(body, key.data.offset, rows);
   for (let i = 0; i < rows; i++) {
     numbers[i] = sortableToNumber(schema.key, words[2 * i + 1], words[2 * i]);
   }

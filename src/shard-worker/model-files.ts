@@ -7,7 +7,8 @@ import { crc32 } from 'node:zlib';
 import type { SegmentLayout } from '../arrow/layout.ts';
 import { readSections, type WrittenSections, writeSections } from '../arrow/model-file.ts';
 import { type ErrorCode, OmenError } from '../errors.ts';
-import { checkModel, type Model, trainF64, trainWords } from '../rmi/index.ts';
+import { checkModel, type Model, trainBytes, trainF64, trainWords } from '../rmi/index.ts';
+import { keyMemory } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
 import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { KeyForm } from '../view/segment.ts';
@@ -39,10 +40,15 @@ export interface ModelFile {
 
 /** @param body the rows of a segment, keys in their resident `form` */
 export function train(form: KeyForm, body: SharedArrayBuffer, layout: SegmentLayout): Model {
-  const { offset } = layout.key;
+  const { rows } = layout;
+  const { offsets, data } = layout.key;
+  if (offsets !== null) {
+    const keys = keyMemory(body, data.offset, data.length);
+    return trainBytes(keys, new Int32Array(body, offsets.offset, rows + 1), rows);
+  }
   return form === 'f64'
-    ? trainF64(new Float64Array(body, offset, layout.rows), layout.rows)
-    : trainWords(new Uint32Array(body, offset, 2 * layout.rows), layout.rows);
+    ? trainF64(new Float64Array(body, data.offset, rows), rows)
+    : trainWords(new Uint32Array(body, data.offset, 2 * rows), rows);
 }
 
 function bytesOf(array: ArrayBufferView): Uint8Array {
@@ -69,6 +75,7 @@ function write(
     numbers: bytesOf(numbers),
     cells: bytesOf(model.cells),
     nodes: bytesOf(model.nodes),
+    ...(model.form === 'bytes' ? { code: bytesOf(model.code) } : {}),
   };
   return writeSections(storage, path, sections, metadataOf(place, id));
 }

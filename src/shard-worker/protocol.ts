@@ -8,6 +8,8 @@
  *                          PUT or DEL, row bytes, key lo, key hi, row padded to 8 bytes
  *   WRITE_STAGE            as WRITE_BATCH, kept under its request number until
  *   WRITE_STAGED           op | shard << 8, operations, ticket, request: the part staged before
+ * Where keys differ in length, `key lo, key hi` is the prefix, and the key in its stored form stands
+ * before the row, counted in the row bytes; in a WRITE_DEL or DEL it stands there without a row.
  *
  * Every message has a sequence number, counted by both sides. The thread completes messages in order
  * and says so with one word, the number completed (`COMPLETED`). Whatever does not simply succeed in

@@ -4,6 +4,8 @@
  *
  *   PUT       length, type | flags, key lo, key hi, row bytes
  *   DEL       length, type | flags, key lo, key hi
+ *             where keys differ in length, `key lo, key hi` is the prefix, and the key in its stored
+ *             form (`schema/key-bytes.ts`) follows in both, before the row
  *   PART      length, type, ticket, epoch lo, epoch hi, operations, participants, shard, shard, …
  *             the part of this shard in a batch across shards: its operations are the PUT and DEL
  *             records that follow, in the same frame

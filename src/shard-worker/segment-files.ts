@@ -55,7 +55,7 @@ export function writeSegmentFiles(
 ): WrittenSegmentFiles {
   const { directory, schema } = place;
   const model = train(form, body, layout);
-  residentKeysToFile(schema.key, form, body, layout.key.offset, layout.rows);
+  residentKeysToFile(schema.key, form, body, layout.key.data.offset, layout.rows);
   const path = join(directory, segmentName(id));
   const bytes = new Uint8Array(body, 0, layout.bodyBytes);
   const { fileBytes, pageCrcs } = writeSegment(
@@ -67,7 +67,7 @@ export function writeSegmentFiles(
     metadataOf(place, id),
     nullCounts,
   );
-  fileKeysToResident(schema.key, form, body, layout.key.offset, layout.rows);
+  fileKeysToResident(schema.key, form, body, layout.key.data.offset, layout.rows);
   const modelFile = writeModelFile(storage, place, id, { model, pageCrcs });
   const record: SegmentRecord = {
     id,
@@ -122,7 +122,7 @@ export function readSegmentFiles(
     throw refuse(`it is another file's copy, its ${name} is not ${value}.`);
   }
   const body = read.body.buffer;
-  fileKeysToResident(schema.key, record.form, body, layout.key.offset, layout.rows);
+  fileKeysToResident(schema.key, record.form, body, layout.key.data.offset, layout.rows);
   if (known !== null) {
     return { handle: handleOf(record, body, layout, known.model), rebuilt: null };
   }

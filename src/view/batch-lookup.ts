@@ -1,5 +1,5 @@
 /**
- * Look-ups of many keys at once, in stages over all of them: predict every key, then ask memory for
+ * Look-ups of many keys at once, of fixed width in stages over all of them: predict every key, then ask memory for
  * every key's line and row, then search. A stage is a short loop whose turns do not depend on each
  * other, so that the processor waits for many lines at the same time; one look-up after the other
  * waits for each of its own.
@@ -28,7 +28,7 @@ export class KeyBatch {
   number = new Float64Array(0);
   /** The index into `sources` of where each key's row is; negative where there is none. */
   source = new Int32Array(0);
-  /** The row's number in its segment, or its entry's offset in its memtable. */
+  /** The row's number in its segment, or where its bytes start in its memtable. */
   position = new Int32Array(0);
   readonly sources: Source[] = [];
   /** Numbers of keys, in groups that are looked up together; two arrays that change places. */
@@ -51,6 +51,35 @@ export class KeyBatch {
       hash[i] = hashKey(codec.hi, codec.lo);
     }
     this.source.fill(UNKNOWN, 0, length);
+  }
+
+  /**
+   * Takes keys of variable length, whose bytes have no place here, and finds them one by one.
+   * @param viewOf the view of the shard of the key that the codec encoded last, whose hash it gets
+   */
+  findEach(codec: KeyCodec, keys: ArrayLike<unknown>, viewOf: (hash: number) => ShardView): void {
+    const { length } = keys;
+    this.#reserve(length);
+    this.count = length;
+    this.sources.length = 0;
+    const numbers = new Map<Source, number>();
+    for (let i = 0; i < length; i++) {
+      codec.encode(keys[i]);
+      const hash = codec.hash();
+      const view = viewOf(hash);
+      const source = view.locate(hash, codec.hi, codec.lo, codec.number, codec.bytes);
+      this.position[i] = view.located;
+      if (source === null) {
+        this.source[i] = ABSENT;
+        continue;
+      }
+      let number = numbers.get(source);
+      if (number === undefined) {
+        number = this.sources.push(source) - 1;
+        numbers.set(source, number);
+      }
+      this.source[i] = number;
+    }
   }
 
   #reserve(count: number): void {
@@ -121,7 +150,7 @@ export class KeyBatch {
         const entry = memtable.find(this.hash[key], this.hi[key], this.lo[key], visible);
         if (entry === 0) continue;
         this.source[key] = memtable.isTombstone(entry) ? ABSENT : source;
-        this.position[key] = entry;
+        this.position[key] = memtable.rowAt(entry);
       }
       end = this.#unknown(from, end);
     }

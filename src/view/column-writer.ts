@@ -7,7 +7,7 @@ import type { ColumnLayout, SegmentLayout } from '../arrow/layout.ts';
 import type { ResidentColumn } from '../schema/decode.ts';
 import { layoutRow, type RowLayout, type Views, viewsOf } from '../schema/row.ts';
 import { type Column, isVariable, type Schema } from '../schema/schema.ts';
-import { ENTRY_HEADER_BYTES, type Memtable } from './memtable.ts';
+import type { Memtable } from './memtable.ts';
 
 /** For each output row: which source it comes from, and its row there. */
 export interface Selection {
@@ -64,7 +64,7 @@ export class ColumnWriter {
   #isNull(target: Target, memtable: Memtable, entry: number): boolean {
     if (memtable.isTombstone(entry)) return true;
     if (target.validity === null) return false;
-    const bits = memtable.arena.u8[entry + ENTRY_HEADER_BYTES + (target.index >>> 3)];
+    const bits = memtable.arena.u8[memtable.rowAt(entry) + (target.index >>> 3)];
     return (bits & (1 << (target.index & 7))) !== 0;
   }
 
@@ -81,7 +81,7 @@ export class ColumnWriter {
     count: number,
     start: number,
   ): void {
-    const slot = ENTRY_HEADER_BYTES + this.#row.offsets[target.index];
+    const slot = this.#row.offsets[target.index];
     const { type } = target.column;
     const { u8, u32 } = memtable.arena;
     for (let i = 0; i < count; i++) {
@@ -90,7 +90,7 @@ export class ColumnWriter {
       const isNull = this.#isNull(target, memtable, entry);
       this.#setNull(target, row, isNull);
       if (isNull) continue;
-      const at = entry + slot;
+      const at = memtable.rowAt(entry) + slot;
       if (type === 'bool') {
         if (u8[at] !== 0) target.u8[row >>> 3] |= 1 << (row & 7);
       } else if (type === 'int32' || type === 'float32') {
@@ -122,7 +122,7 @@ export class ColumnWriter {
       const isNull = this.#isNull(target, memtable, entry);
       this.#setNull(target, start + i, isNull);
       if (!isNull) {
-        const row = entry + ENTRY_HEADER_BYTES;
+        const row = memtable.rowAt(entry);
         const length = u32[(row + this.#row.offsets[target.index]) >>> 2];
         let from = row + this.#row.fixedBytes;
         for (const slot of lengthSlots) from += u32[(row + slot) >>> 2];
@@ -156,7 +156,7 @@ export class ColumnWriter {
           break;
         case 'utf8':
         case 'binary':
-          copyText(target, columns, chosen, count, start);
+          copyText(target as Target & Text, columns, chosen, count, start);
           break;
         default:
           copyWide(target, columns, chosen, count, start);
@@ -209,14 +209,21 @@ function copyWide(
   }
 }
 
-function copyText(
-  target: Target,
-  columns: readonly ResidentColumn[],
+/** Values that differ in length, as Arrow has them. */
+export interface Text {
+  readonly offsets: Int32Array;
+  readonly u8: Uint8Array;
+}
+
+/** Rows `start` and on of `target`, which is filled up to there. */
+export function copyText(
+  target: Text,
+  columns: readonly Text[],
   chosen: Selection,
   count: number,
   start: number,
 ): void {
-  const offsets = target.offsets as Int32Array;
+  const { offsets } = target;
   let end = offsets[start];
   for (let i = 0; i < count; i++) {
     const column = columns[chosen.source[i]];
@@ -256,7 +263,7 @@ export function variableBytes(
     let sum = 0;
     for (let e = 0; e < entries.length; e++) {
       if (memtable.isTombstone(entries[e])) continue;
-      sum += u32[(entries[e] + ENTRY_HEADER_BYTES + offsets[i]) >>> 2];
+      sum += u32[(memtable.rowAt(entries[e]) + offsets[i]) >>> 2];
     }
     return sum;
   });

@@ -3,14 +3,19 @@
  * done; it is moved to a key first (`seekCeil`, `seekFloor`), then stepped in one direction. It reads
  * one snapshot and belongs to one thread.
  */
+import { compareBytes, type KeyBytes, keyMemory } from '../schema/key-bytes.ts';
 import type { Memtable, Visibility } from './memtable.ts';
 import type { SortedPiece } from './tail.ts';
+
+const NOTHING = keyMemory(new ArrayBuffer(0));
 
 export interface Cursor {
   readonly done: boolean;
   /** The sortable key the cursor stands on. */
   readonly hi: number;
   readonly lo: number;
+  /** Its bytes where keys differ in length, in an object that is reused; null where they do not. */
+  readonly bytes: KeyBytes | null;
   /**
    * Whether the key has a version here that may be seen. Asked only where the key may be the one to
    * be taken: it costs a look at the entry itself. `deleted` and `position` are settled by it.
@@ -18,16 +23,31 @@ export interface Cursor {
   resolve(): boolean;
   /** Whether the key was deleted: a tombstone hides older versions in other cursors. */
   readonly deleted: boolean;
-  /** To the first key >= the given one. */
-  seekCeil(hi: number, lo: number): void;
+  /** To the first key >= the given one, whose bytes are given where keys have them. */
+  seekCeil(hi: number, lo: number, bytes?: KeyBytes | null): void;
   /** To the last key <= the given one. */
-  seekFloor(hi: number, lo: number): void;
+  seekFloor(hi: number, lo: number, bytes?: KeyBytes | null): void;
   next(): void;
   prev(): void;
   /** The cursor that holds the row itself: this one, or the one a merge took the key from. */
   readonly source: Cursor;
   /** Where the row is within its source: an entry's offset, or a segment's row number. */
   readonly position: number;
+}
+
+/** Negative, zero or positive, as the key of one cursor comes before that of another. */
+export function compareKeys(a: Cursor, b: Cursor): number {
+  return a.hi - b.hi || a.lo - b.lo || compareBytes(a.bytes, b.bytes);
+}
+
+/** How the key of a cursor compares with a given one. */
+export function compareWithKey(
+  cursor: Cursor,
+  hi: number,
+  lo: number,
+  bytes: KeyBytes | null,
+): number {
+  return cursor.hi - hi || cursor.lo - lo || compareBytes(cursor.bytes, bytes);
 }
 
 /** A sorted piece of a memtable: for each key in it, the newest version that may be seen. */
@@ -40,6 +60,7 @@ export class PieceCursor implements Cursor {
   deleted = false;
   readonly #piece: SortedPiece;
   readonly #visible: Visibility;
+  readonly #bytes: KeyBytes | null;
   /** The group of entries with the current key is [#first, #last]. */
   #first = 0;
   #last = 0;
@@ -50,10 +71,18 @@ export class PieceCursor implements Cursor {
     this.memtable = memtable;
     this.#piece = piece;
     this.#visible = visible;
+    this.#bytes = memtable.storesKeys ? { memory: memtable.keys, start: 0, end: 0 } : null;
   }
 
   get source(): Cursor {
     return this;
+  }
+
+  get bytes(): KeyBytes | null {
+    if (this.#bytes !== null) {
+      this.memtable.readKey(this.#piece.offsets[this.#first], this.#bytes);
+    }
+    return this.#bytes;
   }
 
   resolve(): boolean {
@@ -70,14 +99,19 @@ export class PieceCursor implements Cursor {
     return this.#isVisible;
   }
 
-  seekCeil(hi: number, lo: number): void {
-    this.#forward(this.#lowerBound(hi, lo));
+  seekCeil(hi: number, lo: number, bytes: KeyBytes | null = null): void {
+    this.#forward(this.#lowerBound(hi, lo, bytes));
   }
 
-  seekFloor(hi: number, lo: number): void {
-    const at = this.#lowerBound(hi, lo);
-    const { keys, end } = this.#piece;
-    if (at < end && keys[2 * at] === lo && keys[2 * at + 1] === hi) this.#forward(at);
+  seekFloor(hi: number, lo: number, bytes: KeyBytes | null = null): void {
+    const at = this.#lowerBound(hi, lo, bytes);
+    const { keys, offsets, end } = this.#piece;
+    const isThere =
+      at < end &&
+      keys[2 * at] === lo &&
+      keys[2 * at + 1] === hi &&
+      this.memtable.compareWith(offsets[at], bytes) === 0;
+    if (isThere) this.#forward(at);
     else this.#backward(at - 1);
   }
 
@@ -89,17 +123,30 @@ export class PieceCursor implements Cursor {
     this.#backward(this.#first - 1);
   }
 
-  #lowerBound(hi: number, lo: number): number {
-    const { keys, start, end } = this.#piece;
+  #lowerBound(hi: number, lo: number, bytes: KeyBytes | null): number {
+    const { keys, offsets, start, end } = this.#piece;
     let low = start;
     let high = end;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const found = keys[2 * middle + 1];
-      if (found < hi || (found === hi && keys[2 * middle] < lo)) low = middle + 1;
+      const order =
+        keys[2 * middle + 1] - hi ||
+        keys[2 * middle] - lo ||
+        this.memtable.compareWith(offsets[middle], bytes);
+      if (order < 0) low = middle + 1;
       else high = middle;
     }
     return low;
+  }
+
+  /** Whether two entries of the piece have the same key. */
+  #isSame(a: number, b: number): boolean {
+    const { keys, offsets } = this.#piece;
+    return (
+      keys[2 * a] === keys[2 * b] &&
+      keys[2 * a + 1] === keys[2 * b + 1] &&
+      this.memtable.compareStored(offsets[a], offsets[b]) === 0
+    );
   }
 
   /** To the group that starts at `at`. */
@@ -110,7 +157,7 @@ export class PieceCursor implements Cursor {
     const lo = keys[2 * at];
     const hi = keys[2 * at + 1];
     let last = at;
-    while (last + 1 < end && keys[2 * last + 2] === lo && keys[2 * last + 3] === hi) last++;
+    while (last + 1 < end && this.#isSame(at, last + 1)) last++;
     this.#stand(hi, lo, at, last);
   }
 
@@ -122,7 +169,7 @@ export class PieceCursor implements Cursor {
     const lo = keys[2 * at];
     const hi = keys[2 * at + 1];
     let first = at;
-    while (first > start && keys[2 * first - 2] === lo && keys[2 * first - 1] === hi) first--;
+    while (first > start && this.#isSame(at, first - 1)) first--;
     this.#stand(hi, lo, first, at);
   }
 
@@ -158,6 +205,7 @@ export class MergeCursor implements Cursor {
   /** The nearest key of any other part, as far as it is known; the limit of a stretch. */
   #limitHi = 0;
   #limitLo = 0;
+  readonly #limitBytes: KeyBytes = { memory: NOTHING, start: 0, end: 0 };
   #hasLimit = false;
 
   constructor(parts: readonly Cursor[], tombstones: 'hidden' | 'shown' = 'hidden') {
@@ -169,19 +217,23 @@ export class MergeCursor implements Cursor {
     return this.#current === null ? this : this.#current.source;
   }
 
+  get bytes(): KeyBytes | null {
+    return this.#current === null ? null : this.#current.bytes;
+  }
+
   get position(): number {
     return this.#current === null ? 0 : this.#current.position;
   }
 
-  seekCeil(hi: number, lo: number): void {
+  seekCeil(hi: number, lo: number, bytes: KeyBytes | null = null): void {
     this.#forwards = true;
-    for (const part of this.#parts) part.seekCeil(hi, lo);
+    for (const part of this.#parts) part.seekCeil(hi, lo, bytes);
     this.#choose();
   }
 
-  seekFloor(hi: number, lo: number): void {
+  seekFloor(hi: number, lo: number, bytes: KeyBytes | null = null): void {
     this.#forwards = false;
-    for (const part of this.#parts) part.seekFloor(hi, lo);
+    for (const part of this.#parts) part.seekFloor(hi, lo, bytes);
     this.#choose();
   }
 
@@ -195,18 +247,25 @@ export class MergeCursor implements Cursor {
     this.#advance();
   }
 
-  /** Whether key a comes before key b in the direction of travel. */
-  #isBefore(aHi: number, aLo: number, bHi: number, bLo: number): boolean {
-    if (aHi !== bHi) return aHi < bHi === this.#forwards;
-    return aLo !== bLo && aLo < bLo === this.#forwards;
+  /** Whether the key of a part comes before the limit in the direction of travel. */
+  #isBeforeLimit(part: Cursor): boolean {
+    const { hi, lo } = part;
+    if (hi !== this.#limitHi) return hi < this.#limitHi === this.#forwards;
+    if (lo !== this.#limitLo) return lo < this.#limitLo === this.#forwards;
+    const { bytes } = part;
+    if (bytes === null) return false;
+    const order = compareBytes(bytes, this.#limitBytes);
+    return order !== 0 && order < 0 === this.#forwards;
   }
 
   #turn(forwards: boolean): void {
     if (this.#forwards === forwards) return;
     this.#forwards = forwards;
+    // A copy: the part that the key stands in is moved as well.
+    const bytes = this.bytes && { ...this.bytes };
     for (const part of this.#parts) {
-      if (forwards) part.seekCeil(this.hi, this.lo);
-      else part.seekFloor(this.hi, this.lo);
+      if (forwards) part.seekCeil(this.hi, this.lo, bytes);
+      else part.seekFloor(this.hi, this.lo, bytes);
     }
     this.#choose();
   }
@@ -220,10 +279,7 @@ export class MergeCursor implements Cursor {
     const current = this.#current;
     if (current === null || this.done) return;
     this.#step(current);
-    while (
-      !current.done &&
-      (!this.#hasLimit || this.#isBefore(current.hi, current.lo, this.#limitHi, this.#limitLo))
-    ) {
+    while (!current.done && (!this.#hasLimit || this.#isBeforeLimit(current))) {
       if (current.resolve() && (!current.deleted || this.#showsDeleted)) {
         this.deleted = current.deleted;
         this.hi = current.hi;
@@ -244,13 +300,16 @@ export class MergeCursor implements Cursor {
         if (part.done) continue;
         if (best === null) {
           best = part;
-        } else if (part.hi === best.hi && part.lo === best.lo) {
+          continue;
+        }
+        const order = compareKeys(part, best);
+        if (order === 0) {
           // Versions that the one taken hides, or one that may not be seen itself.
           const passed: Cursor = best.resolve() ? part : best;
           if (passed === best) best = part;
           this.#step(passed);
           if (!passed.done) this.#noteLimit(passed);
-        } else if (this.#isBefore(part.hi, part.lo, best.hi, best.lo)) {
+        } else if (order < 0 === this.#forwards) {
           this.#noteLimit(best);
           best = part;
         } else {
@@ -271,10 +330,14 @@ export class MergeCursor implements Cursor {
   }
 
   #noteLimit(part: Cursor): void {
-    if (!this.#hasLimit || this.#isBefore(part.hi, part.lo, this.#limitHi, this.#limitLo)) {
-      this.#hasLimit = true;
-      this.#limitHi = part.hi;
-      this.#limitLo = part.lo;
-    }
+    if (this.#hasLimit && !this.#isBeforeLimit(part)) return;
+    this.#hasLimit = true;
+    this.#limitHi = part.hi;
+    this.#limitLo = part.lo;
+    const { bytes } = part;
+    if (bytes === null) return;
+    this.#limitBytes.memory = bytes.memory;
+    this.#limitBytes.start = bytes.start;
+    this.#limitBytes.end = bytes.end;
   }
 }

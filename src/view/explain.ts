@@ -6,7 +6,17 @@
  * what a look-up costs where nothing of it is cached: an estimate, since compact objects of the heap
  * are left out and what was read lately costs next to nothing.
  */
-import { descendF64, descendWords, type PathNode, readsOf, windowOf } from '../rmi/index.ts';
+import {
+  bytesReadsOf,
+  type Descent,
+  descendBytes,
+  descendF64,
+  descendWords,
+  type PathNode,
+  readsOf,
+  windowOf,
+} from '../rmi/index.ts';
+import type { EncodedKey } from '../schema/key-bytes.ts';
 import { ARENA_START, type Memtable, type Visibility } from './memtable.ts';
 import type { KeyForm, Run, Segment } from './segment.ts';
 import type { ShardView } from './shard-view.ts';
@@ -38,7 +48,7 @@ export interface SegmentProbe {
   /** The number in the name of its file. */
   readonly id: number;
   readonly rows: number;
-  /** What is compared: numbers, or keys of 64 bits as two words. */
+  /** What is compared: numbers, keys of 64 bits as two words, or bytes. */
   readonly form: KeyForm;
   /** The nodes of the model that lead to the prediction, from the root. */
   readonly path: readonly PathNode[];
@@ -72,6 +82,7 @@ interface Cost {
 
 const LINE_BYTES = 64;
 const KEYS_PER_LINE = LINE_BYTES / 8;
+const OFFSETS_PER_LINE = LINE_BYTES / 4;
 
 /** Explains the look-up of a key. The arguments are those of `ShardView.get`. */
 export function explainLookup(
@@ -80,6 +91,7 @@ export function explainLookup(
   hi: number,
   lo: number,
   number: number,
+  bytes: EncodedKey | null = null,
 ): LookupExplanation {
   const memtables: MemtableProbe[] = [];
   const runs: RunProbe[] = [];
@@ -89,12 +101,15 @@ export function explainLookup(
     visible.watermark = memtable.watermark;
     if (visible.watermark === ARENA_START) continue;
     const state = i === 0 ? 'active' : 'sealed';
-    const probe = { state, ...probeMemtable(memtable, hash, hi, lo, visible, cost) } as const;
+    const probe = {
+      state,
+      ...probeMemtable(memtable, hash, hi, lo, bytes, visible, cost),
+    } as const;
     memtables.push(probe);
     if (probe.found !== 'nothing') return explanation(probe.found);
   }
   for (const run of view.runs) {
-    const probe = probeRun(run, hi, lo, number, cost);
+    const probe = probeRun(run, hi, lo, number, bytes, cost);
     runs.push(probe);
     if (probe.found !== 'nothing') return explanation(probe.found);
   }
@@ -106,11 +121,16 @@ function probeMemtable(
   hash: number,
   hi: number,
   lo: number,
+  bytes: EncodedKey | null,
   visible: Visibility,
   cost: Cost,
 ) {
-  const comparisons = memtable.comparisons(hash, hi, lo);
-  const entry = memtable.find(hash, hi, lo, visible);
+  const stored = bytes === null ? null : bytes.stored;
+  const comparisons = memtable.comparisons(hash, hi, lo, stored);
+  const entry =
+    stored === null
+      ? memtable.find(hash, hi, lo, visible)
+      : memtable.findStored(hash, hi, lo, visible, stored);
   cost.comparisons += comparisons;
   cost.cacheLines += 1 + comparisons;
   const { entries } = memtable;
@@ -121,17 +141,24 @@ function probeMemtable(
   return { entries, comparisons, found: 'row' } as const;
 }
 
-function probeRun(run: Run, hi: number, lo: number, number: number, cost: Cost): RunProbe {
+function probeRun(
+  run: Run,
+  hi: number,
+  lo: number,
+  number: number,
+  bytes: EncodedKey | null,
+  cost: Cost,
+): RunProbe {
   const segments = run.segments.length;
   const { rows } = run;
   // The last keys of the segments, halved until one is left.
   const halvings = Math.ceil(Math.log2(segments));
   cost.comparisons += halvings;
   cost.cacheLines += Math.min(halvings, Math.ceil(segments / KEYS_PER_LINE));
-  const segment = run.only ?? run.segmentFor(hi, lo);
+  const segment = run.only ?? run.segmentFor(hi, lo, bytes);
   if (segment === null) return { segments, rows, segment, found: 'nothing' };
-  const probe = probeSegment(segment, hi, lo, number, cost);
-  const row = segment.find(hi, lo, number);
+  const probe = probeSegment(segment, hi, lo, number, bytes, cost);
+  const row = segment.find(hi, lo, number, bytes);
   if (row < 0) return { segments, rows, segment: probe, found: 'nothing' };
   if (segment.flags !== null) cost.cacheLines++;
   if (segment.isDeleted(row)) return { segments, rows, segment: probe, found: 'tombstone' };
@@ -146,16 +173,17 @@ function probeSegment(
   hi: number,
   lo: number,
   number: number,
+  bytes: EncodedKey | null,
   cost: Cost,
 ): SegmentProbe {
-  const { id, rows, form, handle } = segment;
-  const { path, predicted, errorMax, cacheLines } =
-    form === 'f64' ? descendF64(handle.model, number) : descendWords(handle.model, lo, hi);
-  const position = segment.lowerBound(hi, lo, number);
-  const isThere = segment.find(hi, lo, number) >= 0;
-  const reads = readsOf(rows, predicted, position, isThere);
+  const { id, rows, form } = segment;
+  const { path, predicted, errorMax, cacheLines } = descentIn(segment, hi, lo, number, bytes);
+  const position = segment.lowerBound(hi, lo, number, bytes);
+  const isThere = segment.find(hi, lo, number, bytes) >= 0;
+  const readsIn = bytes === null ? readsOf : bytesReadsOf;
+  const reads = readsIn(rows, predicted, position, isThere);
   cost.comparisons += reads.length;
-  cost.cacheLines += cacheLines + new Set(reads.map((at) => Math.floor(at / KEYS_PER_LINE))).size;
+  cost.cacheLines += cacheLines + keyLines(segment, reads);
   return {
     id,
     rows,
@@ -163,9 +191,37 @@ function probeSegment(
     path,
     predicted,
     errorMax,
-    window: windowOf(rows, predicted),
+    window:
+      bytes === null
+        ? windowOf(rows, predicted)
+        : { first: Math.min(predicted, rows - 1), keys: 1 },
     position,
     error: Math.abs(predicted - position),
     comparisons: reads.length,
   };
+}
+
+function descentIn(
+  { handle: { model }, form, keys, keyOffsets }: Segment,
+  hi: number,
+  lo: number,
+  number: number,
+  bytes: EncodedKey | null,
+): Descent {
+  if (bytes !== null) return descendBytes(model, keys, keyOffsets, bytes);
+  return form === 'f64' ? descendF64(model, number) : descendWords(model, lo, hi);
+}
+
+/** Lines in which the keys at some rows lie; of keys of variable length, where they begin. */
+function keyLines({ form, keyOffsets }: Segment, reads: readonly number[]): number {
+  const lines = new Set<string>();
+  for (const at of reads) {
+    if (form === 'bytes') {
+      lines.add(`offset ${Math.floor(at / OFFSETS_PER_LINE)}`);
+      lines.add(`key ${Math.floor(keyOffsets[at] / LINE_BYTES)}`);
+    } else {
+      lines.add(`key ${Math.floor(at / KEYS_PER_LINE)}`);
+    }
+  }
+  return lines.size;
 }

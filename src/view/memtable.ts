@@ -15,8 +15,19 @@
  *   every CHUNKS_MERGED chunks into arrays of their own. What the word SEALED counts is complete, and
  *   never changes. Readers order only the tail behind the last chunk.
  * - All offsets are bytes from the start of the arena; 0 means none.
+ * - Before its row an entry has its key in stored form where keys differ in length; the key words of
+ *   its header are the prefix then (`schema/key-bytes.ts`). A tombstone has no row, but its key.
  */
 import assert from 'node:assert';
+import {
+  compareStretches,
+  isSameStored,
+  type KeyBytes,
+  type KeyMemory,
+  keyMemory,
+  STORED_KEY_AT,
+  storedBytes,
+} from '../schema/key-bytes.ts';
 import { type Views, viewsOf } from '../schema/row.ts';
 import type { CommitTable } from './commit-table.ts';
 
@@ -24,7 +35,7 @@ export const CHUNK_ENTRIES = 65_536;
 /** So many chunks that follow each other are merged, so that readers have few pieces to search. */
 export const CHUNKS_MERGED = 4;
 
-/** Words of an entry before its row bytes. */
+/** Words of an entry's header. */
 export const NEXT = 0;
 export const PREV = 1;
 export const SKIP = 2;
@@ -32,10 +43,13 @@ export const SKIP = 2;
 export const META = 3;
 export const KEY_LO = 4;
 export const KEY_HI = 5;
+/** Bytes behind the header: the key where it is stored, and the row. */
 export const ROW_BYTES = 6;
 /** The batch across shards that this entry is part of; 0: none. Kept for ever. */
 export const TICKET = 7;
 export const ENTRY_HEADER_BYTES = 32;
+/** The word at which a stored key begins. */
+export const STORED_KEY = ENTRY_HEADER_BYTES / 4;
 
 export const TOMBSTONE = 1;
 export const ABORTED_ENTRY = 2;
@@ -112,14 +126,19 @@ export interface MemtableHandle {
   readonly id: number;
   readonly memory: SharedArrayBuffer;
   readonly shape: MemtableShape;
+  /** Whether entries hold keys in stored form. */
+  readonly storesKeys: boolean;
 }
 
 export class Memtable {
   readonly id: number;
   readonly layout: MemtableLayout;
+  readonly storesKeys: boolean;
   /** Views of the arena; `bytes` is the same memory as a Buffer, which decodes strings fastest. */
   readonly arena: Views;
   readonly bytes: Buffer;
+  /** And as what keys are compared in. */
+  readonly keys: KeyMemory;
   /** Sorted chunks: sortable keys as [lo, hi] pairs, and the entries' offsets. */
   readonly orderKeys: Uint32Array;
   readonly orderOffsets: Uint32Array;
@@ -139,8 +158,10 @@ export class Memtable {
     assert.ok(memory.byteLength >= layout.bytes);
     this.id = handle.id;
     this.layout = layout;
+    this.storesKeys = handle.storesKeys;
     this.arena = viewsOf(memory, layout.arenaAt, layout.arenaBytes);
     this.bytes = Buffer.from(memory, layout.arenaAt, layout.arenaBytes);
+    this.keys = keyMemory(memory, layout.arenaAt, layout.arenaBytes);
     this.orderKeys = new Uint32Array(memory, layout.orderKeysAt, 2 * layout.entriesMax);
     this.orderOffsets = new Uint32Array(memory, layout.orderOffsetsAt, layout.entriesMax);
     this.mergedKeys = new Uint32Array(memory, layout.mergedKeysAt, 2 * layout.entriesMax);
@@ -193,7 +214,7 @@ export class Memtable {
   }
 
   /**
-   * The newest entry of a key that may be seen, a tombstone included, or 0.
+   * The newest entry of a key of fixed width that may be seen, a tombstone included, or 0.
    * @param hash `hashKey` of the key
    */
   find(hash: number, hi: number, lo: number, visible: Visibility): number {
@@ -207,13 +228,40 @@ export class Memtable {
     return entry === 0 ? 0 : this.visibleVersion(entry, visible);
   }
 
+  /**
+   * The same of a key of variable length.
+   * @param hash `hashStored` of the key
+   * @param stored its stored form
+   */
+  findStored(
+    hash: number,
+    hi: number,
+    lo: number,
+    visible: Visibility,
+    stored: Uint32Array,
+  ): number {
+    const words = this.#words;
+    let entry = Atomics.load(this.#buckets, hash & this.#mask);
+    while (entry !== 0) {
+      const at = entry >>> 2;
+      if (words[at + KEY_LO] === lo && words[at + KEY_HI] === hi) {
+        if (isSameStored(stored, 0, words, at + STORED_KEY)) break;
+      }
+      entry = Atomics.load(words, at + NEXT);
+    }
+    return entry === 0 ? 0 : this.visibleVersion(entry, visible);
+  }
+
   /** How many keys `find` compares: those in the bucket, newest first, up to the key itself. */
-  comparisons(hash: number, hi: number, lo: number): number {
+  comparisons(hash: number, hi: number, lo: number, stored: Uint32Array | null = null): number {
     let count = 0;
     let entry = Atomics.load(this.#buckets, hash & this.#mask);
     while (entry !== 0) {
       count++;
-      if (this.lo(entry) === lo && this.hi(entry) === hi) break;
+      if (this.lo(entry) === lo && this.hi(entry) === hi) {
+        const words = this.#words;
+        if (stored === null || isSameStored(stored, 0, words, (entry >>> 2) + STORED_KEY)) break;
+      }
       entry = Atomics.load(this.#words, (entry >>> 2) + NEXT);
     }
     return count;
@@ -259,6 +307,42 @@ export class Memtable {
 
   /** Where the row bytes of an entry start. */
   rowAt(entry: number): number {
-    return entry + ENTRY_HEADER_BYTES;
+    const row = entry + ENTRY_HEADER_BYTES;
+    return this.storesKeys ? row + storedBytes(this.#words[row >>> 2]) : row;
+  }
+
+  /** Points `key` at the stored key of an entry. */
+  readKey(entry: number, key: KeyBytes): void {
+    key.memory = this.keys;
+    key.start = this.keyAt(entry);
+    key.end = key.start + this.keyBytes(entry);
+  }
+
+  /** Where the bytes of the stored key of an entry start. */
+  keyAt(entry: number): number {
+    return entry + ENTRY_HEADER_BYTES + STORED_KEY_AT;
+  }
+
+  /** The length of the stored key of an entry. */
+  keyBytes(entry: number): number {
+    return this.#words[(entry >>> 2) + STORED_KEY];
+  }
+
+  /** How the keys of two entries with equal prefixes compare; 0 where the prefix is the key. */
+  compareStored(a: number, b: number): number {
+    if (!this.storesKeys) return 0;
+    const aStart = this.keyAt(a);
+    const bStart = this.keyAt(b);
+    const aEnd = aStart + this.keyBytes(a);
+    const bEnd = bStart + this.keyBytes(b);
+    return compareStretches(this.keys, aStart, aEnd, this.keys, bStart, bEnd);
+  }
+
+  /** How the stored key of an entry compares with a key of the same prefix; 0 where there is none. */
+  compareWith(entry: number, key: KeyBytes | null): number {
+    if (key === null) return 0;
+    const start = this.keyAt(entry);
+    const end = start + this.keyBytes(entry);
+    return compareStretches(this.keys, start, end, key.memory, key.start, key.end);
   }
 }

@@ -5,25 +5,32 @@
  * A settled shard (`ShardView.settled`) is such a list by itself: its run. One with a base
  * (`ShardView.base`) is two: the rows of the base that are in force, and what is newer.
  */
+import { compareBytes, type KeyBytes } from '../schema/key-bytes.ts';
 import type { KeyType } from '../schema/schema.ts';
 import type { Place, Run } from './segment.ts';
 
 export interface SortedRows {
   readonly rows: number;
   /** Number of rows whose key is < the given one. */
-  rank(hi: number, lo: number, type: KeyType): number;
+  rank(hi: number, lo: number, type: KeyType, bytes: KeyBytes | null): number;
   rowAt(position: number): Place;
 }
 
 function isBefore(a: Place, b: Place): boolean {
-  return a.hi < b.hi || (a.hi === b.hi && a.lo < b.lo);
+  return (a.hi - b.hi || a.lo - b.lo || compareBytes(a.bytes, b.bytes)) < 0;
 }
 
 /** The first row whose key is >= the given one, or null. */
-export function ceilRow(runs: readonly Run[], hi: number, lo: number, type: KeyType): Place | null {
+export function ceilRow(
+  runs: readonly Run[],
+  hi: number,
+  lo: number,
+  type: KeyType,
+  bytes: KeyBytes | null = null,
+): Place | null {
   let first: Place | null = null;
   for (const run of runs) {
-    const position = run.rank(hi, lo, type);
+    const position = run.rank(hi, lo, type, bytes);
     if (position === run.rows) continue;
     const found = run.rowAt(position);
     if (first === null || isBefore(found, first)) first = found;
@@ -37,10 +44,11 @@ export function floorRow(
   hi: number,
   lo: number,
   type: KeyType,
+  bytes: KeyBytes | null = null,
 ): Place | null {
   let last: Place | null = null;
   for (const run of runs) {
-    const position = run.rankAfter(hi, lo, type) - 1;
+    const position = run.rankAfter(hi, lo, type, bytes) - 1;
     if (position < 0) continue;
     const found = run.rowAt(position);
     if (last === null || isBefore(last, found)) last = found;
@@ -71,7 +79,7 @@ export function selectRow(lists: readonly SortedRows[], rank: number, type: KeyT
     const share = step % HALVING === 0 ? 0.5 : (rank - before) / left;
     const position = from[longest] + Math.floor((to[longest] - from[longest]) * share);
     const pivot = lists[longest].rowAt(position);
-    const ranks = lists.map((list) => list.rank(pivot.hi, pivot.lo, type));
+    const ranks = lists.map((list) => list.rank(pivot.hi, pivot.lo, type, pivot.bytes));
     const found = ranks.reduce((sum, each) => sum + each, 0);
     if (found === rank) return pivot;
     const isBelow = found < rank;

@@ -11,7 +11,7 @@ import type { SegmentLayout } from '../arrow/layout.ts';
 /** How far from the predicted position memory is asked for: most predictions are closer. */
 const KEYS_NEAR = 4;
 const ROWS_NEAR = 3;
-/** Stands for the keys and rows of a segment that has not so many on both sides. */
+/** Stands for the keys and rows of a segment that has not so many on both sides, or keys of any length. */
 const NO_LINES = new Uint8Array((KEYS_NEAR + ROWS_NEAR + 1) << 3);
 
 export class Prefetch {
@@ -23,11 +23,10 @@ export class Prefetch {
   /** Only so that the loads have a use. */
   sum = 0;
 
-  /** @param body of a segment whose keys take 8 bytes each */
   constructor(body: SharedArrayBuffer, { rows, key, columns }: SegmentLayout) {
-    const isSmall = rows <= KEYS_NEAR + ROWS_NEAR;
+    const isSmall = rows <= KEYS_NEAR + ROWS_NEAR || key.offsets !== null;
     this.#last = isSmall ? KEYS_NEAR : rows - 1 - ROWS_NEAR;
-    this.#keys = isSmall ? NO_LINES : new Uint8Array(body, key.offset, 8 * rows);
+    this.#keys = isSmall ? NO_LINES : new Uint8Array(body, key.data.offset, 8 * rows);
     const { offset, length } = columns[0].offsets ?? columns[0].data;
     // Where a value is a bit, all of them take few lines.
     const isAsked = !isSmall && length >= rows;

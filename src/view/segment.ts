@@ -1,28 +1,29 @@
 /**
- * A segment as it lies in shared memory: the body of its Arrow file, byte for byte, but for the keys,
- * which are turned in place into the form a look-up compares (`f64` or `words`), and the learned
- * index over them. Immutable: any thread may read it, nobody writes it.
+ * A segment as it lies in shared memory: the body of its Arrow file, byte for byte, but for keys of
+ * fixed width, which are turned in place into the form a look-up compares (`f64` or `words`), and the
+ * learned index over them. Keys of variable length stay as Arrow has them, offsets and data (`bytes`).
+ * Immutable: any thread may read it, nobody writes it.
  */
 import type { ColumnLayout, SegmentLayout } from '../arrow/layout.ts';
-import { F64Index, type Model, WordIndex } from '../rmi/index.ts';
+import { BytesIndex, F64Index, type KeyForm, type Model, WordIndex } from '../rmi/index.ts';
 import type { ResidentColumn } from '../schema/decode.ts';
 import { isExactNumber, sortableToNumber } from '../schema/key.ts';
+import {
+  compareStretches,
+  type KeyBytes,
+  type KeyMemory,
+  keyMemory,
+  wordOfBytes,
+} from '../schema/key-bytes.ts';
 import { viewsOf } from '../schema/row.ts';
-import type { KeyType, Schema } from '../schema/schema.ts';
+import { isVariable, type KeyType, type Schema } from '../schema/schema.ts';
 import type { KeyBatch } from './batch-lookup.ts';
+import type { KeyBounds } from './bounds.ts';
 import type { Cursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
 import { Prefetch } from './prefetch.ts';
 
-export type KeyForm = 'f64' | 'words';
-
-/** A range of sortable keys, both ends included. */
-export interface KeyBounds {
-  readonly firstHi: number;
-  readonly firstLo: number;
-  readonly lastHi: number;
-  readonly lastLo: number;
-}
+export type { KeyForm };
 
 /** How a segment crosses threads. */
 export interface SegmentHandle {
@@ -69,9 +70,12 @@ export class Segment {
   readonly flags: Uint8Array | null;
   readonly f64: F64Index;
   readonly words: WordIndex;
-  /** The keys in their form; the other array is empty. */
+  readonly bytes: BytesIndex;
+  /** The keys in their form; the other arrays are empty. */
   readonly keysF64: Float64Array;
   readonly keysU32: Uint32Array;
+  readonly keys: KeyMemory;
+  readonly keyOffsets: Int32Array;
   readonly #type: KeyType;
   readonly #isF64: boolean;
   readonly #prefetch: Prefetch;
@@ -86,18 +90,27 @@ export class Segment {
     this.#isF64 = form === 'f64';
     this.columns = layout.columns.map((column) => residentColumn(body, column));
     this.flags = layout.flags && new Uint8Array(body, layout.flags.offset, layout.flags.length);
-    const { offset } = layout.key;
+    const { key, rows } = layout;
+    const { offset, length } = key.data;
     this.#prefetch = new Prefetch(body, layout);
-    const rows = layout.rows;
-    this.keysF64 = this.#isF64 ? new Float64Array(body, offset, rows) : new Float64Array(EMPTY);
-    this.keysU32 = this.#isF64 ? new Uint32Array(EMPTY) : new Uint32Array(body, offset, 2 * rows);
-    this.f64 = new F64Index(this.keysF64, this.#isF64 ? rows : 0, this.#isF64 ? model : null);
-    this.words = new WordIndex(this.keysU32, this.#isF64 ? 0 : rows, this.#isF64 ? null : model);
+    const only = (wanted: KeyForm): [number, Model | null] =>
+      form === wanted ? [rows, model] : [0, null];
+    this.keysF64 = form === 'f64' ? new Float64Array(body, offset, rows) : new Float64Array(EMPTY);
+    this.keysU32 =
+      form === 'words' ? new Uint32Array(body, offset, 2 * rows) : new Uint32Array(EMPTY);
+    this.keys = form === 'bytes' ? keyMemory(body, offset, length) : keyMemory(EMPTY);
+    this.keyOffsets = key.offsets
+      ? new Int32Array(body, key.offsets.offset, rows + 1)
+      : new Int32Array(EMPTY);
+    this.f64 = new F64Index(this.keysF64, ...only('f64'));
+    this.words = new WordIndex(this.keysU32, ...only('words'));
+    this.bytes = new BytesIndex(this.keys, this.keyOffsets, ...only('bytes'));
   }
 
-  /** The row of a key, or −1. The key is given both ways; only one is used. */
-  find(hi: number, lo: number, number: number): number {
+  /** The row of a key, or −1. The key is given every way there is; only one is used. */
+  find(hi: number, lo: number, number: number, bytes: KeyBytes | null = null): number {
     if (!this.#isF64) {
+      if (bytes !== null) return this.bytes.find(bytes);
       const predicted = this.words.predict(lo, hi);
       this.#prefetch.near(predicted);
       return this.words.findFrom(lo, hi, predicted);
@@ -108,8 +121,8 @@ export class Segment {
   }
 
   /**
-   * As `find` for the keys order[from, to) of `keys`, in stages; writes the rows into its `position`,
-   * which holds the predictions in between.
+   * As `find` for the keys order[from, to) of `keys`, which are of fixed width, in stages; writes the
+   * rows into its `position`, which holds the predictions in between.
    */
   findMany(keys: KeyBatch, order: Uint32Array, from: number, to: number): void {
     // So few at a time that their lines are still in the cache when the search comes to them.
@@ -128,7 +141,8 @@ export class Segment {
   }
 
   /** The first row whose key is >= the given one; `rows` when there is none. */
-  lowerBound(hi: number, lo: number, number: number): number {
+  lowerBound(hi: number, lo: number, number: number, bytes: KeyBytes | null = null): number {
+    if (bytes !== null) return this.bytes.lowerBound(bytes);
     return this.#isF64 ? this.f64.lowerBound(number) : this.words.lowerBound(lo, hi);
   }
 
@@ -137,15 +151,65 @@ export class Segment {
   }
 
   hi(row: number): number {
-    if (!this.#isF64) return this.keysU32[2 * row + 1];
+    if (!this.#isF64) {
+      if (this.form === 'words') return this.keysU32[2 * row + 1];
+      const { keyOffsets } = this;
+      return wordOfBytes(this.keys, keyOffsets[row], keyOffsets[row + 1]);
+    }
     numberToSortable(this.#type, this.keysF64[row]);
     return sortable.hi;
   }
 
   lo(row: number): number {
-    if (!this.#isF64) return this.keysU32[2 * row];
+    if (!this.#isF64) {
+      if (this.form === 'words') return this.keysU32[2 * row];
+      const { keyOffsets } = this;
+      return wordOfBytes(this.keys, keyOffsets[row] + 4, keyOffsets[row + 1]);
+    }
     numberToSortable(this.#type, this.keysF64[row]);
     return sortable.lo;
+  }
+
+  /** The bytes of a row's key; null where keys are of fixed width. */
+  bytesOf(row: number): KeyBytes | null {
+    if (this.form !== 'bytes') return null;
+    const { keys: memory, keyOffsets } = this;
+    return { memory, start: keyOffsets[row], end: keyOffsets[row + 1] };
+  }
+
+  /** Points `key` at the bytes of a row's key. */
+  readKey(row: number, key: KeyBytes): void {
+    key.memory = this.keys;
+    key.start = this.keyOffsets[row];
+    key.end = this.keyOffsets[row + 1];
+  }
+
+  /** How a row's key compares with a key of the same two words; 0 where those are all of it. */
+  compareWith(row: number, bytes: KeyBytes | null): number {
+    if (bytes === null) return 0;
+    const { keys, keyOffsets } = this;
+    return compareStretches(
+      keys,
+      keyOffsets[row],
+      keyOffsets[row + 1],
+      bytes.memory,
+      bytes.start,
+      bytes.end,
+    );
+  }
+
+  /** Negative, zero or positive, as a row's key comes before one of another segment. */
+  compareRows(row: number, other: Segment, otherRow: number): number {
+    const order = this.hi(row) - other.hi(otherRow) || this.lo(row) - other.lo(otherRow);
+    if (order !== 0 || this.form !== 'bytes') return order;
+    return compareStretches(
+      this.keys,
+      this.keyOffsets[row],
+      this.keyOffsets[row + 1],
+      other.keys,
+      other.keyOffsets[otherRow],
+      other.keyOffsets[otherRow + 1],
+    );
   }
 
   /** The key as a number; exact in the `f64` form. */
@@ -183,6 +247,7 @@ export function keyForm(
   first: { hi: number; lo: number },
   last: { hi: number; lo: number },
 ): KeyForm {
+  if (isVariable(type)) return 'bytes';
   const fits = isExactNumber(type, first.hi, first.lo) && isExactNumber(type, last.hi, last.lo);
   return fits ? 'f64' : 'words';
 }
@@ -195,7 +260,7 @@ export function fileKeysToResident(
   byteOffset: number,
   rows: number,
 ): void {
-  if (type === 'float64') return;
+  if (type === 'float64' || form === 'bytes') return;
   const words = new Uint32Array(body, byteOffset, 2 * rows);
   const flip = type === 'uint64' ? 0 : SIGN;
   if (form === 'words') {
@@ -217,7 +282,7 @@ export function residentKeysToFile(
   byteOffset: number,
   rows: number,
 ): void {
-  if (type === 'float64') return;
+  if (type === 'float64' || form === 'bytes') return;
   if (form === 'words') {
     // Flipping the sign bit is its own inverse.
     fileKeysToResident(type, form, body, byteOffset, rows);
@@ -236,8 +301,9 @@ export function residentKeysToFile(
 export interface Place {
   readonly hi: number;
   readonly lo: number;
+  readonly bytes: KeyBytes | null;
   readonly source: Segment | Memtable;
-  /** An entry's offset, or a row's number. */
+  /** Where its bytes start in the memtable, or its number. */
   readonly position: number;
 }
 
@@ -270,22 +336,32 @@ export class Run {
   }
 
   /** The first segment whose last key is >= the given one, or null: the only one that can hold it. */
-  segmentFor(hi: number, lo: number): Segment | null {
-    const at = this.indexFor(hi, lo);
+  segmentFor(hi: number, lo: number, bytes: KeyBytes | null = null): Segment | null {
+    const at = this.indexFor(hi, lo, bytes);
     return at < this.segments.length ? this.segments[at] : null;
   }
 
-  indexFor(hi: number, lo: number): number {
+  indexFor(hi: number, lo: number, bytes: KeyBytes | null = null): number {
     const lastHi = this.#lastHi;
+    const lastLo = this.#lastLo;
     let low = 0;
     let high = lastHi.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const found = lastHi[middle];
-      if (found < hi || (found === hi && this.#lastLo[middle] < lo)) low = middle + 1;
+      let isBelow = found < hi || (found === hi && lastLo[middle] < lo);
+      if (bytes !== null && found === hi && lastLo[middle] === lo) {
+        isBelow = this.#compareLast(middle, bytes) < 0;
+      }
+      if (isBelow) low = middle + 1;
       else high = middle;
     }
     return low;
+  }
+
+  #compareLast(index: number, bytes: KeyBytes): number {
+    const segment = this.segments[index];
+    return segment.compareWith(segment.rows - 1, bytes);
   }
 
   get hasTombstones(): boolean {
@@ -293,20 +369,22 @@ export class Run {
   }
 
   /** Number of keys in the run, tombstones included, that are < the given one. */
-  rank(hi: number, lo: number, type: KeyType): number {
-    const at = this.indexFor(hi, lo);
+  rank(hi: number, lo: number, type: KeyType, bytes: KeyBytes | null = null): number {
+    const at = this.indexFor(hi, lo, bytes);
     if (at === this.segments.length) return this.rows;
-    return this.before[at] + this.segments[at].lowerBound(hi, lo, sortableToNumber(type, hi, lo));
+    const number = sortableToNumber(type, hi, lo);
+    return this.before[at] + this.segments[at].lowerBound(hi, lo, number, bytes);
   }
 
   /** Number of keys in the run, tombstones included, that are <= the given one. */
-  rankAfter(hi: number, lo: number, type: KeyType): number {
-    const at = this.indexFor(hi, lo);
+  rankAfter(hi: number, lo: number, type: KeyType, bytes: KeyBytes | null = null): number {
+    const at = this.indexFor(hi, lo, bytes);
     if (at === this.segments.length) return this.rows;
     const segment = this.segments[at];
-    const row = segment.lowerBound(hi, lo, sortableToNumber(type, hi, lo));
+    const row = segment.lowerBound(hi, lo, sortableToNumber(type, hi, lo), bytes);
     // Compared as sortable keys: as numbers, a bound that is no key may equal one that is.
-    const isThere = segment.hi(row) === hi && segment.lo(row) === lo;
+    const isThere =
+      segment.hi(row) === hi && segment.lo(row) === lo && segment.compareWith(row, bytes) === 0;
     return this.before[at] + row + (isThere ? 1 : 0);
   }
 
@@ -322,20 +400,29 @@ export class Run {
     }
     const source = segments[low];
     const row = position - before[low];
-    return { hi: source.hi(row), lo: source.lo(row), source, position: row };
+    const [hi, lo] = [source.hi(row), source.lo(row)];
+    return { hi, lo, bytes: source.bytesOf(row), source, position: row };
   }
 
   /** The position of a key in the run, or −1. */
-  positionOf(hi: number, lo: number, type: KeyType): number {
-    const at = this.indexFor(hi, lo);
+  positionOf(hi: number, lo: number, type: KeyType, bytes: KeyBytes | null = null): number {
+    const at = this.indexFor(hi, lo, bytes);
     if (at === this.segments.length) return -1;
-    const row = this.segments[at].find(hi, lo, sortableToNumber(type, hi, lo));
+    const row = this.segments[at].find(hi, lo, sortableToNumber(type, hi, lo), bytes);
     return row < 0 ? -1 : this.before[at] + row;
   }
 
   /** Number of keys in the run, tombstones included, within the bounds. */
-  countWithin({ firstHi, firstLo, lastHi, lastLo }: KeyBounds, type: KeyType): number {
-    return this.rankAfter(lastHi, lastLo, type) - this.rank(firstHi, firstLo, type);
+  countWithin(bounds: KeyBounds, type: KeyType): number {
+    const { firstHi, firstLo, firstBytes, isAfterFirst } = bounds;
+    const { lastHi, lastLo, lastBytes, isBeforeLast } = bounds;
+    const start = isAfterFirst
+      ? this.rankAfter(firstHi, firstLo, type, firstBytes)
+      : this.rank(firstHi, firstLo, type, firstBytes);
+    const end = isBeforeLast
+      ? this.rank(lastHi, lastLo, type, lastBytes)
+      : this.rankAfter(lastHi, lastLo, type, lastBytes);
+    return end - start;
   }
 }
 
@@ -349,11 +436,14 @@ export class RunCursor implements Cursor {
   deleted = false;
   readonly #run: Run;
   readonly #type: KeyType;
+  readonly #bytes: KeyBytes | null;
   #index = 0;
 
   constructor(run: Run, schema: Schema) {
     this.#run = run;
     this.#type = schema.key;
+    const { keys: memory } = run.segments[0];
+    this.#bytes = isVariable(schema.key) ? { memory, start: 0, end: 0 } : null;
     this.segment = run.segments[0];
   }
 
@@ -361,31 +451,38 @@ export class RunCursor implements Cursor {
     return this;
   }
 
+  get bytes(): KeyBytes | null {
+    if (this.#bytes !== null) this.segment.readKey(this.position, this.#bytes);
+    return this.#bytes;
+  }
+
   resolve(): boolean {
     return true;
   }
 
-  seekCeil(hi: number, lo: number): void {
-    const index = this.#run.indexFor(hi, lo);
+  seekCeil(hi: number, lo: number, bytes: KeyBytes | null = null): void {
+    const index = this.#run.indexFor(hi, lo, bytes);
     if (index === this.#run.segments.length) {
       this.done = true;
       return;
     }
     this.#enter(index);
-    this.#stand(this.segment.lowerBound(hi, lo, sortableToNumber(this.#type, hi, lo)));
+    this.#stand(this.segment.lowerBound(hi, lo, sortableToNumber(this.#type, hi, lo), bytes));
   }
 
-  seekFloor(hi: number, lo: number): void {
+  seekFloor(hi: number, lo: number, bytes: KeyBytes | null = null): void {
     const segments = this.#run.segments;
-    const index = this.#run.indexFor(hi, lo);
+    const index = this.#run.indexFor(hi, lo, bytes);
     if (index === segments.length) {
       this.#enter(index - 1);
       this.#stand(this.segment.rows - 1);
       return;
     }
     this.#enter(index);
-    this.#stand(this.segment.lowerBound(hi, lo, sortableToNumber(this.#type, hi, lo)));
-    if (this.hi !== hi || this.lo !== lo) this.prev();
+    this.#stand(this.segment.lowerBound(hi, lo, sortableToNumber(this.#type, hi, lo), bytes));
+    const isThere =
+      this.hi === hi && this.lo === lo && this.segment.compareWith(this.position, bytes) === 0;
+    if (!isThere) this.prev();
   }
 
   next(): void {

@@ -8,11 +8,19 @@
 
 import type { MemtableRowReader, SegmentRowReader } from '../schema/decode.ts';
 import { memtableRowReader, segmentRowReader } from '../schema/decode.ts';
+import type { EncodedKey, KeyBytes } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
+import { boundsBelow, isOutside, type KeyBounds, seekFirst } from './bounds.ts';
 import type { CommitTable } from './commit-table.ts';
 import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
-import { ARENA_START, Memtable, type MemtableHandle, type Visibility } from './memtable.ts';
-import { type KeyBounds, Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
+import {
+  ARENA_START,
+  ENTRY_HEADER_BYTES,
+  Memtable,
+  type MemtableHandle,
+  type Visibility,
+} from './memtable.ts';
+import { Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
 import { Tail } from './tail.ts';
 
 /** How a view crosses threads: newest memtable first, newest run first. */
@@ -38,10 +46,10 @@ export function compileReaders(schema: Schema, bigints: boolean): RowReaders {
   };
 }
 
-/** The row at a position of where it was found: an entry's offset, or a row's number. */
+/** The row at a position of where it was found: where its bytes start, or its number. */
 export function rowOf(readers: RowReaders, source: Segment | Memtable, position: number): unknown {
   if (source instanceof Segment) return readers.segment(source.columns, position);
-  return readers.memtable(source.arena, source.bytes, source.rowAt(position));
+  return readers.memtable(source.arena, source.bytes, position);
 }
 
 const NO_ROWS = new Run([]);
@@ -68,6 +76,8 @@ export class ShardView {
   readonly memtables: readonly OrderedMemtable[];
   readonly runs: readonly Run[];
   readonly readers: RowReaders;
+  /** Where the last `locate` found its row. */
+  located = 0;
   /** The only run, without tombstones; empty where there is none. */
   readonly #only: Run | null;
 
@@ -97,7 +107,10 @@ export class ShardView {
     this.#only = this.runs.length > 1 || only.hasTombstones ? null : only;
   }
 
-  /** The row of a key, or undefined. `hash` is its `hashKey`, `number` its value as a number. */
+  /**
+   * The row of a key of fixed width, or undefined. `hash` is its `hashKey`, `number` its value as a
+   * number. (Of other keys, `locate` and `rowOf` give it.)
+   */
   get(hash: number, hi: number, lo: number, number: number): unknown {
     const { memtables, runs, readers } = this;
     for (let i = 0; i < memtables.length; i++) {
@@ -107,7 +120,8 @@ export class ShardView {
       const entry = memtable.find(hash, hi, lo, visible);
       if (entry === 0) continue;
       if (memtable.isTombstone(entry)) return undefined;
-      return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(entry));
+      const row = entry + ENTRY_HEADER_BYTES;
+      return readers.memtable(memtable.arena, memtable.bytes, row);
     }
     for (let i = 0; i < runs.length; i++) {
       const segment = runs[i].only ?? runs[i].segmentFor(hi, lo);
@@ -119,18 +133,47 @@ export class ShardView {
     return undefined;
   }
 
-  has(hash: number, hi: number, lo: number, number: number): boolean {
+  /**
+   * Where the row of a key is, or null; its position there, for `rowOf`, is left in `located`.
+   * @param hash the key's hash
+   * @param bytes those of a key of variable length
+   */
+  locate(
+    hash: number,
+    hi: number,
+    lo: number,
+    number: number,
+    bytes: EncodedKey | null,
+  ): Segment | Memtable | null {
     for (const { memtable, visible } of this.memtables) {
       visible.watermark = memtable.watermark;
-      const entry = memtable.find(hash, hi, lo, visible);
-      if (entry !== 0) return !memtable.isTombstone(entry);
+      const entry =
+        bytes === null
+          ? memtable.find(hash, hi, lo, visible)
+          : memtable.findStored(hash, hi, lo, visible, bytes.stored);
+      if (entry === 0) continue;
+      this.located = memtable.rowAt(entry);
+      return memtable.isTombstone(entry) ? null : memtable;
     }
     for (const run of this.runs) {
-      const segment = run.segmentFor(hi, lo);
-      const row = segment === null ? -1 : segment.find(hi, lo, number);
-      if (segment !== null && row >= 0) return !segment.isDeleted(row);
+      const segment = run.segmentFor(hi, lo, bytes);
+      const row = segment === null ? -1 : segment.find(hi, lo, number, bytes);
+      if (segment === null || row < 0) continue;
+      this.located = row;
+      return segment.isDeleted(row) ? null : segment;
     }
-    return false;
+    return null;
+  }
+
+  /** Whether there is a row. The key is given as in `locate`. */
+  has(
+    hash: number,
+    hi: number,
+    lo: number,
+    number: number,
+    bytes: EncodedKey | null = null,
+  ): boolean {
+    return this.locate(hash, hi, lo, number, bytes) !== null;
   }
 
   /** The watermarks as they are now. Batches in `undecided` stay hidden from the snapshot. */
@@ -191,40 +234,28 @@ export class ShardView {
     return base.rows > BASE_SHARE * newer ? base : null;
   }
 
-  /** Number of live keys from the first to the last bound, both included. */
-  count(visible: readonly Visibility[], bounds: KeyBounds): number {
-    const { firstHi, firstLo, lastHi, lastLo } = bounds;
-    return this.#count(visible, firstHi, firstLo, lastHi, lastLo, true);
-  }
-
   /** Number of live keys < the given one. */
-  rank(visible: readonly Visibility[], hi: number, lo: number): number {
-    return this.#count(visible, 0, 0, hi, lo, false);
+  rank(
+    visible: readonly Visibility[],
+    hi: number,
+    lo: number,
+    bytes: KeyBytes | null = null,
+  ): number {
+    return this.count(visible, boundsBelow(this.readers.schema.key, { hi, lo, bytes }));
   }
 
-  #count(
-    visible: readonly Visibility[],
-    firstHi: number,
-    firstLo: number,
-    endHi: number,
-    endLo: number,
-    endCounts: boolean,
-  ): number {
+  /** Number of live keys within the bounds. */
+  count(visible: readonly Visibility[], bounds: KeyBounds): number {
     const type = this.readers.schema.key;
     const { settled } = this;
     const base = settled ?? this.base;
-    let count = 0;
-    if (base !== null) {
-      const end = endCounts ? base.rankAfter(endHi, endLo, type) : base.rank(endHi, endLo, type);
-      count = end - base.rank(firstHi, firstLo, type);
-    }
+    let count = base === null ? 0 : base.countWithin(bounds, type);
     if (settled !== null) return count;
     const cursor = base === null ? this.cursor(visible) : this.changes(visible);
-    for (cursor.seekCeil(firstHi, firstLo); !cursor.done; cursor.next()) {
-      const { hi, lo } = cursor;
-      if (hi > endHi || (hi === endHi && (endCounts ? lo > endLo : lo >= endLo))) break;
+    for (seekFirst(cursor, bounds, false); !cursor.done; cursor.next()) {
+      if (isOutside(cursor, bounds, false)) break;
       if (!cursor.deleted) count++;
-      if (base !== null && base.positionOf(hi, lo, type) >= 0) count--;
+      if (base !== null && base.positionOf(cursor.hi, cursor.lo, type, cursor.bytes) >= 0) count--;
     }
     return count;
   }

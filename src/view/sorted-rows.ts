@@ -3,7 +3,9 @@
  * settled, else the rows of its base that are in force beside what is newer. It takes the time of a walk
  * over what is newer, and memory for it.
  */
+import { compareBytes, type KeyBytes } from '../schema/key-bytes.ts';
 import type { KeyType } from '../schema/schema.ts';
+import { leastBound } from './bounds.ts';
 import { PieceCursor } from './cursor.ts';
 import type { SortedRows } from './order.ts';
 import type { Place, Run, RunCursor } from './segment.ts';
@@ -19,13 +21,21 @@ export function sortedRowsOf({ view, visible }: ShardSnapshot): readonly SortedR
   const replaced: number[] = [];
   const newer: Place[] = [];
   const cursor = view.changes(visible);
-  for (cursor.seekCeil(0, 0); !cursor.done; cursor.next()) {
-    const { hi, lo, position, source } = cursor;
-    const older = base.positionOf(hi, lo, type);
+  const least = leastBound(type);
+  cursor.seekCeil(least.hi, least.lo, least.bytes);
+  for (; !cursor.done; cursor.next()) {
+    const { hi, lo, bytes, position, source } = cursor;
+    const older = base.positionOf(hi, lo, type, bytes);
     if (older >= 0) replaced.push(older);
     if (cursor.deleted) continue;
-    const holder = source instanceof PieceCursor ? source.memtable : (source as RunCursor).segment;
-    newer.push({ hi, lo, source: holder, position });
+    // A copy: the cursor uses its own for the next key.
+    const key = { hi, lo, bytes: bytes && { ...bytes } };
+    if (source instanceof PieceCursor) {
+      const { memtable } = source;
+      newer.push({ ...key, source: memtable, position: memtable.rowAt(position) });
+    } else {
+      newer.push({ ...key, source: (source as RunCursor).segment, position });
+    }
   }
   return [without(base, replaced), listOf(newer)];
 }
@@ -47,8 +57,8 @@ function without(run: Run, positions: readonly number[]): SortedRows {
   const { length } = positions;
   return {
     rows: run.rows - length,
-    rank(hi: number, lo: number, type: KeyType): number {
-      const rank = run.rank(hi, lo, type);
+    rank(hi: number, lo: number, type: KeyType, bytes: KeyBytes | null): number {
+      const rank = run.rank(hi, lo, type, bytes);
       return rank - firstOf(length, (at) => positions[at] >= rank);
     },
     rowAt(position: number): Place {
@@ -60,10 +70,10 @@ function without(run: Run, positions: readonly number[]): SortedRows {
 function listOf(places: readonly Place[]): SortedRows {
   return {
     rows: places.length,
-    rank: (hi, lo) =>
+    rank: (hi, lo, _type, bytes) =>
       firstOf(places.length, (at) => {
         const place = places[at];
-        return place.hi > hi || (place.hi === hi && place.lo >= lo);
+        return (place.hi - hi || place.lo - lo || compareBytes(place.bytes, bytes)) >= 0;
       }),
     rowAt: (position) => places[position],
   };

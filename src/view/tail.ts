@@ -9,6 +9,7 @@
 
 import { CHUNKS_MERGED, type Memtable } from './memtable.ts';
 import { radixSort, sortBuffers } from './radix-sort.ts';
+import { sortTies } from './tie-sort.ts';
 
 /** A run this many times as large as the next newer one is left alone. */
 const RUN_RATIO = 4;
@@ -69,7 +70,7 @@ export class Tail {
       const older = this.#runs[n - 2];
       const newer = this.#runs[n - 1];
       if (older.end > RUN_RATIO * newer.end) break;
-      this.#runs.splice(n - 2, 2, mergePieces(older, newer));
+      this.#runs.splice(n - 2, 2, mergePieces(this.#memtable, older, newer));
     }
   }
 }
@@ -84,6 +85,7 @@ export function sortEntries(memtable: Memtable, offsets: ArrayLike<number>): Sor
     buffers.payload[i] = offsets[i];
   }
   const sorted = count < 2 ? buffers : radixSort(buffers, sortBuffers(count), count);
+  if (memtable.storesKeys) sortTies(memtable, sorted, count);
   const keys = new Uint32Array(2 * count);
   for (let i = 0; i < count; i++) {
     keys[2 * i] = sorted.lo[i];
@@ -93,14 +95,14 @@ export function sortEntries(memtable: Memtable, offsets: ArrayLike<number>): Sor
 }
 
 /** Merges two whole runs; of equal keys, the older run's entries come first. */
-function mergePieces(older: SortedPiece, newer: SortedPiece): SortedPiece {
+function mergePieces(memtable: Memtable, older: SortedPiece, newer: SortedPiece): SortedPiece {
   const end = older.end + newer.end;
   const keys = new Uint32Array(2 * end);
   const offsets = new Uint32Array(end);
   let a = 0;
   let b = 0;
   for (let i = 0; i < end; i++) {
-    const takeOlder = b === newer.end || (a < older.end && !isAfter(older.keys, a, newer.keys, b));
+    const takeOlder = b === newer.end || (a < older.end && !isAfter(memtable, older, a, newer, b));
     const source = takeOlder ? older : newer;
     const at = takeOlder ? a++ : b++;
     keys[2 * i] = source.keys[2 * at];
@@ -110,8 +112,17 @@ function mergePieces(older: SortedPiece, newer: SortedPiece): SortedPiece {
   return { keys, offsets, start: 0, end };
 }
 
-function isAfter(a: Uint32Array, i: number, b: Uint32Array, j: number): boolean {
-  const hi = a[2 * i + 1];
-  const other = b[2 * j + 1];
-  return hi > other || (hi === other && a[2 * i] > b[2 * j]);
+function isAfter(
+  memtable: Memtable,
+  a: SortedPiece,
+  i: number,
+  b: SortedPiece,
+  j: number,
+): boolean {
+  const hi = a.keys[2 * i + 1];
+  const lo = a.keys[2 * i];
+  const otherHi = b.keys[2 * j + 1];
+  const otherLo = b.keys[2 * j];
+  if (hi !== otherHi || lo !== otherLo) return hi > otherHi || (hi === otherHi && lo > otherLo);
+  return memtable.compareStored(a.offsets[i], b.offsets[j]) > 0;
 }

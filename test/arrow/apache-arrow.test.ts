@@ -58,7 +58,7 @@ for (const rows of [0, 1, 500]) {
       );
       t.deepEqual(
         Array.from(table.getChild('key') ?? []),
-        from.keys.map((key) => BigInt(key)),
+        from.keys.map((key) => BigInt(Number(key))),
       );
       for (const [c, { name, type, nullable }] of EVERY_TYPE.columns.entries()) {
         const values = from.columns[c].map((value) => asArrow(value, type));
@@ -74,11 +74,18 @@ for (const rows of [0, 1, 500]) {
 }
 
 test('keys of every type arrive with their type and their value', (t) => {
-  const cases: [KeyType, string, (number | bigint)[]][] = [
+  const long = 'x'.repeat(65_536);
+  const cases: [KeyType, string, (number | bigint | string | Uint8Array)[]][] = [
     ['int64', 'Int64', [-(2n ** 63n), -1n, 0n, 2n ** 63n - 1n]],
     ['uint64', 'Uint64', [0n, 1n, 2n ** 64n - 1n]],
     ['float64', 'Float64', [-Infinity, -1.5, 0, 5e-324, Infinity]],
     ['timestamp', 'Timestamp<MILLISECOND>', [-8.64e15, 0, 1_700_000_000_000]],
+    ['utf8', 'Utf8', ['', 'a', 'a\0', 'grün', long, '🌊']],
+    [
+      'binary',
+      'Binary',
+      [new Uint8Array(0), Uint8Array.of(0), Uint8Array.of(0, 0), Buffer.from(long)],
+    ],
   ];
   for (const [key, type, keys] of cases) {
     const schema: Schema = {
@@ -90,7 +97,13 @@ test('keys of every type arrive with their type and their value', (t) => {
     const { bytes } = segmentFile({ schema, keys, columns, deleted: null });
     const table = tableFromIPC(bytes);
     t.is(String(table.schema.fields[0].type), type);
-    t.deepEqual(Array.from(table.getChild('key') ?? []), keys);
+    const given = Array.from(table.getChild('key') ?? [], (each) =>
+      each instanceof Uint8Array ? Buffer.from(each) : each,
+    );
+    t.deepEqual(
+      given,
+      keys.map((each) => (each instanceof Uint8Array ? Buffer.from(each) : each)),
+    );
     t.deepEqual(Array.from(table.getChild('value') ?? []), columns[0]);
   }
 });

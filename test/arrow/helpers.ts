@@ -12,14 +12,14 @@ import {
 } from '../../src/arrow/layout.ts';
 import { type WrittenSegment, writeSegment } from '../../src/arrow/writer.ts';
 import { OmenError } from '../../src/errors.ts';
-import { type ColumnType, isVariable, type Schema } from '../../src/schema/schema.ts';
+import { type ColumnType, isVariable, type KeyType, type Schema } from '../../src/schema/schema.ts';
 import type { Storage, StorageFile } from '../../src/storage/storage.ts';
 
 export type Value = number | bigint | boolean | string | Uint8Array | null;
 
 export interface Rows {
   readonly schema: Schema;
-  readonly keys: readonly (number | bigint)[];
+  readonly keys: readonly (number | bigint | string | Uint8Array)[];
   /** Per column of the schema, a value per row. */
   readonly columns: readonly (readonly Value[])[];
   /** Which rows are tombstones; null: the segment has no flags. */
@@ -62,7 +62,7 @@ function putBigInt(view: DataView, at: number, value: bigint): void {
 function fillColumn(
   body: Uint8Array,
   column: ColumnLayout,
-  type: ColumnType,
+  type: ColumnType | KeyType,
   values: readonly Value[],
 ): void {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
@@ -95,13 +95,11 @@ export function buildSegment({ schema, keys, columns, deleted }: Rows): Segment 
       ? columns[c].reduce<number>((sum, value) => sum + bytesOf(value).length, 0)
       : 0,
   );
-  const layout = layoutSegment(schema, keys.length, varBytes, { flags: deleted !== null });
+  const keyBytes = keys.reduce<number>((sum, key) => sum + bytesOf(key).length, 0);
+  const flags = deleted !== null;
+  const layout = layoutSegment(schema, keys.length, varBytes, { flags, keyBytes });
   const body = new Uint8Array(new SharedArrayBuffer(layout.bodyBytes));
-  const view = new DataView(body.buffer);
-  for (const [i, key] of keys.entries()) {
-    if (typeof key === 'bigint') putBigInt(view, layout.key.offset + 8 * i, key);
-    else putFixed(view, schema.key, layout.key.offset, i, key);
-  }
+  fillColumn(body, layout.key, schema.key, keys);
   for (const [c, { type }] of schema.columns.entries()) {
     fillColumn(body, layout.columns[c], type, columns[c]);
   }

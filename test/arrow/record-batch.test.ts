@@ -14,7 +14,7 @@ for (const rows of [0, 1, 9, 500]) {
       t.is(batch.numRows, rows);
       for (const table of [new Table(batch), tableFromIPC(tableToIPC(new Table(batch)))]) {
         const wide = key === 'int64' || key === 'uint64';
-        const keys = from.keys.map((value) => (wide ? BigInt(value) : Number(value)));
+        const keys = from.keys.map((value) => (wide ? BigInt(Number(value)) : Number(value)));
         t.deepEqual(Array.from(table.getChild('key') ?? []), keys);
         for (const [c, { name, type, nullable }] of schema.columns.entries()) {
           const values = from.columns[c].map((value) =>

@@ -10,8 +10,11 @@ import {
 import { type Form, type Operation, perform } from './operations.ts';
 import type { Face, Session } from './suite.ts';
 
-/** Small, so that a few hundred rows fill several. */
-const MEMTABLE = { entriesMax: 128, arenaBytes: 2 ** 17 };
+/** Small, so that a few hundred rows fill several; a batch may be of the longest keys. */
+function memtableOf({ key }: Form): OpenOptions['memtable'] {
+  const isVariable = key === 'utf8' || key === 'binary';
+  return { entriesMax: 128, arenaBytes: isVariable ? 2 ** 23 : 2 ** 17 };
+}
 
 const isWrite = ({ op }: Operation): boolean => op === 'put' || op === 'del' || op === 'batch';
 
@@ -28,7 +31,7 @@ export function opened(
   afterWrite: Disturbance = async () => {},
 ): Face {
   return async (directory, { form, splits }) => {
-    const each = { bigints: form.bigints, memtable: MEMTABLE };
+    const each = { bigints: form.bigints, memtable: memtableOf(form) };
     let db: Database = await open(directory, { ...form, ...each, ...layout(splits) });
     const again = async (): Promise<void> => {
       await db.close();
@@ -54,7 +57,7 @@ export type Answer =
 /** A client in a worker thread that attached; this thread opened the database and does nothing. */
 export function attached(layout: OpenOptions): Face {
   return async (directory, { form }) => {
-    const each = { bigints: form.bigints, memtable: MEMTABLE };
+    const each = { bigints: form.bigints, memtable: memtableOf(form) };
     let db: Database = await open(directory, { ...form, ...each, ...layout });
     let remote = await attachWorker(db, form);
     return {

@@ -2,21 +2,25 @@
 import type { IterateOptions } from '../../src/index.ts';
 import type { Form, Operation, Write } from './operations.ts';
 
-type Key = number | bigint;
+type Key = number | bigint | string | Uint8Array;
 type Entry = [Key, unknown];
 
 /** A key as the database gives it back. */
 export function keyGiven(form: Form, key: unknown): Key {
+  if (typeof key === 'string') return key;
+  if (key instanceof Uint8Array) return new Uint8Array(key);
   const isInteger = form.key === 'int64' || form.key === 'uint64';
   if (key instanceof Date) return key.getTime();
-  if (isInteger && form.bigints === true) return BigInt(key as Key);
+  if (isInteger && form.bigints === true) return BigInt(key as number | bigint);
   return Number(key) + 0;
 }
 
 function valueGiven(form: Form, type: string, value: unknown): unknown {
   if (value === undefined || value === null) return null;
   if (value instanceof Date) return value.getTime();
-  if (type.startsWith('int64')) return form.bigints === true ? BigInt(value as Key) : Number(value);
+  if (type.startsWith('int64')) {
+    return form.bigints === true ? BigInt(value as number | bigint) : Number(value);
+  }
   return type.startsWith('float32') ? Math.fround(value as number) : value;
 }
 
@@ -31,9 +35,23 @@ export function rowGiven(form: Form, row: unknown): unknown {
   );
 }
 
+/** Negative, zero or positive, as one key comes before another: texts by their UTF-8 bytes. */
+export function compareGiven(a: Key, b: Key): number {
+  if (typeof a === 'string' || a instanceof Uint8Array) {
+    return Buffer.compare(Buffer.from(a), Buffer.from(b as typeof a & string));
+  }
+  const [x, y] = [a, b as typeof a];
+  return x < y ? -1 : Number(x > y);
+}
+
+/** What a Map tells keys by: bytes that are equal are one key. */
+function nameOf(key: Key): unknown {
+  return key instanceof Uint8Array ? Buffer.from(key).toString('latin1') : key;
+}
+
 export class Model {
   readonly #form: Form;
-  readonly #rows = new Map<Key, unknown>();
+  readonly #rows = new Map<unknown, Entry>();
 
   constructor(form: Form) {
     this.#form = form;
@@ -41,7 +59,7 @@ export class Model {
 
   /** All entries in key order. */
   get entries(): Entry[] {
-    return [...this.#rows].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    return [...this.#rows.values()].sort(([a], [b]) => compareGiven(a, b));
   }
 
   /** Applies the operation and returns what the database must answer. */
@@ -57,7 +75,7 @@ export class Model {
         return operation.keys.map((key) => this.#get(key));
       case 'has':
       case 'explain':
-        return this.#rows.has(keyGiven(this.#form, operation.key));
+        return this.#rows.has(nameOf(keyGiven(this.#form, operation.key)));
       case 'floor':
         return this.#within({ lte: operation.key, reverse: true })[0];
       case 'ceil':
@@ -90,24 +108,28 @@ export class Model {
   }
 
   #get(key: unknown): unknown {
-    return this.#rows.get(keyGiven(this.#form, key));
+    return this.#rows.get(nameOf(keyGiven(this.#form, key)))?.[1];
   }
 
   #write(write: Write): undefined {
-    if (write.op === 'batch') for (const single of write.writes) this.#write(single);
-    else if (write.op === 'del') this.#rows.delete(keyGiven(this.#form, write.key));
-    else this.#rows.set(keyGiven(this.#form, write.key), rowGiven(this.#form, write.row));
+    if (write.op === 'batch') {
+      for (const single of write.writes) this.#write(single);
+      return;
+    }
+    const key = keyGiven(this.#form, write.key);
+    if (write.op === 'del') this.#rows.delete(nameOf(key));
+    else this.#rows.set(nameOf(key), [key, rowGiven(this.#form, write.row)]);
   }
 
   #within(range: IterateOptions): Entry[] {
-    const bound = (key: unknown, holds: (bound: Key) => boolean): boolean =>
-      key === undefined || holds(keyGiven(this.#form, key));
+    const bound = (key: Key, bound: unknown, holds: (order: number) => boolean): boolean =>
+      bound === undefined || holds(compareGiven(key, keyGiven(this.#form, bound)));
     const found = this.entries.filter(
       ([key]) =>
-        bound(range.gt, (gt) => key > gt) &&
-        bound(range.gte, (gte) => key >= gte) &&
-        bound(range.lt, (lt) => key < lt) &&
-        bound(range.lte, (lte) => key <= lte),
+        bound(key, range.gt, (order) => order > 0) &&
+        bound(key, range.gte, (order) => order >= 0) &&
+        bound(key, range.lt, (order) => order < 0) &&
+        bound(key, range.lte, (order) => order <= 0),
     );
     if (range.reverse) found.reverse();
     return found.slice(0, range.limit);

@@ -95,6 +95,7 @@ async function scanRows(db: Database, form: Form, range: IterateOptions): Promis
 }
 
 function keyFromArrow(form: Form, key: unknown): unknown {
+  if (key instanceof Uint8Array) return new Uint8Array(key);
   return typeof key === 'bigint' && form.bigints !== true ? Number(key) : key;
 }
 

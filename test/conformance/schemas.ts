@@ -28,6 +28,9 @@ const safeInteger = fc.maxSafeInteger();
 const int64 = fc.bigInt({ min: INT64_MIN, max: INT64_MAX });
 const dates = fc.date({ noInvalidDate: true });
 
+/** Most of the longest key there can be. */
+const LONG = 'x'.repeat(65_535);
+
 export const SUBJECTS: readonly Subject[] = [
   {
     name: 'int64 keys, a column of every type',
@@ -148,5 +151,56 @@ export const SUBJECTS: readonly Subject[] = [
       sensor: fc.option(fc.integer(), { nil: undefined }),
     }),
     splits: [5, 2 ** 32, 2 ** 52],
+  },
+  {
+    name: 'utf8 keys that share beginnings, columns of text and numbers',
+    form: { key: 'utf8', columns: { n: 'int64', text: 'utf8?', bytes: 'binary' } },
+    keys: [
+      '',
+      '\0',
+      'a',
+      'a\0',
+      'a\0\0',
+      'a\0b',
+      'ab',
+      'abcdefgh',
+      'abcdefgh\0',
+      'abcdefghi',
+      'https://www.example.com/',
+      'https://www.example.com/a',
+      'https://www.example.com/a/b?c=1',
+      'https://www.example.com/a/b?c=2',
+      'https://www.example.com/b',
+      'é',
+      '￿',
+      '𐀀',
+      '👩‍🚀',
+      '👩‍🚀 ',
+      LONG,
+      `${LONG}a`,
+      `${LONG}b`,
+    ],
+    otherKeys: fc.oneof(
+      text,
+      text.map((end) => `https://www.example.com/${end}`),
+    ),
+    rows: fc.record({ n: safeInteger, text: fc.option(text), bytes }),
+    splits: ['a\0', 'https://www.example.com/a/b', 'é'],
+  },
+  {
+    name: 'binary keys of any length, binary values',
+    form: { key: 'binary', value: 'binary' },
+    keys: [
+      ...['', '00', '0000', '00000000000000000000', '61', '6100', '616263', 'ff', 'ffff'],
+      ...['ffffffffffffffff', 'ffffffffffffffff00', 'ffffffffffffffffff', '80', '7fffffff'],
+    ]
+      .map((hex): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex')))
+      .concat(new Uint8Array(65_536).fill(0xff), new Uint8Array(65_535).fill(0xff)),
+    otherKeys: fc.oneof(
+      bytes,
+      fc.array(fc.constantFrom(0, 1, 255), { maxLength: 20 }).map((some) => Uint8Array.from(some)),
+    ),
+    rows: bytes,
+    splits: [Uint8Array.of(0, 0), Uint8Array.of(0x61), new Uint8Array(65_536).fill(0xff)],
   },
 ];

@@ -1,7 +1,5 @@
 import test from 'ava';
-import { parseIteration } from '../../src/coordinator/range.ts';
-import { open } from '../../src/index.ts';
-import { KeyCodec } from '../../src/schema/key.ts';
+import { type Database, open } from '../../src/index.ts';
 import { temporaryDirectory } from './support.ts';
 
 /** Neighbours of a type: nothing lies between the two. */
@@ -16,11 +14,18 @@ const NEIGHBOURS = [
 ] as const;
 
 for (const [type, before, after] of NEIGHBOURS) {
-  test(`less than ${after} is up to ${before} for ${type}`, (t) => {
-    const codec = new KeyCodec(type, false);
-    const { lastHi, lastLo } = parseIteration({ lt: after }, codec);
-    codec.encode(before);
-    t.deepEqual([lastHi, lastLo], [codec.hi, codec.lo]);
+  test(`nothing is between ${before} and ${after} for ${type}`, async (t) => {
+    const options = { key: type, value: 'json', shards: 1 } as const;
+    await using db: Database = await open(temporaryDirectory(t), options);
+    for (const key of [before, after]) await db.put(key, null);
+    for (const where of ['a memtable', 'a segment']) {
+      t.deepEqual([...db.keys({ lt: after })], [before], where);
+      t.deepEqual([...db.keys({ gt: before })], [after], where);
+      t.deepEqual([...db.keys({ gt: before, lt: after })], [], where);
+      t.deepEqual([db.count({ gt: before }), db.count({ lt: after })], [1, 1], where);
+      t.is(db.count({ gt: before, lt: after }), 0, where);
+      await db.flush();
+    }
   });
 }
 

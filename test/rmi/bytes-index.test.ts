@@ -1,7 +1,15 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { randomFrom, TEXT_SETS, textKeys } from '../../bench/text-datasets.ts';
-import { BytesIndex, checkModel, type Model, modelBytes, trainBytes } from '../../src/rmi/index.ts';
+import {
+  BytesIndex,
+  bytesReadsOf,
+  checkModel,
+  descendBytes,
+  type Model,
+  modelBytes,
+  trainBytes,
+} from '../../src/rmi/index.ts';
 import { copyOf, type KeyBytes, type KeyMemory, keyMemory } from '../../src/schema/key-bytes.ts';
 
 interface Column {
@@ -210,3 +218,48 @@ test('a damaged model is refused, or still gives right answers', (t) => {
   }
   t.true(refused > 50, `only ${refused} refused`);
 });
+
+/** The offsets, and which of them were read since `reads` was emptied. */
+function watched(offsets: Int32Array) {
+  const reads: number[] = [];
+  const spied = new Proxy(offsets, {
+    get(target, name) {
+      if (typeof name === 'string' && /^\d+$/.test(name)) reads.push(Number(name));
+      return Reflect.get(target, name, target);
+    },
+  });
+  return { spied, reads };
+}
+
+for (const name of TEXT_SETS) {
+  test(`of "${name}" is told what the search of bytes does`, (t) => {
+    for (const size of [1, 2, 17, 3000]) {
+      const column = columnOf(textKeys(name, size, 3));
+      const { memory, offsets, keys } = column;
+      const count = keys.length;
+      const model = trained(column);
+      const { spied, reads } = watched(offsets);
+      const index = new BytesIndex(memory, spied, count, model);
+      const random = randomFrom(size);
+      for (let i = 0; i < 60; i++) {
+        for (const probe of near(keys[Math.floor(random() * count)], random)) {
+          const key = keyBytes(probe);
+          const { path, predicted } = descendBytes(model, memory, offsets, key);
+          reads.length = 0;
+          t.is(predicted, index.predict(key));
+          const before = reads.length;
+          t.is(path[0].node, 0);
+          t.true(path.length <= model.depth);
+          t.true(path.every(({ cell, cells }) => cell < cells));
+          const isThere = index.find(key) >= 0;
+          // Each comparison reads where its key starts and where it ends.
+          const compared = reads.slice(2 * before).filter((_, at) => at % 2 === 0);
+          const told = bytesReadsOf(count, predicted, lowerBoundOf(keys, probe), isThere);
+          t.deepEqual(told, compared, `${probe} of ${count}`);
+          const error = Math.abs(predicted - lowerBoundOf(keys, probe));
+          t.true(told.length <= 2 * Math.log2(Math.max(error, 1)) + 4);
+        }
+      }
+    }
+  });
+}

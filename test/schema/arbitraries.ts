@@ -1,6 +1,6 @@
 /** Keys and values as fast-check draws them, with the ends of every range among the likely ones. */
 import fc from 'fast-check';
-import type { Column, ColumnType, KeyType } from '../../src/schema/schema.ts';
+import type { Column, ColumnType, FixedKeyType } from '../../src/schema/schema.ts';
 
 export const INT64_MIN = -(2n ** 63n);
 export const INT64_MAX = 2n ** 63n - 1n;
@@ -24,8 +24,8 @@ export const timestamps = fc.oneof(
 );
 export const doubles = fc.double({ noNaN: true });
 
-/** Keys of a type, in the type that its order is defined on: bigint or number. */
-export function keysOf(type: KeyType): fc.Arbitrary<bigint | number> {
+/** Keys of a type of fixed width, in the type that its order is defined on: bigint or number. */
+export function keysOf(type: FixedKeyType): fc.Arbitrary<bigint | number> {
   if (type === 'int64') return int64s;
   if (type === 'uint64') return uint64s;
   return type === 'float64' ? doubles : timestamps;

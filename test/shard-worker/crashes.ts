@@ -46,7 +46,8 @@ export async function operationsOf(
 ): Promise<{ first: number; log: readonly Operation[] }> {
   const storage = emptyDisk(scenario.shards);
   const first = storage.operations;
-  const shards = await scenario.run(await Shards.open(storage, new Expected(scenario.shards)));
+  const expected = new Expected(scenario.shards, scenario.keyKind);
+  const shards = await scenario.run(await Shards.open(storage, expected));
   shards.checkShown();
   for (const engine of shards.engines) if (engine.failure !== null) throw engine.failure;
   return { first, log: storage.log };
@@ -55,7 +56,7 @@ export async function operationsOf(
 /** @throws Violation, or whatever else nobody expects */
 export async function runCase(scenario: Scenario, { operation, fault, seed }: Case): Promise<void> {
   const storage = emptyDisk(scenario.shards);
-  const expected = new Expected(scenario.shards);
+  const expected = new Expected(scenario.shards, scenario.keyKind);
   storage.failAt(operation, FAULTS[fault]);
   await untilDead(async () => {
     const shards = await scenario.run(await Shards.open(storage, expected));

@@ -7,6 +7,7 @@
  * group, and a batch is there where its markers are.
  */
 import assert from 'node:assert/strict';
+import type { KeyKindName } from './key-kinds.ts';
 
 /** Each group has this many keys to itself, from its marker on: keys that only ascend in time. */
 export const KEYS_PER_GROUP = 1000;
@@ -51,6 +52,7 @@ export function groupMarker(group: number): number {
 
 export class Expected {
   readonly shards: number;
+  readonly keyKind: KeyKindName;
   /** Of each shard, the groups that may be there, in order. */
   readonly groups: Write[][][];
   /** Of each shard, how many of them survive a power cut, and how many were shown to readers. */
@@ -63,8 +65,9 @@ export class Expected {
   opens = 0;
   stamp = 0;
 
-  constructor(shards: number) {
+  constructor(shards: number, keyKind: KeyKindName = 'numbers') {
     this.shards = shards;
+    this.keyKind = keyKind;
     this.groups = Array.from({ length: shards }, () => []);
     this.durable = new Array(shards).fill(0);
     this.shown = new Array(shards).fill(0);

@@ -6,7 +6,7 @@ const SHAPE = { entriesMax: 64, arenaBytes: 4096 };
 
 function poolOf(clients: readonly number[]): { pool: MemtablePool; control: Control } {
   const control = new Control(createControl());
-  return { control, pool: new MemtablePool(SHAPE, control, 0, () => clients) };
+  return { control, pool: new MemtablePool(SHAPE, false, control, 0, () => clients) };
 }
 
 test('memory is reused once no client can read it any more, under a new number', (t) => {
@@ -35,6 +35,6 @@ test('a later owner of the shard gives numbers that no earlier one gave', (t) =>
   const { pool, control } = poolOf([]);
   const earlier = [pool.take().id, pool.take().id];
   control.setVersion(0, 1);
-  const later = new MemtablePool(SHAPE, control, 0, () => []).take().id;
+  const later = new MemtablePool(SHAPE, false, control, 0, () => []).take().id;
   t.true(earlier.every((id) => id < later));
 });

@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { Key } from '../../src/schema/key.ts';
 import { parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { mergeRuns } from '../../src/shard-worker/merge.ts';
 import type { WrittenSegmentFiles } from '../../src/shard-worker/segment-files.ts';
@@ -11,6 +12,7 @@ const TEXT = parseSchema({
   columns: { n: 'int64', flag: 'bool?', text: 'utf8?', bytes: 'binary' },
 });
 const UNSIGNED = parseSchema({ key: 'uint64', columns: { text: 'utf8' } });
+const BYTES = parseSchema({ key: 'binary', columns: { n: 'int64', text: 'utf8?' } });
 const FLOATS = parseSchema({ key: 'float64', columns: { n: 'int64?' } });
 
 function between(random: Random, first: number, count: number): number {
@@ -19,7 +21,7 @@ function between(random: Random, first: number, count: number): number {
 
 interface Kind {
   readonly schema: Schema;
-  key(random: Random): number | bigint;
+  key(random: Random): Key;
   row(random: Random): unknown;
 }
 
@@ -42,6 +44,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
         ? 2n ** 64n - 1n - BigInt(between(random, 0, 20))
         : BigInt(between(random, 0, 150)),
     row: (random) => ({ text: `${between(random, 0, 1000)}` }),
+  },
+  'bytes that begin alike, or one another': {
+    schema: BYTES,
+    key: (random) => {
+      const head = 'https://www.example.com/'.slice(0, between(random, 0, 3) * 12);
+      return new Uint8Array(Buffer.from(head + '\0'.repeat(between(random, 0, 30))));
+    },
+    row: (random) => ({ n: BigInt(between(random, 0, 9)), text: random() < 0.5 ? null : 'ä' }),
   },
   'floating point': {
     schema: FLOATS,

@@ -1,7 +1,7 @@
 /** Runs made by flushing memtables of random rows, and a look at what is in them. */
 import { type Key, KeyCodec } from '../../src/schema/key.ts';
 import { RowEncoder } from '../../src/schema/row.ts';
-import type { Schema } from '../../src/schema/schema.ts';
+import { isVariable, type Schema } from '../../src/schema/schema.ts';
 import { flushMemtable } from '../../src/shard-worker/flush.ts';
 import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
 import type { SegmentPlace } from '../../src/shard-worker/model-files.ts';
@@ -14,6 +14,7 @@ import { CommitTable } from '../../src/view/commit-table.ts';
 import { layoutMemtable, type MemtableHandle } from '../../src/view/memtable.ts';
 import { Run, RunCursor, Segment } from '../../src/view/segment.ts';
 import { compileReaders } from '../../src/view/shard-view.ts';
+import { storedOf } from '../view/support.ts';
 import { DATABASE_ID, directoryOf } from './shards.ts';
 
 const SHAPE = { entriesMax: 4096, arenaBytes: 2 ** 20 };
@@ -35,6 +36,7 @@ export function memtableOf(
     id: 1,
     memory: new SharedArrayBuffer(layoutMemtable(SHAPE).bytes),
     shape: SHAPE,
+    storesKeys: isVariable(schema.key),
   };
   const writer = new MemtableWriter(handle, CommitTable.empty());
   const key = new KeyCodec(schema.key, true);
@@ -43,8 +45,10 @@ export function memtableOf(
     const [at, row] = change;
     key.encode(at);
     const bytes = row === null ? 0 : encoder.encode(row);
-    const to = writer.append(key.hi, key.lo, row === null ? 1 : 0, 0, bytes);
-    writer.reader.arena.u8.set(encoder.views.u8.subarray(0, bytes), to);
+    const stored = storedOf(key);
+    const to = writer.append(key.hi, key.lo, row === null ? 1 : 0, 0, stored.length + bytes);
+    writer.reader.arena.u8.set(stored, to);
+    writer.reader.arena.u8.set(encoder.views.u8.subarray(0, bytes), to + stored.length);
     if (aborted.includes(change)) writer.flagAborted(writer.entryOfRow(to));
   }
   writer.publish();
@@ -80,9 +84,10 @@ export function contentOf(
   for (cursor.seekCeil(0, 0); !cursor.done; cursor.next()) {
     const { segment, position, deleted } = cursor;
     const row = deleted ? null : readers.segment(segment.columns, position);
-    content.push([key.decode(cursor.hi, cursor.lo), row]);
-    key.encode(key.decode(cursor.hi, cursor.lo));
-    const found = segment.find(cursor.hi, cursor.lo, key.number);
+    const given = key.decode(cursor.hi, cursor.lo, cursor.bytes);
+    content.push([given, row]);
+    key.encode(given);
+    const found = segment.find(cursor.hi, cursor.lo, key.number, key.bytes);
     if (found !== position) throw new Error(`find gives ${found}, not ${position}`);
   }
   return content;
@@ -90,8 +95,10 @@ export function contentOf(
 
 /** The same of a Map: newest change last. */
 export function newestOf(changes: readonly Change[], keepTombstones: boolean): [Key, unknown][] {
-  const rows = new Map<Key, unknown>(changes);
-  return [...rows]
+  const nameOf = (key: Key) => (key instanceof Uint8Array ? Buffer.from(key).toString('hex') : key);
+  const rows = new Map<unknown, [Key, unknown]>();
+  for (const [key, row] of changes) rows.set(nameOf(key), [key, row]);
+  return [...rows.values()]
     .filter(([, row]) => keepTombstones || row !== null)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+    .sort(([a], [b]) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }

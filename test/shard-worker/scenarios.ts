@@ -1,8 +1,11 @@
 /** What a shard does in its life, in few steps each: every one of them is killed at every operation. */
+import type { KeyKindName } from './key-kinds.ts';
 import type { Shards } from './shards.ts';
 
 export interface Scenario {
   readonly shards: number;
+  /** What the keys are; numbers by default. */
+  readonly keyKind?: KeyKindName;
   /** Returns the shards as they are in the end: some scenarios open them again. */
   run(shards: Shards): Promise<Shards>;
 }
@@ -11,7 +14,7 @@ function range(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i);
 }
 
-export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
   groups: {
     shards: 1,
     async run(shards) {
@@ -284,4 +287,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return again;
     },
   },
+};
+
+/** What differs with texts for keys: records, a flush, a merge, a batch, its replay. */
+const ALSO_WITH_TEXTS = ['groups', 'merges', 'batches across flushes'];
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ...WITH_NUMBERS,
+  ...Object.fromEntries(
+    ALSO_WITH_TEXTS.map((name) => [
+      `${name}, with texts for keys`,
+      { ...WITH_NUMBERS[name], keyKind: 'texts' } as const,
+    ]),
+  ),
 };

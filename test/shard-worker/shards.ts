@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { readSections } from '../../src/arrow/model-file.ts';
 import { OmenError } from '../../src/errors.ts';
-import { hashKey, KeyCodec } from '../../src/schema/key.ts';
+import { copyOf } from '../../src/schema/key-bytes.ts';
 import { RowEncoder } from '../../src/schema/row.ts';
-import { parseSchema } from '../../src/schema/schema.ts';
 import { decideBatches } from '../../src/shard-worker/decide-batches.ts';
 import { Engine } from '../../src/shard-worker/engine.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
@@ -15,9 +14,10 @@ import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/man
 import { DEL, PUT } from '../../src/shard-worker/records.ts';
 import { CrashStorage } from '../../src/storage/crash.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import type { KeyBounds } from '../../src/view/bounds.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
-import { compileReaders, ShardView } from '../../src/view/shard-view.ts';
+import { rowOf as rowAt, ShardView } from '../../src/view/shard-view.ts';
 import {
   type Batch,
   compareRows,
@@ -26,16 +26,18 @@ import {
   type Rows,
   Violation,
 } from './expected.ts';
+import { KEY_KINDS, type KeyKind, payloadOf } from './key-kinds.ts';
 
-export const SCHEMA = parseSchema({ key: 'int64', columns: { stamp: 'float64', note: 'utf8?' } });
+export const SCHEMA = KEY_KINDS.numbers.schema;
 export const DATABASE_ID = '00112233445566778899aabbccddeeff';
 /** Small, so that a flush has little to do; prewriting a mebibyte would be most of the time. */
 const SHAPE = { entriesMax: 128, arenaBytes: 64 * 1024 };
 const WAL_PIECE_BYTES = 16 * 1024;
 
-const READERS = compileReaders(SCHEMA, false);
-const key = new KeyCodec('int64', false);
 const row = new RowEncoder(SCHEMA);
+const NO_ROW = new Uint8Array(0);
+/** Before every number that a scenario speaks of; its opposite is behind them. */
+const LEAST = -4e8;
 
 export function directoryOf(shard: number): string {
   return `/shard-${shard}`;
@@ -65,6 +67,7 @@ export class Shards {
   readonly storage: Storage;
   readonly engines: Engine[] = [];
   readonly control = new Control(createControl());
+  readonly #kind: KeyKind;
   /** What each shard's group under way holds, and the batches that have a part in it. */
   readonly #pending: { key: number; stamp: number | null; batch: Batch | null }[][];
   readonly #partsPending: number[];
@@ -72,6 +75,7 @@ export class Shards {
   private constructor(storage: Storage, expected: Expected) {
     this.storage = storage;
     this.expected = expected;
+    this.#kind = KEY_KINDS[expected.keyKind];
     this.#pending = Array.from({ length: expected.shards }, () => []);
     this.#partsPending = new Array(expected.shards).fill(0);
   }
@@ -89,7 +93,7 @@ export class Shards {
         storage,
         directory: directoryOf(shard),
         shard,
-        schema: SCHEMA,
+        schema: shards.#kind.schema,
         databaseId: DATABASE_ID,
         epoch,
         control: shards.control,
@@ -135,8 +139,10 @@ export class Shards {
 
   /** Whether a write to the key need not wait for a batch. */
   isFree(shard: number, at: number): boolean {
-    key.encode(at);
-    return !this.engines[shard].ledger.isBusy(key.hi, key.lo);
+    const { codec, keyOf } = this.#kind;
+    codec.encode(keyOf(at));
+    const { words } = payloadOf(codec, NO_ROW);
+    return !this.engines[shard].ledger.isBusy(codec.hi, codec.lo, words, 0);
   }
 
   /** Takes a ticket for a batch; each shard has to be given its part, in the order of tickets. */
@@ -172,11 +178,13 @@ export class Shards {
   #write(shard: number, at: number, stamp: number | null, batch: Batch | null): void {
     const engine = this.engines[shard];
     if (engine.failure !== null) return;
-    key.encode(at);
+    const { codec, keyOf } = this.#kind;
+    codec.encode(keyOf(at));
     const rowBytes = stamp === null ? 0 : row.encode(rowOf(stamp));
-    assert(engine.fits(1, rowBytes), 'a scenario rotates before its memtable is full');
+    const { words, bytes } = payloadOf(codec, row.views.u8.subarray(0, rowBytes));
+    assert(engine.fits(1, bytes), 'a scenario rotates before its memtable is full');
     const type = stamp === null ? DEL : PUT;
-    engine.write(type, key.hi, key.lo, batch?.ticket ?? 0, row.views.u32, 0, rowBytes);
+    engine.write(type, codec.hi, codec.lo, batch?.ticket ?? 0, words, 0, bytes);
     this.#pending[shard].push({ key: at, stamp, batch });
   }
 
@@ -258,7 +266,7 @@ export class Shards {
 
   /** Whether that many more entries fit; not where too many memtables wait for an open batch. */
   hasRoom(shard: number, entries: number): boolean {
-    return this.engines[shard].fits(entries, 64 * entries);
+    return this.engines[shard].fits(entries, 128 * entries);
   }
 
   /** Makes room for some more entries, where the memtable is nearly full. */
@@ -361,29 +369,54 @@ export class Shards {
   /** All rows of a shard, after a full scan, point reads and count have agreed about them. */
   #scan(engine: Engine): Rows {
     const what = `shard ${engine.shard}`;
-    const view = new ShardView(engine.view, READERS, this.control.table, null);
+    const { codec, readers, keyOf, numberOf } = this.#kind;
+    const view = new ShardView(engine.view, readers, this.control.table, null);
     const { visible } = view.capture(new Set());
     const rows = new Map<number, number>();
     const cursor = view.cursor(visible);
     let before = Number.NEGATIVE_INFINITY;
-    for (cursor.seekCeil(0, 0); !cursor.done; cursor.next()) {
-      const at = key.decode(cursor.hi, cursor.lo) as number;
+    codec.encode(keyOf(LEAST));
+    cursor.seekCeil(codec.hi, codec.lo, codec.bytes);
+    for (; !cursor.done; cursor.next()) {
+      const at = numberOf(codec.decode(cursor.hi, cursor.lo, cursor.bytes));
       if (at <= before) throw new Violation(`${what}: key ${at} follows ${before}`);
       before = at;
       rows.set(at, stampOf(what, view.row(cursor)));
     }
     for (const at of new Set([...this.expected.keys(engine.shard), ...rows.keys()])) {
-      key.encode(at);
-      const got = view.get(hashKey(key.hi, key.lo), key.hi, key.lo, key.number);
+      codec.encode(keyOf(at));
+      const { hi, lo, number, bytes } = codec;
+      const source = view.locate(codec.hash(), hi, lo, number, bytes);
+      const got = source === null ? undefined : rowAt(readers, source, view.located);
       const stamp = got === undefined ? undefined : stampOf(what, got);
       if (stamp !== rows.get(at)) {
         throw new Violation(`${what}: a get of ${at} gives ${stamp}, the scan ${rows.get(at)}`);
       }
     }
-    const all = { firstHi: 0, firstLo: 0, lastHi: 2 ** 32 - 1, lastLo: 2 ** 32 - 1 };
+    const all = this.#allKeys();
     const count = view.count(visible, all);
     if (count !== rows.size) throw new Violation(`${what}: count ${count}, scan ${rows.size}`);
     return rows;
+  }
+
+  #allKeys(): KeyBounds {
+    const { codec, keyOf } = this.#kind;
+    const [first, last] = [LEAST, -LEAST].map((at) => {
+      codec.encode(keyOf(at));
+      const { hi, lo, bytes } = codec;
+      const copy = bytes && copyOf(bytes.memory.buffer.subarray(bytes.start, bytes.end));
+      return { hi, lo, bytes: copy };
+    });
+    return {
+      firstHi: first.hi,
+      firstLo: first.lo,
+      firstBytes: first.bytes,
+      isAfterFirst: true,
+      lastHi: last.hi,
+      lastLo: last.lo,
+      lastBytes: last.bytes,
+      isBeforeLast: true,
+    };
   }
 
   /** Checks that recovery left no file that nothing names, and every model file whole. */

@@ -62,8 +62,8 @@ function memtableOf(schema: Schema, rows: readonly Row[]): [TestMemtable, number
 /** The columns that were written to a body, which is given the keys 0, 1, 2 and so on. */
 function columnsOf(layout: SegmentLayout, body: SharedArrayBuffer): readonly ResidentColumn[] {
   const { rows } = layout;
-  const keys = new Float64Array(body, layout.key.offset, rows).map((_, i) => i);
-  new Float64Array(body, layout.key.offset, rows).set(keys);
+  const keys = new Float64Array(body, layout.key.data.offset, rows).map((_, i) => i);
+  new Float64Array(body, layout.key.data.offset, rows).set(keys);
   const model = trainF64(keys, rows);
   const handle = { id: 1, body, layout, form: 'f64', model, fileBytes: 0, modelBytes: 0 } as const;
   return new Segment(handle, 'int64').columns;

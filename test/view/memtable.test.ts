@@ -48,7 +48,8 @@ test('a memtable too large for its offsets and ordinals is refused', (t) => {
   t.throws(() => layoutMemtable({ entriesMax: 2 ** 24, arenaBytes: 4096 }), assertion);
   t.throws(() => layoutMemtable({ entriesMax: 64, arenaBytes: 2 ** 31 }), assertion);
   t.throws(() => layoutMemtable({ entriesMax: 64, arenaBytes: 4100 }), assertion);
-  const handle = { id: 1, memory: new SharedArrayBuffer(1024), shape: SMALL };
+  const memory = new SharedArrayBuffer(1024);
+  const handle = { id: 1, memory, shape: SMALL, storesKeys: false };
   t.throws(() => new Memtable(handle, newTable()), assertion);
 });
 

@@ -1,13 +1,15 @@
 /** Memtables and segments as tests need them, made in memory and without a shard around them. */
 import { layoutSegment, ROW_DELETED } from '../../src/arrow/layout.ts';
-import { trainF64, trainWords } from '../../src/rmi/index.ts';
-import { hashKey, type Key, KeyCodec, sortableToNumber } from '../../src/schema/key.ts';
+import { trainBytes, trainF64, trainWords } from '../../src/rmi/index.ts';
+import { type Key, KeyCodec, sortableToNumber } from '../../src/schema/key.ts';
+import { keyMemory, storedBytes } from '../../src/schema/key-bytes.ts';
 import { RowEncoder } from '../../src/schema/row.ts';
-import { parseSchema, type Schema } from '../../src/schema/schema.ts';
+import { isVariable, parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
 import { ColumnWriter, variableBytes } from '../../src/view/column-writer.ts';
 import { CommitTable } from '../../src/view/commit-table.ts';
 import type { Cursor } from '../../src/view/cursor.ts';
+import { KeyWriter, storedKeyBytes } from '../../src/view/key-writer.ts';
 import {
   layoutMemtable,
   type Memtable,
@@ -40,9 +42,9 @@ export const SMALL: MemtableShape = { entriesMax: 4096, arenaBytes: 512 * 1024 }
 
 let nextId = 1;
 
-export function newHandle(shape: MemtableShape = SMALL): MemtableHandle {
+export function newHandle(shape: MemtableShape = SMALL, storesKeys = false): MemtableHandle {
   const memory = new SharedArrayBuffer(layoutMemtable(shape).bytes);
-  return { id: nextId++, memory, shape };
+  return { id: nextId++, memory, shape, storesKeys };
 }
 
 /** One value of any column suffices where a test is not about values. */
@@ -56,7 +58,11 @@ export class TestMemtable {
   readonly #key: KeyCodec;
   readonly #row: RowEncoder;
 
-  constructor(schema = NUMBERS, table = CommitTable.empty(), handle = newHandle()) {
+  constructor(
+    schema = NUMBERS,
+    table = CommitTable.empty(),
+    handle = newHandle(SMALL, isVariable(schema.key)),
+  ) {
     this.schema = schema;
     this.writer = new MemtableWriter(handle, table);
     this.reader = this.writer.reader;
@@ -70,8 +76,10 @@ export class TestMemtable {
     this.#key.encode(key);
     const { hi, lo } = this.#key;
     const flags = row === undefined ? TOMBSTONE : 0;
-    const at = this.writer.append(hi, lo, flags, ticket, bytes);
-    this.reader.arena.u8.set(this.#row.views.u8.subarray(0, bytes), at);
+    const stored = storedOf(this.#key);
+    const at = this.writer.append(hi, lo, flags, ticket, stored.length + bytes);
+    this.reader.arena.u8.set(stored, at);
+    this.reader.arena.u8.set(this.#row.views.u8.subarray(0, bytes), at + stored.length);
     return this.writer.entryOfRow(at);
   }
 
@@ -88,13 +96,21 @@ export class TestMemtable {
 
   find(key: Key, visible: Visibility = this.now()): number {
     this.#key.encode(key);
-    const { hi, lo } = this.#key;
-    return this.reader.find(hashKey(hi, lo), hi, lo, visible);
+    const { hi, lo, bytes } = this.#key;
+    const hash = this.#key.hash();
+    if (bytes === null) return this.reader.find(hash, hi, lo, visible);
+    return this.reader.findStored(hash, hi, lo, visible, bytes.stored);
   }
 
   now(undecided = NOTHING): Visibility {
     return { watermark: this.reader.watermark, undecided };
   }
+}
+
+/** The stored form of the key that a codec encoded last; nothing where it has none. */
+export function storedOf({ bytes }: KeyCodec): Uint8Array {
+  if (bytes === null) return new Uint8Array(0);
+  return bytes.memory.buffer.subarray(0, storedBytes(bytes.end - bytes.start));
 }
 
 /** A key, and its row or undefined for a tombstone. */
@@ -114,23 +130,35 @@ export function segmentOf(
     entriesMax: Math.max(64, rows),
     arenaBytes: 4096 + entries.length * 4096,
   };
-  const memtable = new TestMemtable(schema, CommitTable.empty(), newHandle(shape));
+  const storesKeys = isVariable(schema.key);
+  const memtable = new TestMemtable(schema, CommitTable.empty(), newHandle(shape, storesKeys));
   const offsets = entries.map(([key, row]) => memtable.append(key, row));
   memtable.publish();
   const { reader } = memtable;
   const flags = entries.some(([, row]) => row === undefined);
   const bytes = variableBytes(schema, reader, offsets);
-  const layout = layoutSegment(schema, rows, bytes, { flags });
+  const keyBytes = storedKeyBytes(reader, offsets);
+  const layout = layoutSegment(schema, rows, bytes, { flags, keyBytes });
   const body = new SharedArrayBuffer(layout.bodyBytes);
   const keyOf = (i: number) => ({ hi: reader.hi(offsets[i]), lo: reader.lo(offsets[i]) });
   const form = options.form ?? keyForm(schema.key, keyOf(0), keyOf(rows - 1));
-  const numbers = new Float64Array(body, layout.key.offset, rows);
-  const words = new Uint32Array(body, layout.key.offset, 2 * rows);
-  for (let i = 0; i < rows; i++) {
-    const { hi, lo } = keyOf(i);
-    if (form === 'f64') numbers[i] = sortableToNumber(schema.key, hi, lo);
-    else words.set([lo, hi], 2 * i);
-  }
+  const train = () => {
+    const { offsets: ends, data } = layout.key;
+    if (ends !== null) {
+      new KeyWriter(layout, body).fromMemtable(reader, offsets, rows, 0);
+      const keyOffsets = new Int32Array(body, ends.offset, rows + 1);
+      return trainBytes(keyMemory(body, data.offset, data.length), keyOffsets, rows);
+    }
+    const numbers = new Float64Array(body, data.offset, rows);
+    const words = new Uint32Array(body, data.offset, 2 * rows);
+    for (let i = 0; i < rows; i++) {
+      const { hi, lo } = keyOf(i);
+      if (form === 'f64') numbers[i] = sortableToNumber(schema.key, hi, lo);
+      else words.set([lo, hi], 2 * i);
+    }
+    return form === 'f64' ? trainF64(numbers, rows) : trainWords(words, rows);
+  };
+  const model = train();
   new ColumnWriter(schema, layout, body).fromMemtable(reader, offsets, rows, 0);
   if (layout.flags !== null) {
     const deleted = new Uint8Array(body, layout.flags.offset, rows);
@@ -138,7 +166,6 @@ export function segmentOf(
       if (row === undefined) deleted[i] = ROW_DELETED;
     });
   }
-  const model = form === 'f64' ? trainF64(numbers, rows) : trainWords(words, rows);
   return { id: options.id ?? nextId++, body, layout, form, model, fileBytes: 0, modelBytes: 0 };
 }
 
@@ -147,7 +174,7 @@ export function keysAhead(cursor: Cursor, type: Schema['key'] = 'int64', forward
   const codec = new KeyCodec(type, true);
   const keys: Key[] = [];
   while (!cursor.done) {
-    keys.push(codec.decode(cursor.hi, cursor.lo));
+    keys.push(codec.decode(cursor.hi, cursor.lo, cursor.bytes));
     if (forwards) cursor.next();
     else cursor.prev();
   }
