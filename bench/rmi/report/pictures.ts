@@ -13,7 +13,7 @@ export function curveChart({ curve, levels, first, last }: Picture): string {
   const deepest = Math.max(...levels);
   return chart(
     'Where the keys are.',
-    `The bar tells in how many levels the model reaches them: ${spanOf(levels)}.`,
+    `The bar tells in how many levels the model reaches them, on average: ${spanOf(levels)}.`,
     {
       label: 'key, as a share of the range',
       from: 0,

@@ -9,6 +9,7 @@ import {
   OF_BINARY_MAX,
   OF_NATIVE_BATCH_MAX,
   OF_NATIVE_SINGLE_MAX,
+  TRAINED_KEYS_PER_SECOND_MIN,
   timesLmdbMin,
   timesTreeMin,
 } from '../targets.ts';
@@ -55,6 +56,7 @@ export function summary(sets: readonly SetResult[]): string {
     [
       'keys',
       'count',
+      'M keys/s trained',
       'bytes a key',
       'ns a look-up',
       'of binary search',
@@ -81,13 +83,15 @@ export function summary(sets: readonly SetResult[]): string {
 /** Keys of any length are indexed in the engine only. */
 function bytesCells({ count: keys, engine }: SetResult): Cell[] {
   const bytes = 'refused' in engine ? NONE : (engine.indexBytes / keys).toFixed(2);
-  return [bytes, NONE, NONE, NONE];
+  return [NONE, bytes, NONE, NONE, NONE];
 }
 
 function indexCells(index: IndexResult): Cell[] {
   const [ours, binary] = index.rivals;
+  const { keysPerSecond, bytesPerKey } = index.training;
   return [
-    most(index.training.bytesPerKey, BYTES_A_KEY_MAX),
+    { text: figure(keysPerSecond / 1e6), isMissed: keysPerSecond < TRAINED_KEYS_PER_SECOND_MIN },
+    most(bytesPerKey, BYTES_A_KEY_MAX),
     ours.ns.toFixed(0),
     most(ours.ns / binary.ns, OF_BINARY_MAX),
     index.native === null
