@@ -18,12 +18,20 @@ export function verify(subject: Subject): Verified {
     : verifyWords(subject.index, subject.set);
 }
 
-function verifyNumbers(index: F64Index, { keys, count }: NumberSet): Verified {
+function verifyNumbers(index: F64Index, set: NumberSet): Verified {
   let absent = 0;
-  const demand = (key: number, bound: number, found: number): void => {
+  eachProbe(set, (key, bound, found) => {
     if (index.find(key) !== found || index.lowerBound(key) !== bound) refuse(key, bound);
     if (found < 0) absent++;
-  };
+  });
+  return { present: set.count, absent };
+}
+
+/** Calls with each key to look for, its lower bound, and its position, −1 where it is absent. */
+export function eachProbe(
+  { keys, count }: NumberSet,
+  demand: (key: number, bound: number, found: number) => void,
+): void {
   for (let p = 0; p < count; p++) {
     const key = keys[p];
     demand(key, p, p);
@@ -37,7 +45,6 @@ function verifyNumbers(index: F64Index, { keys, count }: NumberSet): Verified {
     if (below < keys[0]) demand(below, 0, -1);
   const last = keys[count - 1];
   for (const above of [Infinity, last + 1, 2 * last]) if (above > last) demand(above, count, -1);
-  return { present: count, absent };
 }
 
 function verifyWords(index: WordIndex, { keys, count }: WordSet): Verified {
