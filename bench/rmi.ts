@@ -13,6 +13,7 @@ import type { SetResult } from './rmi/measure-set.ts';
 import { compileNative } from './rmi/native.ts';
 import { reportOf } from './rmi/report/page.ts';
 import type { Message } from './rmi/set-process.ts';
+import { assemble } from './rmi/wasm/kernel.ts';
 
 export { show, warningOf } from './rmi/show.ts';
 
@@ -72,10 +73,12 @@ export async function run(options: RmiOptions = {}): Promise<RmiRun> {
   try {
     const native = compileNative(directory);
     if (native === null) process.stderr.write('THERE IS NO g++: NO FIGURES OF NATIVE CODE.\n');
+    const wasm = await assemble();
+    if (wasm === null) process.stderr.write('THERE IS NO wabt: NO FIGURES OF WEBASSEMBLY.\n');
     const sets: SetResult[] = [];
     for (const name of names) {
       const result = await measureApart(
-        { name, rows, probes, gets, rounds, shards, peers, native },
+        { name, rows, probes, gets, rounds, shards, peers, programs: { wasm, native } },
         (what) => onProgress?.(name, what),
       );
       sets.push(result);

@@ -7,8 +7,8 @@ import { type Hits, hits } from '../engine/hits.ts';
 import type { Key, Rows } from '../engine/stores.ts';
 import { type Design, field, type Rival } from './contenders/field.ts';
 import { aboutSet, type FixedSet, type KeySet, keyAt, makeSet } from './key-sets.ts';
+import { compareLanguages, type Languages, type Programs } from './languages.ts';
 import { inTurns, randomPositions } from './measure.ts';
-import { againstNative, type NativeFigures } from './native.ts';
 import { type Picture, pictureOf } from './picture.ts';
 import { type Training, trainSubject } from './subject.ts';
 import { type Verified, verify } from './verify.ts';
@@ -23,8 +23,7 @@ export interface SetOptions {
   readonly shards: number;
   /** Whether engines that must be installed take part. */
   readonly peers: boolean;
-  /** The compiled native code, if there is a compiler. */
-  readonly native: string | null;
+  readonly programs: Programs;
 }
 
 export interface SetResult {
@@ -44,7 +43,7 @@ export interface IndexResult {
   readonly verified: Verified;
   /** Ours first, then plain binary search, then others. */
   readonly rivals: readonly RivalFigures[];
-  readonly native: NativeFigures | null;
+  readonly languages: Languages;
   readonly picture: Picture;
 }
 
@@ -67,7 +66,7 @@ export async function measureSet(
 
 async function measureIndex(
   set: FixedSet,
-  { probes, rounds, native }: SetOptions,
+  { probes, rounds, programs }: SetOptions,
   onProgress: (what: string) => void,
 ): Promise<IndexResult> {
   onProgress('training');
@@ -84,12 +83,12 @@ async function measureIndex(
   const figures = rivals.map(({ design, size, bytes, search }, i): RivalFigures => {
     return { design, size, bytes, search, ns: ns[i] };
   });
-  if (native !== null) onProgress('timing native code');
+  onProgress('timing other languages');
   return {
     training,
     verified,
     rivals: figures,
-    native: native === null ? null : await againstNative(subject, native, rounds),
+    languages: await compareLanguages(subject, programs, rounds),
     picture: pictureOf(subject),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Ours against the same look-ups in native code (`native.cc`): the same keys, the same probes, round
- * about in turns. What the language costs is the ratio to the quicker of two indexes there.
+ * The same look-ups in native code (`native.cc`), in a process of its own that is told when it is its
+ * turn.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,21 +9,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { median } from '../engine/report.ts';
-import { freshLoops } from './contenders/loops.ts';
 import type { Subject } from './subject.ts';
 
 const SOURCE = fileURLToPath(new URL('native.cc', import.meta.url));
 const CHUNK = 64 * 2 ** 20;
-const INDEXES = ['cells', 'lines'] as const;
-const WAYS = ['single', 'batch'] as const;
 
-export interface NativeFigures {
-  /** Nanoseconds a key, medians: ours. */
-  readonly ours: Readonly<Record<(typeof WAYS)[number], number>>;
-  /** Those of native code: our model, and lines under a radix table. */
-  readonly cells: Readonly<Record<(typeof WAYS)[number], number>>;
-  readonly lines: Readonly<Record<(typeof WAYS)[number], number>>;
+/** Our model there, and one of its own: lines under a radix table. */
+export const INDEXES = ['cells', 'lines'] as const;
+
+export interface Native {
+  /**
+   * The nanoseconds a key of the median slice of the wanted keys [from, to).
+   * @throws when an answer found there is wrong
+   */
+  ask(
+    index: (typeof INDEXES)[number],
+    way: 'single' | 'batch' | 'values',
+    from: number,
+    to: number,
+  ): Promise<number>;
+  close(): Promise<void>;
 }
 
 /** Compiles it into a directory. Returns the program, or null where there is no compiler. */
@@ -36,12 +41,7 @@ export function compileNative(directory: string): string | null {
   return program;
 }
 
-/** @throws when a position found there is wrong */
-export async function againstNative(
-  subject: Subject,
-  program: string,
-  rounds: number,
-): Promise<NativeFigures> {
+export function startNative(subject: Subject, program: string): Native {
   const directory = mkdtempSync(join(tmpdir(), 'omendb-bench-native-'));
   const { form, set, model, wanted, positions } = subject;
   const files = [set.keys.subarray(0), model.nodes, model.cells, wanted, positions].map(
@@ -57,43 +57,18 @@ export async function againstNative(
   const closed = once(child, 'close');
   child.stdin.on('error', () => {}); // it ended: there will be no answer, which tells
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const ask = async (question: string): Promise<number> => {
-    child.stdin.write(`${question}\n`);
-    const { value, done } = await answers.next();
-    if (done) throw new Error(`The native code failed at "${question}".`);
-    return Number(value);
-  };
-  const ours = {
-    single: (await freshLoops(subject))('random').oursAsking(),
-    batch: (await freshLoops(subject))('random').oursInBatches(),
-  };
-  const expected = positions.reduce((sum, position) => sum + position, 0);
-  const times = new Map<string, number[]>();
-  const note = (name: string, ns: number) => times.set(name, [...(times.get(name) ?? []), ns]);
-  // The first round warms up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const way of WAYS) {
-      const begin = process.hrtime.bigint();
-      const sum = ours[way](0, positions.length);
-      const ns = Number(process.hrtime.bigint() - begin) / positions.length;
-      if (sum !== expected) throw new Error(`Ours (${way}) finds wrong positions.`);
-      if (round > 0) note(`ours ${way}`, ns);
-    }
-    for (const index of INDEXES) {
-      for (const way of WAYS) {
-        const answer = await ask(`${index} ${way}`);
-        if (round > 0) note(`${index} ${way}`, answer);
-      }
-    }
-  }
-  child.stdin.end();
-  await closed;
-  rmSync(directory, { recursive: true });
-  const of = (name: string): number => median(times.get(name) ?? []);
   return {
-    ours: { single: of('ours single'), batch: of('ours batch') },
-    cells: { single: of('cells single'), batch: of('cells batch') },
-    lines: { single: of('lines single'), batch: of('lines batch') },
+    async ask(...question) {
+      child.stdin.write(`${question.join(' ')}\n`);
+      const { value, done } = await answers.next();
+      if (done) throw new Error(`The native code failed at "${question.join(' ')}".`);
+      return Number(value);
+    },
+    async close() {
+      child.stdin.end();
+      await closed;
+      rmSync(directory, { recursive: true });
+    },
   };
 }
 

@@ -31,10 +31,22 @@ export function show({ rows, sets, report }: RmiRun): string {
       indexed.map(({ name, form, index }) => indexLine(name, form, index)),
     ),
     '',
-    'Against native code: nanoseconds a key, one at a time and in batches',
+    'In other languages: nanoseconds a key, one at a time, in batches, and in batches with a value of each row',
     table(
-      ['keys', 'ours', 'native', 'of native', 'ours, batches', 'native, batches', 'of batches'],
-      indexed.map(({ name, index }) => nativeLine(name, index)),
+      [
+        'keys',
+        'ours',
+        'native',
+        'of native',
+        'batches: ours',
+        'WebAssembly',
+        'native',
+        'of native',
+        'values: ours',
+        'WebAssembly',
+        'native',
+      ],
+      indexed.map(({ name, index }) => languageLine(name, index)),
     ),
     '',
     'In the engine: nanoseconds a get',
@@ -77,37 +89,47 @@ function indexLine(name: string, form: string, { training, rivals }: IndexResult
   ];
 }
 
-function nativeLine(name: string, { native }: IndexResult): string[] {
-  if (native === null) return [name, NONE, NONE, NONE, NONE, NONE, NONE];
-  const single = nativeNs(native, 'single');
-  const batch = nativeNs(native, 'batch');
+function languageLine(name: string, { languages }: IndexResult): string[] {
+  const { ours, wasm } = languages;
+  const single = nativeNs(languages, 'single');
+  const batch = nativeNs(languages, 'batch');
   return [
     name,
-    native.ours.single.toFixed(0),
-    single.toFixed(0),
-    (native.ours.single / single).toFixed(2),
-    native.ours.batch.toFixed(0),
-    batch.toFixed(0),
-    (native.ours.batch / batch).toFixed(2),
+    whole(ours.single),
+    whole(single),
+    times(ours.single, single),
+    whole(ours.batch),
+    whole(wasm?.batch),
+    whole(batch),
+    times(ours.batch, batch),
+    whole(ours.values),
+    whole(wasm?.values),
+    whole(nativeNs(languages, 'values')),
   ];
+}
+
+function whole(ns: number | undefined): string {
+  return ns === undefined ? NONE : ns.toFixed(0);
+}
+
+function times(one: number | undefined, other: number | undefined): string {
+  return one === undefined || other === undefined ? NONE : (one / other).toFixed(2);
 }
 
 function engineLine({ name, engine }: SetResult): string[] {
   if ('refused' in engine) return [name, 'refused', NONE, NONE, NONE, NONE, NONE, NONE, NONE];
   const { omendb, map, tree } = engine.ns;
   const lmdb = lmdbNs(engine);
-  const ns = (one: number | undefined) => (one === undefined ? NONE : one.toFixed(0));
-  const times = (one: number | undefined) => (one === undefined ? NONE : (one / omendb).toFixed(2));
   return [
     name,
-    ns(omendb),
-    ns(engine.manyNs),
-    ns(engine.columnsNs),
-    ns(map),
-    ns(tree),
-    ns(lmdb),
-    times(tree),
-    times(lmdb),
+    whole(omendb),
+    whole(engine.manyNs),
+    whole(engine.columnsNs),
+    whole(map),
+    whole(tree),
+    whole(lmdb),
+    times(tree, omendb),
+    times(lmdb, omendb),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** What each figure is meant to be, where it is meant to be something at the size measured. */
 import type { Hits } from '../engine/hits.ts';
+import type { Figures, Languages } from './languages.ts';
 import type { SetResult } from './measure-set.ts';
-import type { NativeFigures } from './native.ts';
 
 export const BYTES_A_KEY_MAX = 2;
 export const TRAINED_KEYS_PER_SECOND_MIN = 30e6;
@@ -34,7 +34,9 @@ export function lmdbNs({ ns }: Hits): number | undefined {
   return found.length === 0 ? undefined : Math.min(...found.map(([, one]) => one));
 }
 
-/** The quicker of the native indexes. */
-export function nativeNs({ cells, lines }: NativeFigures, way: 'single' | 'batch'): number {
-  return Math.min(cells[way], lines[way]);
+/** The quicker of the native indexes, or undefined where there are none. */
+export function nativeNs({ native }: Languages, way: keyof Figures): number | undefined {
+  const all = native ? [native.cells[way], native.lines[way]] : [];
+  const measured = all.filter((ns) => ns !== undefined);
+  return measured.length === 0 ? undefined : Math.min(...measured);
 }

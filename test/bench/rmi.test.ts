@@ -9,6 +9,7 @@ import { inTurns } from '../../bench/rmi/measure.ts';
 import { compileNative } from '../../bench/rmi/native.ts';
 import { trainSubject } from '../../bench/rmi/subject.ts';
 import { verify } from '../../bench/rmi/verify.ts';
+import { assemble } from '../../bench/rmi/wasm/kernel.ts';
 import { run, show, warningOf } from '../../bench/rmi.ts';
 import { F64Index, WordIndex } from '../../src/rmi/index.ts';
 import { temporaryDirectory } from '../storage/support.ts';
@@ -36,14 +37,16 @@ test('the benchmark of the index runs, every answer is right, and the page holds
   );
   t.true(said.includes('snowflake: looking every key up'));
   const hasCompiler = compileNative(directory) !== null;
-  for (const { name, count, index, engine } of result.sets) {
+  const hasWabt = (await assemble()) !== null;
+  for (const { name, count, form, index, engine } of result.sets) {
     if (name === 'uuids') {
       t.is(index, null);
       continue;
     }
     t.is(index?.verified.present, count);
     t.true(index !== null && index.verified.absent > 0);
-    t.is(index !== null && index.native !== null, hasCompiler);
+    t.is(index !== null && index.languages.native !== null, hasCompiler);
+    t.is(index !== null && index.languages.wasm !== null, hasWabt && form === 'f64');
     t.deepEqual('ns' in engine && Object.keys(engine.ns), ['omendb', 'map']);
   }
   const text = show(result);

@@ -8,7 +8,7 @@ import { CLIP } from './chart.ts';
 import { escapeText, figure } from './html.ts';
 import { curveChart, errorChart, stretchChart } from './pictures.ts';
 import { STYLE } from './style.ts';
-import { engineBars, nativeCard, rivalTable, summary } from './tables.ts';
+import { engineBars, languageCard, rivalTable, summary } from './tables.ts';
 import { legend, tradeOffChart } from './trade-off.ts';
 
 export function reportOf(run: Omit<RmiRun, 'report'>): string {
@@ -93,7 +93,7 @@ ${errorChart(picture, training.windowMax)}
 ${tradeOffChart(index)}
 ${stretchChart('In the middle.', picture.typical)}
 ${stretchChart('Where it is hardest.', picture.hardest)}
-${nativeCard(index)}
+${languageCard(index)}
 </div>
 ${legend()}
 <details><summary>All ${index.rivals.length} indexes in figures</summary>

@@ -1,5 +1,6 @@
 /** The figures in words: what each set came to, and each contender. */
 import { count } from '../../engine/report.ts';
+import type { Figures, Languages } from '../languages.ts';
 import type { IndexResult, SetResult } from '../measure-set.ts';
 import { DESIGNS, ENGINES, SEARCHES } from '../names.ts';
 import {
@@ -86,17 +87,15 @@ function bytesCells({ count: keys, engine }: SetResult): Cell[] {
   return [NONE, bytes, NONE, NONE, NONE];
 }
 
-function indexCells(index: IndexResult): Cell[] {
-  const [ours, binary] = index.rivals;
-  const { keysPerSecond, bytesPerKey } = index.training;
+function indexCells({ rivals: [ours, binary], training, languages }: IndexResult): Cell[] {
+  const { keysPerSecond, bytesPerKey } = training;
+  const native = nativeNs(languages, 'single');
   return [
     { text: figure(keysPerSecond / 1e6), isMissed: keysPerSecond < TRAINED_KEYS_PER_SECOND_MIN },
     most(bytesPerKey, BYTES_A_KEY_MAX),
     ours.ns.toFixed(0),
     most(ours.ns / binary.ns, OF_BINARY_MAX),
-    index.native === null
-      ? NONE
-      : most(index.native.ours.single / nativeNs(index.native, 'single'), OF_NATIVE_SINGLE_MAX),
+    native === undefined ? NONE : most(languages.ours.single / native, OF_NATIVE_SINGLE_MAX),
   ];
 }
 
@@ -115,24 +114,38 @@ export function rivalTable({ training, rivals }: IndexResult): string {
   );
 }
 
-/** Ours and native code, the quickest on top. */
-export function nativeCard({ native }: IndexResult): string {
-  if (native === null) return card('Against native code.', 'There was no C++ compiler.', '');
-  const { ours, cells, lines } = native;
-  const single = ours.single / nativeNs(native, 'single');
-  const batch = ours.batch / nativeNs(native, 'batch');
-  const said =
-    `Ours takes ${timesOf(single, OF_NATIVE_SINGLE_MAX)} what the quicker C++ takes one at a time, ` +
-    `${timesOf(batch, OF_NATIVE_BATCH_MAX)} what it takes in staged batches.`;
-  const figures: Bar[] = [
-    { name: 'OmenDB', ns: ours.single, isOurs: true },
-    { name: '… in batches', ns: ours.batch, isOurs: true },
-    { name: 'C++, the same model', ns: cells.single, isOurs: false },
-    { name: '… in batches', ns: cells.batch, isOurs: false },
-    { name: 'C++, lines under a table', ns: lines.single, isOurs: false },
-    { name: '… in batches', ns: lines.batch, isOurs: false },
+/** Ours, WebAssembly and native code. */
+export function languageCard({ languages }: IndexResult): string {
+  const { ours, wasm, native } = languages;
+  const barsOf = (name: string, isOurs: boolean, ns: Partial<Figures>): Bar[] =>
+    Object.entries(ns).map(([way, one]) => ({ name: `${name}${WAYS[way]}`, ns: one, isOurs }));
+  const figures = [
+    ...barsOf('OmenDB', true, ours),
+    ...(wasm === null ? [] : barsOf('WebAssembly', false, wasm)),
+    ...(native === null ? [] : barsOf('C++, the same model', false, native.cells)),
+    ...(native === null ? [] : barsOf('C++, lines under a table', false, native.lines)),
   ];
-  return card('Against native code.', said, bars(figures, ours.single));
+  return card('Against other languages.', saidOf(languages), bars(figures, ours.single));
+}
+
+/** As in the bars of a language. */
+const WAYS: Readonly<Record<string, string>> = {
+  single: '',
+  batch: ', in batches',
+  values: ', and values',
+};
+
+function saidOf(languages: Languages): string {
+  const { ours, wasm } = languages;
+  const single = nativeNs(languages, 'single');
+  const batch = nativeNs(languages, 'batch');
+  const ofNative =
+    single === undefined || batch === undefined
+      ? 'There was no C++ compiler.'
+      : `Ours takes ${timesOf(ours.single / single, OF_NATIVE_SINGLE_MAX)} what the quicker C++ takes one at a time, ` +
+        `${timesOf(ours.batch / batch, OF_NATIVE_BATCH_MAX)} what it takes in staged batches.`;
+  if (wasm === null) return ofNative;
+  return `${ofNative} A kernel in WebAssembly takes ${(wasm.batch / ours.batch).toFixed(2)} of our time in batches.`;
 }
 
 function card(title: string, saidInHtml: string, content: string): string {
