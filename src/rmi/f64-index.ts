@@ -8,34 +8,38 @@
  * reading past several keys.
  */
 import { strict as assert } from 'node:assert';
-import {
-  BASE,
-  CELLS,
-  cellBySeparators,
-  EDGE,
-  FIRST_CELL,
-  IS_NODE,
-  type Model,
-  NODE_MASK,
-  SCALE,
-  START,
-  wordsOf,
-} from './model.ts';
+import * as layout from './model.ts';
+import { cellBySeparators, type Model, wordsOf } from './model.ts';
+
+// V8 folds a module's constants only where they are its own: imported, each is loaded and checked at
+// every use.
+const BASE = 0;
+const SCALE = 1;
+const CELLS = 4;
+const FIRST_CELL = 5;
+const START = 6;
+const NODE_MASK = 0x7fffffff;
+const EDGE = 2 ** -20;
+assert(BASE === layout.BASE && SCALE === layout.SCALE && CELLS === layout.CELLS);
+assert(FIRST_CELL === layout.FIRST_CELL && START === layout.START && EDGE === layout.EDGE);
+assert(NODE_MASK === layout.NODE_MASK && layout.NODE_DOUBLES === 4 && layout.NODE_WORDS === 8);
 
 /** Keys around the prediction that are searched without a branch; a power of two. */
 export const WINDOW = 16;
-const HALF = WINDOW / 2;
+const HALF = 8;
+assert(HALF === WINDOW / 2);
 
 const NOTHING = new Float64Array(4);
-const NO_CELLS = new Uint32Array(2);
+const NO_CELLS = new Int32Array(2);
 
 export class F64Index {
   readonly #keys: Float64Array;
   readonly #count: number;
   readonly #windowLast: number;
   readonly #nodes: Float64Array;
-  readonly #words: Uint32Array;
-  readonly #cells: Uint32Array;
+  /** Read as signed: a cell that is a node is negative, and no sum of indices leaves 32 bits. */
+  readonly #words: Int32Array;
+  readonly #cells: Int32Array;
 
   /** @param model trained on these keys; null only for no keys */
   constructor(keys: Float64Array, count: number, model: Model | null) {
@@ -45,8 +49,8 @@ export class F64Index {
     this.#count = count;
     this.#windowLast = count - WINDOW;
     this.#nodes = model?.nodes ?? NOTHING;
-    this.#words = wordsOf(this.#nodes);
-    this.#cells = model?.cells ?? NO_CELLS;
+    this.#words = signed(wordsOf(this.#nodes));
+    this.#cells = model === null ? NO_CELLS : signed(model.cells);
   }
 
   /** The position of a key, or −1. */
@@ -57,9 +61,7 @@ export class F64Index {
   /** As `find`, for a caller that has done something with `predict(key)` meanwhile. */
   findFrom(key: number, predicted: number): number {
     const near = this.#near(key, predicted);
-    if (near < this.#count && this.#keys[near] === key) return near;
-    const position = this.#settle(key, near);
-    return position < this.#count && this.#keys[position] === key ? position : -1;
+    return near < this.#count && this.#keys[near] === key ? near : this.#settled(key, near);
   }
 
   /** `predict` for the keys numbered order[from, to), into `positions` under the same numbers. */
@@ -70,10 +72,20 @@ export class F64Index {
     to: number,
     positions: Int32Array,
   ): void {
-    for (let i = from; i < to; i++) positions[order[i]] = this.predict(keys[order[i]]);
+    const nodes = this.#nodes;
+    const words = this.#words;
+    const cells = this.#cells;
+    for (let i = from; i < to; i++) {
+      const number = order[i] | 0;
+      positions[number] = predictIn(nodes, words, cells, keys[number]);
+    }
   }
 
-  /** `findFrom` for many keys, whose predictions in `positions` become positions, or −1. */
+  /**
+   * `findFrom` for many keys, whose predictions in `positions` become positions, or −1. The few that
+   * are not where the window ends wait for a loop of their own: a call that may be made keeps the
+   * first one from being compiled as well as it can be.
+   */
   findFromMany(
     keys: Float64Array,
     order: Uint32Array,
@@ -81,9 +93,22 @@ export class F64Index {
     to: number,
     positions: Int32Array,
   ): void {
+    const own = this.#keys;
+    const last = this.#windowLast;
+    if (last < 0) {
+      for (let i = from; i < to; i++) positions[order[i]] = this.findFrom(keys[order[i]], 0);
+      return;
+    }
     for (let i = from; i < to; i++) {
-      const key = order[i];
-      positions[key] = this.findFrom(keys[key], positions[key]);
+      const number = order[i] | 0;
+      const key = keys[number];
+      const near = nearIn(own, last, key, positions[number]);
+      positions[number] = own[near] === key ? near : ~near;
+    }
+    for (let i = from; i < to; i++) {
+      const number = order[i] | 0;
+      if (positions[number] < 0)
+        positions[number] = this.#settled(keys[number], ~positions[number]);
     }
   }
 
@@ -94,45 +119,20 @@ export class F64Index {
 
   /** Where the model thinks the key is: at most the number of keys. */
   predict(key: number): number {
-    const nodes = this.#nodes;
-    const words = this.#words;
-    const cells = this.#cells;
-    let node = 0;
-    for (;;) {
-      const count = words[8 * node + CELLS];
-      const scale = nodes[4 * node + SCALE];
-      let x = 0;
-      if (scale > 0) {
-        x = (key - nodes[4 * node + BASE]) * scale;
-        if (!(x > 0)) x = 0;
-        else if (x >= count) x = count - EDGE;
-      } else {
-        x = cellBySeparators(nodes, node, count, key) + 0.5;
-      }
-      const cell = x >>> 0;
-      const at = words[8 * node + FIRST_CELL] + cell;
-      const start = cells[at];
-      if (start < IS_NODE) {
-        let end = cells[at + 1];
-        if (end >= IS_NODE) end = words[8 * (end & NODE_MASK) + START];
-        return (start + (end - start) * (x - cell)) >>> 0;
-      }
-      node = start & NODE_MASK;
-    }
+    return predictIn(this.#nodes, this.#words, this.#cells, key);
   }
 
   /** The lower bound, if it is in the window; otherwise an end of the window. */
   #near(key: number, predicted: number): number {
     const keys = this.#keys;
     if (this.#count < WINDOW) return this.#between(key, 0, this.#count);
-    let p = predicted - HALF;
-    if (p < 0) p = 0;
-    if (p > this.#windowLast) p = this.#windowLast;
-    p += Number(keys[p + 7] < key) << 3;
-    p += Number(keys[p + 3] < key) << 2;
-    p += Number(keys[p + 1] < key) << 1;
-    p += Number(keys[p] < key);
-    return p;
+    return nearIn(keys, this.#windowLast, key, predicted);
+  }
+
+  /** The position of a key, or −1, from anywhere. */
+  #settled(key: number, near: number): number {
+    const position = this.#settle(key, near);
+    return position < this.#count && this.#keys[position] === key ? position : -1;
   }
 
   /** The lower bound, from anywhere. */
@@ -179,4 +179,46 @@ export class F64Index {
     }
     return low;
   }
+}
+
+/** The same memory as signed words. */
+function signed(words: Uint32Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
+}
+
+/** `F64Index.predict`; a function, so that a loop keeps the arrays at hand. */
+function predictIn(nodes: Float64Array, words: Int32Array, cells: Int32Array, key: number): number {
+  let node = 0;
+  for (;;) {
+    const count = words[((node << 3) + CELLS) | 0];
+    const scale = nodes[((node << 2) + SCALE) | 0];
+    let x = 0;
+    if (scale > 0) {
+      x = (key - nodes[((node << 2) + BASE) | 0]) * scale;
+      if (!(x > 0)) x = 0;
+      else if (x >= count) x = count - EDGE;
+    } else {
+      x = cellBySeparators(nodes, node, count, key) + 0.5;
+    }
+    const cell = x | 0;
+    const at = (words[((node << 3) + FIRST_CELL) | 0] + cell) | 0;
+    const start = cells[at];
+    if (start >= 0) {
+      let end = cells[(at + 1) | 0];
+      if (end < 0) end = words[(((end & NODE_MASK) << 3) + START) | 0];
+      return (start + ((end - start) | 0) * (x - cell)) | 0;
+    }
+    node = start & NODE_MASK;
+  }
+}
+
+/** The lower bound, if it is in the window around a prediction; otherwise an end of the window. */
+function nearIn(keys: Float64Array, last: number, key: number, predicted: number): number {
+  let p = (predicted - HALF) | 0;
+  if (p < 0) p = 0;
+  if (p > last) p = last;
+  p = (p + (Number(keys[(p + 7) | 0] < key) << 3)) | 0;
+  p = (p + (Number(keys[(p + 3) | 0] < key) << 2)) | 0;
+  p = (p + (Number(keys[(p + 1) | 0] < key) << 1)) | 0;
+  return (p + Number(keys[p] < key)) | 0;
 }

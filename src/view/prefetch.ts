@@ -49,6 +49,19 @@ export class Prefetch {
 
   /** Around the positions numbered order[from, to). */
   nearMany(positions: Int32Array, order: Uint32Array, from: number, to: number): void {
-    for (let i = from; i < to; i++) this.near(positions[order[i]]);
+    const keys = this.#keys;
+    const rows = this.#rows;
+    const shift = this.#shift;
+    const last = this.#last;
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const at = Math.min(Math.max(positions[order[i] | 0], KEYS_NEAR), last);
+      sum +=
+        keys[(at - KEYS_NEAR) << 3] +
+        keys[(at + ROWS_NEAR) << 3] +
+        rows[(at - ROWS_NEAR) << shift] +
+        rows[(at + ROWS_NEAR) << shift];
+    }
+    this.sum = sum;
   }
 }
