@@ -25,17 +25,13 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     about: 'the learned index from all sides, on every kind of keys (1 M rows)',
     help: async () => (await import('./rmi.ts')).HELP,
     async run({ rows, tiny, sets, report }) {
-      const { run, show, warningOf } = await import('./rmi.ts');
+      const { run, show } = await import('./rmi.ts');
       const result = await run({
         rows,
         sets,
         report,
         ...(tiny && { rows: 4000, probes: 1000, gets: 1000, rounds: 1 }),
         onProgress: (set, what) => process.stderr.write(`rmi: ${set}: ${what}\n`),
-        onResult(set) {
-          const warning = warningOf(set);
-          if (warning !== null) process.stderr.write(`${warning}\n`);
-        },
       });
       return { result, text: show(result) };
     },

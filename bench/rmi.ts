@@ -15,7 +15,7 @@ import { reportOf } from './rmi/report/page.ts';
 import type { Message } from './rmi/set-process.ts';
 import { assemble } from './rmi/wasm/kernel.ts';
 
-export { show, warningOf } from './rmi/show.ts';
+export { show } from './rmi/show.ts';
 
 export interface RmiOptions {
   readonly rows?: number;
@@ -30,8 +30,6 @@ export interface RmiOptions {
   readonly report?: boolean;
   readonly reportFile?: string;
   readonly onProgress?: (set: string, what: string) => void;
-  /** Called with each result as it comes. */
-  readonly onResult?: (result: SetResult) => void;
 }
 
 export interface RmiRun {
@@ -66,7 +64,7 @@ const HEAP_MEGABYTES = 12_000;
 /** @throws when an answer is wrong */
 export async function run(options: RmiOptions = {}): Promise<RmiRun> {
   const { rows = 1e6, sets: names = SET_NAMES, rounds = 5, shards = 2, peers = true } = options;
-  const { probes = rows > SMALL ? 2.4e6 : 3e5, gets = 300_000, onProgress, onResult } = options;
+  const { probes = rows > SMALL ? 2.4e6 : 3e5, gets = 300_000, onProgress } = options;
   const unknown = names.find((name) => !SET_NAMES.includes(name));
   if (unknown !== undefined) throw new Error(`There is no set "${unknown}".\n\n${HELP}`);
   const directory = mkdtempSync(join(tmpdir(), 'omendb-bench-rmi-'));
@@ -82,7 +80,6 @@ export async function run(options: RmiOptions = {}): Promise<RmiRun> {
         (what) => onProgress?.(name, what),
       );
       sets.push(result);
-      onResult?.(result);
     }
     const all = { rows, rounds, probes, gets, shards, sets };
     return { ...all, report: options.report ? writeReport(all, options.reportFile) : null };

@@ -2,9 +2,9 @@
  * Everything about one set of keys: our index trained and proved right, timed against other designs
  * and against native code, and the engine that it serves against other engines.
  */
-import { OmenError } from '../../src/index.ts';
 import { type Hits, hits } from '../engine/hits.ts';
 import type { Key, Rows } from '../engine/stores.ts';
+import { measureByteIndex } from './byte-index.ts';
 import { type Design, field, type Rival } from './contenders/field.ts';
 import { aboutSet, type FixedSet, type KeySet, keyAt, makeSet } from './key-sets.ts';
 import { compareLanguages, type Languages, type Programs } from './languages.ts';
@@ -32,19 +32,20 @@ export interface SetResult {
   readonly form: KeySet['form'];
   readonly type: KeySet['type'];
   readonly count: number;
-  /** Null for keys of any length: their index is inside the engine only. */
-  readonly index: IndexResult | null;
-  /** What a get takes in each engine, or why the engine refused such keys. */
-  readonly engine: Hits | { readonly refused: string };
+  readonly index: IndexResult;
+  /** What a get takes in each engine. */
+  readonly engine: Hits;
 }
 
 export interface IndexResult {
   readonly training: Training;
   readonly verified: Verified;
-  /** Ours first, then plain binary search, then others. */
+  /** Ours first, then plain binary search, then others: those are for keys of fixed width only. */
   readonly rivals: readonly RivalFigures[];
-  readonly languages: Languages;
-  readonly picture: Picture;
+  /** Null for keys of any length. */
+  readonly languages: Languages | null;
+  /** Null for keys of any length: nothing is to scale between them. */
+  readonly picture: Picture | null;
 }
 
 export type RivalFigures = Omit<Rival, 'contender'> & { readonly ns: number };
@@ -57,7 +58,10 @@ export async function measureSet(
   const { name, rows } = options;
   onProgress('making keys');
   const set = makeSet(name, rows);
-  const index = set.form === 'bytes' ? null : await measureIndex(set, options, onProgress);
+  const index =
+    set.form === 'bytes'
+      ? measureByteIndex(set, options, onProgress)
+      : await measureIndex(set, options, onProgress);
   onProgress('engines');
   const engine = await measureEngine(set, options, onProgress);
   const { form, type, count } = set;
@@ -93,11 +97,11 @@ async function measureIndex(
   };
 }
 
-async function measureEngine(
+function measureEngine(
   set: KeySet,
   { gets, rounds, shards, peers }: SetOptions,
   onProgress: (what: string) => void,
-): Promise<SetResult['engine']> {
+): Promise<Hits> {
   const rows: Rows = {
     type: set.type,
     count: set.count,
@@ -109,12 +113,7 @@ async function measureEngine(
     set.form === 'f64'
       ? Float64Array.from(values, (position) => set.keys[position])
       : Array.from(values, (position): Key => keyAt(set, position));
-  try {
-    return await hits(rows, { keys, values }, { shards, rounds, peers, onProgress });
-  } catch (error) {
-    if (!(error instanceof OmenError) || error.code !== 'OMEN_INVALID_OPTIONS') throw error;
-    return { refused: error.message };
-  }
+  return hits(rows, { keys, values }, { shards, rounds, peers, onProgress });
 }
 
 /** The quickest of a design, or undefined. */

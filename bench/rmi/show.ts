@@ -1,6 +1,7 @@
 /** The results as tables of text. */
 import { count, table } from '../engine/report.ts';
 import type { RmiRun } from '../rmi.ts';
+import type { Languages } from './languages.ts';
 import type { IndexResult, SetResult } from './measure-set.ts';
 import { DESIGNS } from './names.ts';
 import { lmdbNs, nativeNs } from './targets.ts';
@@ -8,9 +9,6 @@ import { lmdbNs, nativeNs } from './targets.ts';
 const NONE = '–';
 
 export function show({ rows, sets, report }: RmiRun): string {
-  const indexed = sets.flatMap(({ name, form, index }) =>
-    index === null ? [] : [{ name, form, index }],
-  );
   return [
     `The index alone: random look-ups of keys that are there, up to ${count(rows)} keys a set`,
     table(
@@ -28,7 +26,7 @@ export function show({ rows, sets, report }: RmiRun): string {
         'of binary',
         'best of the others',
       ],
-      indexed.map(({ name, form, index }) => indexLine(name, form, index)),
+      sets.map(({ name, form, index }) => indexLine(name, form, index)),
     ),
     '',
     'In other languages: nanoseconds a key, one at a time, in batches, and in batches with a value of each row',
@@ -46,7 +44,9 @@ export function show({ rows, sets, report }: RmiRun): string {
         'WebAssembly',
         'native',
       ],
-      indexed.map(({ name, index }) => languageLine(name, index)),
+      sets.flatMap(({ name, index: { languages } }) =>
+        languages === null ? [] : [languageLine(name, languages)],
+      ),
     ),
     '',
     'In the engine: nanoseconds a get',
@@ -89,7 +89,7 @@ function indexLine(name: string, form: string, { training, rivals }: IndexResult
   ];
 }
 
-function languageLine(name: string, { languages }: IndexResult): string[] {
+function languageLine(name: string, languages: Languages): string[] {
   const { ours, wasm } = languages;
   const single = nativeNs(languages, 'single');
   const batch = nativeNs(languages, 'batch');
@@ -117,7 +117,6 @@ function times(one: number | undefined, other: number | undefined): string {
 }
 
 function engineLine({ name, engine }: SetResult): string[] {
-  if ('refused' in engine) return [name, 'refused', NONE, NONE, NONE, NONE, NONE, NONE, NONE];
   const { omendb, map, tree } = engine.ns;
   const lmdb = lmdbNs(engine);
   return [
@@ -131,10 +130,4 @@ function engineLine({ name, engine }: SetResult): string[] {
     times(tree, omendb),
     times(lmdb, omendb),
   ];
-}
-
-/** What is loud about a result: to be told at once. */
-export function warningOf({ name, engine }: SetResult): string | null {
-  if (!('refused' in engine)) return null;
-  return `THE ENGINE REFUSES THE KEYS OF "${name}": ${engine.refused}`;
 }

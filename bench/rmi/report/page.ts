@@ -62,8 +62,8 @@ function sectionOf(set: SetResult): string {
   const { name, about, count: keys, type, index } = set;
   return `<section id="${name}">
 <h2>${escapeText(name)}</h2>
-<p class="soft">${escapeText(about)} · ${keys.toLocaleString('en')} keys, ${type}${index === null ? '' : `, held as ${set.form === 'f64' ? 'doubles' : 'pairs of 32-bit words'}`}</p>
-${index === null ? '' : indexOf(index)}
+<p class="soft">${escapeText(about)} · ${keys.toLocaleString('en')} keys, ${type}, held as ${HELD_AS[set.form]}</p>
+${indexOf(index)}
 <h3>In the engine: random gets${inEngine(set)}</h3>
 ${engineBars(set)}
 </section>`;
@@ -71,14 +71,15 @@ ${engineBars(set)}
 
 /** What its index came to there, where it is in shards and pieces. */
 function inEngine({ count: keys, engine }: SetResult): string {
-  if ('refused' in engine) return '';
   const bytes = (engine.indexBytes / keys).toFixed(3);
   return ` <span class="soft">(index ${bytes} bytes a key, windows of ${engine.windowMax} at most)</span>`;
 }
 
+const HELD_AS = { f64: 'doubles', words: 'pairs of 32-bit words', bytes: 'bytes' } as const;
+
 function indexOf(index: IndexResult): string {
-  const { training, verified, picture } = index;
-  return `${factList({
+  const { training, verified, picture, languages } = index;
+  const facts = factList({
     'keys a second, trained': `${figure(training.keysPerSecond / 1e6)} M`,
     'bytes a key': training.bytesPerKey.toFixed(3),
     leaves: training.leaves.toLocaleString('en'),
@@ -86,14 +87,16 @@ function indexOf(index: IndexResult): string {
     'widest window': String(training.windowMax),
     'keys found': verified.present.toLocaleString('en'),
     'absent keys told so': verified.absent.toLocaleString('en'),
-  })}
+  });
+  if (picture === null) return `${facts}\n<h3>The index alone</h3>\n${rivalTable(index)}`;
+  return `${facts}
 <div class="charts">
 ${curveChart(picture)}
 ${errorChart(picture, training.windowMax)}
 ${tradeOffChart(index)}
 ${stretchChart('In the middle.', picture.typical)}
 ${stretchChart('Where it is hardest.', picture.hardest)}
-${languageCard(index)}
+${languages === null ? '' : languageCard(languages)}
 </div>
 ${legend()}
 <details><summary>All ${index.rivals.length} indexes in figures</summary>

@@ -68,34 +68,29 @@ export function summary(sets: readonly SetResult[]): string {
     ],
     sets.map((set): Cell[] => {
       const { name, count: keys, index, engine } = set;
-      const refused = 'refused' in engine;
       return [
         `<a href="#${name}">${escapeText(name)}</a>`,
         count(keys),
-        ...(index === null ? bytesCells(set) : indexCells(index)),
-        refused ? 'refused' : engine.ns.omendb.toFixed(0),
-        refused ? NONE : least(engine.ns.tree, engine.ns.omendb, timesTreeMin(set)),
-        refused ? NONE : least(lmdbNs(engine), engine.ns.omendb, timesLmdbMin(set)),
+        ...indexCells(index),
+        engine.ns.omendb.toFixed(0),
+        least(engine.ns.tree, engine.ns.omendb, timesTreeMin(set)),
+        least(lmdbNs(engine), engine.ns.omendb, timesLmdbMin(set)),
       ];
     }),
   );
 }
 
-/** Keys of any length are indexed in the engine only. */
-function bytesCells({ count: keys, engine }: SetResult): Cell[] {
-  const bytes = 'refused' in engine ? NONE : (engine.indexBytes / keys).toFixed(2);
-  return [NONE, bytes, NONE, NONE, NONE];
-}
-
 function indexCells({ rivals: [ours, binary], training, languages }: IndexResult): Cell[] {
   const { keysPerSecond, bytesPerKey } = training;
-  const native = nativeNs(languages, 'single');
+  const native = languages === null ? undefined : nativeNs(languages, 'single');
   return [
     { text: figure(keysPerSecond / 1e6), isMissed: keysPerSecond < TRAINED_KEYS_PER_SECOND_MIN },
     most(bytesPerKey, BYTES_A_KEY_MAX),
     ours.ns.toFixed(0),
     most(ours.ns / binary.ns, OF_BINARY_MAX),
-    native === undefined ? NONE : most(languages.ours.single / native, OF_NATIVE_SINGLE_MAX),
+    languages === null || native === undefined
+      ? NONE
+      : most(languages.ours.single / native, OF_NATIVE_SINGLE_MAX),
   ];
 }
 
@@ -115,7 +110,7 @@ export function rivalTable({ training, rivals }: IndexResult): string {
 }
 
 /** Ours, WebAssembly and native code. */
-export function languageCard({ languages }: IndexResult): string {
+export function languageCard(languages: Languages): string {
   const { ours, wasm, native } = languages;
   const barsOf = (name: string, isOurs: boolean, ns: Partial<Figures>): Bar[] =>
     Object.entries(ns).map(([way, one]) => ({ name: `${name}${WAYS[way]}`, ns: one, isOurs }));
@@ -176,7 +171,6 @@ const OURS = ['omendb', 'many', 'columns'];
 
 /** Engines, the quickest on top. */
 export function engineBars({ engine }: SetResult): string {
-  if ('refused' in engine) return `<p class="missed">${escapeText(engine.refused)}</p>`;
   const figures = Object.entries({ ...engine.ns, many: engine.manyNs, columns: engine.columnsNs })
     .map(([name, ns]): Bar => {
       return { name: ENGINES[name], ns, isOurs: OURS.includes(name) };
