@@ -35,6 +35,7 @@ const BACKLOG_MAX = 65_536;
 const BACKLOG_BYTES_MAX = 64 * 2 ** 20;
 const POLL_IN_FLIGHT = 4;
 const POLL_MS = 0.5;
+const TICKET_POLL_MS = 1;
 const KEEP_ALIVE_MS = 2 ** 30;
 
 /** One operation of a batch. */
@@ -88,6 +89,8 @@ export class Writer {
   #waiters: (() => void)[] = [];
   #nextRequest = 1;
   #isListening = false;
+  /** Whether a batch found the commit table full. */
+  #awaitsTicket = false;
   /** Whether the process is kept alive. */
   #isHeld = false;
   /** When the writes in flight began, and how long the ones before took to be answered, all of them. */
@@ -429,6 +432,7 @@ export class Writer {
       if (!link.hasPlaces(parts.length) || link.ring.freeBytes() < bytes) return false;
     }
     const ticket = control.table.take(batch.shards, client, request);
+    this.#awaitsTicket = ticket === 0;
     if (ticket === 0) return false;
     batch.ticket = ticket;
     this.#batches.set(request, batch);
@@ -472,6 +476,11 @@ export class Writer {
     }
     if (this.#mayPoll()) {
       setImmediate(() => this.#wait());
+      return;
+    }
+    if (this.#awaitsTicket && this.#backlog.length > 0) {
+      // A slot becomes free when its decision is durable with the last shard, of which nobody is told.
+      setTimeout(() => this.#wait(), TICKET_POLL_MS);
       return;
     }
     const rung = this.#doorbell.sleepAsync(seen);
