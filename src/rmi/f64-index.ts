@@ -3,9 +3,8 @@
  * no state of its own. Nothing is allocated per look-up.
  *
  * The model only says where to begin. The search goes outward from there, bounded by the array and
- * ended by comparisons alone, so that its answer is right whatever the model says; it is linear at
- * first, since most predictions are off by a key or two and a branch mispredicted costs as much as
- * reading past several keys.
+ * ended by comparisons alone, so that its answer is right whatever the model says. The keys nearest to
+ * the prediction are halved without a branch: one mispredicted costs as much as reading several keys.
  */
 import { strict as assert } from 'node:assert';
 import * as layout from './model.ts';
