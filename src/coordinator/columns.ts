@@ -3,11 +3,12 @@
  * Numbers that cannot be null are gathered straight from where they lie; other types go by way of rows.
  */
 import { OmenError } from '../errors.ts';
+import { safeInteger } from '../schema/decode.ts';
 import { layoutRow } from '../schema/row.ts';
 import type { Column, Schema } from '../schema/schema.ts';
 import type { KeyBatch, Source } from '../view/batch-lookup.ts';
 import { Segment } from '../view/segment.ts';
-import { type RowReaders, rowOf } from '../view/shard-view.ts';
+import type { RowReaders } from '../view/shard-view.ts';
 
 /** Values of one column, one for every key asked for. */
 export type ColumnValues = Float64Array | Float32Array | Int32Array | unknown[];
@@ -27,10 +28,7 @@ export interface ColumnsFound<Name extends string = string> {
 interface Found {
   readonly batch: KeyBatch;
   readonly schema: Schema;
-  readonly readers: RowReaders;
 }
-
-const TWO_32 = 4294967296;
 
 /**
  * @param names in the order in which the result has them
@@ -43,7 +41,7 @@ export function columnsOf<Name extends string>(
   bigints: boolean,
 ): ColumnsFound<Name> {
   const { schema } = readers;
-  const from = { batch, schema, readers };
+  const from = { batch, schema };
   const chosen = names.map((name) => indexOf(schema, name));
   const found = new Uint8Array(batch.count);
   for (let key = 0; key < batch.count; key++) found[key] = batch.source[key] < 0 ? 0 : 1;
@@ -54,7 +52,7 @@ export function columnsOf<Name extends string>(
     if (isGathered(column, bigints)) {
       columns[names[i]] = gather(from, index);
     } else {
-      rows ??= rowsOf(from);
+      rows ??= batch.rows(readers);
       columns[names[i]] = valuesOf(schema, rows, names[i]);
     }
   }
@@ -126,6 +124,7 @@ function copy<Words extends Float64Array | Float32Array | Int32Array>(
 
 function integers(from: Found, index: number): Float64Array {
   const { count, source, position, sources } = from.batch;
+  const { name } = from.schema.columns[index];
   const values = new Float64Array(count);
   const low = sources.map((one) =>
     one instanceof Segment ? one.columns[index].u32 : one.arena.u32,
@@ -139,23 +138,9 @@ function integers(from: Found, index: number): Float64Array {
     if (number < 0) continue;
     const isSegment = sources[number] instanceof Segment;
     const word = (isSegment ? 2 * position[key] : position[key] >>> 2) + offsets[number];
-    const value = high[number][word + 1] * TWO_32 + low[number][word];
-    if (!Number.isSafeInteger(value)) {
-      throw new OmenError(
-        'OMEN_UNSAFE_INTEGER',
-        `Column "${from.schema.columns[index].name}" holds an integer beyond ±(2^53 − 1). Open with bigints: true.`,
-      );
-    }
-    values[key] = value;
+    values[key] = safeInteger(name, low[number][word], high[number][word + 1]);
   }
   return values;
-}
-
-function rowsOf({ batch, readers }: Found): unknown[] {
-  return Array.from({ length: batch.count }, (_, key) => {
-    const number = batch.source[key];
-    return number < 0 ? undefined : rowOf(readers, batch.sources[number], batch.position[key]);
-  });
 }
 
 function valuesOf(schema: Schema, rows: readonly unknown[], name: string): unknown[] {

@@ -184,13 +184,7 @@ export class Reader {
   /** The rows of `keys`, undefined where there is none. @throws what the codec throws */
   getMany(keys: ArrayLike<unknown>): unknown[] {
     if (keys.length < STAGED_KEYS_MIN) return Array.from(keys, (key) => this.get(key));
-    const { count, source, position, sources } = this.findMany(keys);
-    const rows = new Array<unknown>(count);
-    for (let key = 0; key < count; key++) {
-      const number = source[key];
-      rows[key] = number < 0 ? undefined : rowOf(this.readers, sources[number], position[key]);
-    }
-    return rows;
+    return this.findMany(keys).rows(this.readers);
   }
 
   /**

@@ -89,7 +89,7 @@ export class Writer {
   #waiters: (() => void)[] = [];
   #nextRequest = 1;
   #isListening = false;
-  /** Whether a batch found the commit table full. */
+  /** Whether what waits first is a batch that found the commit table full. */
   #awaitsTicket = false;
   /** Whether the process is kept alive. */
   #isHeld = false;
@@ -279,6 +279,7 @@ export class Writer {
 
   /** Sends what waits, in order, as far as there is room. */
   #pump(): void {
+    this.#awaitsTicket = false;
     let sent = 0;
     while (sent < this.#backlog.length && this.#backlog[sent].attempt()) {
       this.#backlogBytes -= this.#backlog[sent].bytes;
@@ -432,8 +433,10 @@ export class Writer {
       if (!link.hasPlaces(parts.length) || link.ring.freeBytes() < bytes) return false;
     }
     const ticket = control.table.take(batch.shards, client, request);
-    this.#awaitsTicket = ticket === 0;
-    if (ticket === 0) return false;
+    if (ticket === 0) {
+      this.#awaitsTicket = true;
+      return false;
+    }
     batch.ticket = ticket;
     this.#batches.set(request, batch);
     parts.forEach((part, i) => {
@@ -478,7 +481,7 @@ export class Writer {
       setImmediate(() => this.#wait());
       return;
     }
-    if (this.#awaitsTicket && this.#backlog.length > 0) {
+    if (this.#awaitsTicket) {
       // A slot becomes free when its decision is durable with the last shard, of which nobody is told.
       setTimeout(() => this.#wait(), TICKET_POLL_MS);
       return;

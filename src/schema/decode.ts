@@ -25,18 +25,24 @@ export type SegmentRowReader = (columns: readonly ResidentColumn[], i: number) =
 
 const TWO_32 = 4294967296;
 
+/**
+ * An int64 or timestamp as a number. `name` is its column's.
+ * @throws OMEN_UNSAFE_INTEGER beyond ±(2^53 − 1)
+ */
+export function safeInteger(name: string, lo: number, hi: number): number {
+  const value = hi * TWO_32 + lo;
+  if (!Number.isSafeInteger(value)) {
+    throw new OmenError(
+      'OMEN_UNSAFE_INTEGER',
+      `Column "${name}" holds an integer beyond ±(2^53 − 1). Open with bigints: true.`,
+    );
+  }
+  return value;
+}
+
 /** The helpers that the expressions below call. */
 const HELPERS = {
-  int64(name: string, lo: number, hi: number): number {
-    const value = hi * TWO_32 + lo;
-    if (!Number.isSafeInteger(value)) {
-      throw new OmenError(
-        'OMEN_UNSAFE_INTEGER',
-        `Column "${name}" holds an integer beyond ±(2^53 − 1). Open with bigints: true.`,
-      );
-    }
-    return value;
-  },
+  int64: safeInteger,
   bigint(lo: number, hi: number): bigint {
     return (BigInt(hi) << 32n) | BigInt(lo);
   },

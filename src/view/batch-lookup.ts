@@ -9,7 +9,7 @@
 import { hashKey, type KeyCodec } from '../schema/key.ts';
 import { ARENA_START, type Memtable } from './memtable.ts';
 import type { Run, Segment } from './segment.ts';
-import type { ShardView } from './shard-view.ts';
+import { type RowReaders, rowOf, type ShardView } from './shard-view.ts';
 
 /** Where a key was found: the number of one of the batch's sources, or one of these. */
 const UNKNOWN = -1;
@@ -80,6 +80,17 @@ export class KeyBatch {
       }
       this.source[i] = number;
     }
+  }
+
+  /** The rows that `find` found, in the order of the keys; undefined where there is none. */
+  rows(readers: RowReaders): unknown[] {
+    const { count, source, position, sources } = this;
+    const rows = new Array<unknown>(count);
+    for (let key = 0; key < count; key++) {
+      const number = source[key];
+      rows[key] = number < 0 ? undefined : rowOf(readers, sources[number], position[key]);
+    }
+    return rows;
   }
 
   #reserve(count: number): void {
