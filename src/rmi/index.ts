@@ -11,7 +11,7 @@ export {
   readsOf,
   windowOf,
 } from './explain.ts';
-export { F64Index } from './f64-index.ts';
+export { type Beside, F64Index } from './f64-index.ts';
 export { type KeyForm, type Model, modelBytes } from './model.ts';
 export { trainBytes, trainF64, trainWords } from './train.ts';
 export { WordIndex } from './word-index.ts';

@@ -207,6 +207,14 @@ export class KeyCodec {
     this.lo = wordOfBytes(memory, STORED_KEY_AT + 4, end);
   }
 
+  /**
+   * The hash of an int64 or timestamp key that is a safe integer, as a signed word; takes no `encode`.
+   * Its bits are those of `hashKey`.
+   */
+  hashInteger(key: number): number {
+    return mix(Math.floor(key / TWO_32) ^ SIGN, key);
+  }
+
   /** The hash of the last `encode`, by which its shard is chosen and a memtable finds it. */
   hash(): number {
     return this.bytes === null ? hashKey(this.hi, this.lo) : hashStored(this.bytes.stored, 0);
@@ -277,8 +285,13 @@ export function isExactNumber(type: KeyType, hi: number, lo: number): boolean {
  * words, then the upper bits of a multiplication. Part of the format: it may never change.
  */
 export function hashKey(hi: number, lo: number): number {
+  return mix(hi, lo) >>> 0;
+}
+
+/** Not exported: V8 inlines a function of another module only after it has checked which it is. */
+function mix(hi: number, lo: number): number {
   let h = lo ^ Math.imul(hi, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }

@@ -66,6 +66,10 @@ export const CONTROL_BYTES = 256;
 /** The first entry's offset: 0 must stay free to mean "none". */
 export const ARENA_START = 64;
 
+// V8 folds a module's constants only where they are not exported: these are read by every look-up.
+const WATERMARK_WORD = WATERMARK;
+const EMPTY_WATERMARK = ARENA_START;
+
 export interface MemtableShape {
   readonly entriesMax: number;
   readonly arenaBytes: number;
@@ -176,6 +180,11 @@ export class Memtable {
     this.#words = this.arena.u32;
     this.#mask = layout.buckets - 1;
     this.#table = table;
+  }
+
+  /** Whether there is nothing to be seen. A plain read: see `ShardView`. */
+  get isEmpty(): boolean {
+    return this.#control[WATERMARK_WORD] === EMPTY_WATERMARK;
   }
 
   get watermark(): number {

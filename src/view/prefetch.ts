@@ -8,6 +8,7 @@
  * took 1.2 to 1.7.
  */
 import type { SegmentLayout } from '../arrow/layout.ts';
+import type { Beside } from '../rmi/index.ts';
 
 /** How far from the predicted position memory is asked for: most predictions are closer. */
 const KEYS_NEAR = 4;
@@ -33,6 +34,11 @@ export class Prefetch {
     const isAsked = !isSmall && length >= rows;
     this.#rows = isAsked ? new Uint8Array(body, offset, length) : this.#keys;
     this.#shift = isAsked ? Math.floor(Math.log2(length / rows)) : 3;
+  }
+
+  /** The first column's slots, for an index that reads them ahead by itself. */
+  get beside(): Beside {
+    return { bytes: this.#rows, width: 1 << this.#shift };
   }
 
   /** Around a position, which may be one past the last. */

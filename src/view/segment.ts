@@ -102,22 +102,19 @@ export class Segment {
     this.keyOffsets = key.offsets
       ? new Int32Array(body, key.offsets.offset, rows + 1)
       : new Int32Array(EMPTY);
-    this.f64 = new F64Index(this.keysF64, ...only('f64'));
+    const beside = form === 'f64' ? this.#prefetch.beside : undefined;
+    this.f64 = new F64Index(this.keysF64, ...only('f64'), beside);
     this.words = new WordIndex(this.keysU32, ...only('words'));
     this.bytes = new BytesIndex(this.keys, this.keyOffsets, ...only('bytes'));
   }
 
   /** The row of a key, or −1. The key is given every way there is; only one is used. */
   find(hi: number, lo: number, number: number, bytes: KeyBytes | null = null): number {
-    if (!this.#isF64) {
-      if (bytes !== null) return this.bytes.find(bytes);
-      const predicted = this.words.predict(lo, hi);
-      this.#prefetch.near(predicted);
-      return this.words.findFrom(lo, hi, predicted);
-    }
-    const predicted = this.f64.predict(number);
+    if (this.#isF64) return this.f64.find(number);
+    if (bytes !== null) return this.bytes.find(bytes);
+    const predicted = this.words.predict(lo, hi);
     this.#prefetch.near(predicted);
-    return this.f64.findFrom(number, predicted);
+    return this.words.findFrom(lo, hi, predicted);
   }
 
   /**
@@ -319,6 +316,10 @@ export class Run {
   readonly before: readonly number[];
   readonly #lastHi: Uint32Array;
   readonly #lastLo: Uint32Array;
+  /** Whether the keys of all segments are held as numbers. */
+  readonly isF64: boolean;
+  /** Then where all its segments but the last end. */
+  readonly #ends: readonly number[];
 
   constructor(segments: readonly Segment[]) {
     this.segments = segments;
@@ -333,12 +334,24 @@ export class Run {
     this.rows = rows;
     this.#lastHi = Uint32Array.from(segments, (segment) => segment.hi(segment.rows - 1));
     this.#lastLo = Uint32Array.from(segments, (segment) => segment.lo(segment.rows - 1));
+    this.isF64 = segments.every(({ form }) => form === 'f64');
+    this.#ends = this.isF64 ? endsOf(segments) : [];
   }
 
   /** The first segment whose last key is >= the given one, or null: the only one that can hold it. */
   segmentFor(hi: number, lo: number, bytes: KeyBytes | null = null): Segment | null {
     const at = this.indexFor(hi, lo, bytes);
     return at < this.segments.length ? this.segments[at] : null;
+  }
+
+  /** `segmentFor`, of a key as a number, where `isF64`; for a key behind the last, the last. */
+  segmentForNumber(key: number): Segment {
+    const ends = this.#ends;
+    let at = 0;
+    for (let step = (ends.length + 1) >>> 1; step > 0; step >>>= 1) {
+      at = (at + Math.imul(Number(ends[(at + step - 1) | 0] < key), step)) | 0;
+    }
+    return this.segments[at];
   }
 
   indexFor(hi: number, lo: number, bytes: KeyBytes | null = null): number {
@@ -424,6 +437,16 @@ export class Run {
       : this.rankAfter(lastHi, lastLo, type, lastBytes);
     return end - start;
   }
+}
+
+/**
+ * The last keys of all segments but the last, and as many infinities as make them one less than a power
+ * of two, which a search can halve evenly.
+ */
+function endsOf(segments: readonly Segment[]): number[] {
+  const ends = segments.slice(0, -1).map(({ keysF64, rows }) => keysF64[rows - 1]);
+  while ((ends.length & (ends.length + 1)) !== 0) ends.push(Number.POSITIVE_INFINITY);
+  return ends;
 }
 
 /** A cursor over a run. `position` is the row in `segment`. */

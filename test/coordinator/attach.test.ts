@@ -34,6 +34,21 @@ test('threads write at the same time as the one that opened, and all read everyt
   t.is(contentOf(t, db).size, 900);
 });
 
+for (const rows of [0, 1, 500]) {
+  test(`a thread that spins on a key sees it put, where a shard has ${rows} rows at rest`, async (t) => {
+    const db = await openNew(t, { ...NUMBERS, shards: 2 });
+    for (let key = 1; key <= 2 * rows; key++) await db.put(key, { value: key });
+    await db.compact();
+    const data: AttachedTask = { task: 'spin', handle: db.handle(), first: -7, count: 300_000 };
+    const { worker, finished } = startWorker(t, './attached-tasks.ts', data);
+    const inbox = on(worker, 'message');
+    t.deepEqual((await inbox.next()).value, [300_000]);
+    await db.put(-7, { value: 0.5 });
+    t.deepEqual((await inbox.next()).value, [{ value: 0.5 }]);
+    t.is(await finished, 0);
+  });
+}
+
 test('a handle serves in the thread of the database too, as a client of its own', async (t) => {
   const db = await openNew(t, { ...NUMBERS, shards: 2 });
   const other = await attach<typeof NUMBERS>(db.handle());

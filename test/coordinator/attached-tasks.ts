@@ -72,6 +72,19 @@ const tasks = {
     say('done');
     await db.close();
   },
+  /** Reads the key `first` and nothing else until it is there, and never gives up control meanwhile. */
+  async spin(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
+    const spin = (tries: number): number => {
+      let tried = 0;
+      while (tried < tries && db.get(first) === undefined) tried++;
+      return tried;
+    };
+    // So often that V8 has compiled it as well as it can.
+    say(spin(count));
+    spin(Number.POSITIVE_INFINITY);
+    say(db.get(first));
+    await db.close();
+  },
   /** Reads all keys over and over, until told to stop, and reports the first reading that was mixed. */
   async watch(db: Numbers) {
     let isStopped = false;

@@ -209,6 +209,20 @@ test('the hash of a key is what it was when the format was fixed', (t) => {
   }
 });
 
+for (const type of ['int64', 'timestamp'] as const) {
+  test(`the hash of a safe integer ${type} key is the same without encoding it`, (t) => {
+    const codec = new KeyCodec(type, false);
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), (key) => {
+        codec.encode(key);
+        return codec.hashInteger(key) >>> 0 === codec.hash();
+      }),
+      { examples: [[0], [-0], [-1], [2 ** 32], [-(2 ** 32)], [2 ** 53 - 1], [1 - 2 ** 53]] },
+    );
+    t.pass();
+  });
+}
+
 test('the hash tells neighbours apart, in its upper bits and in its lower', (t) => {
   const counts = [new Uint32Array(64), new Uint32Array(64)];
   for (let high = 0; high < 64; high++) {

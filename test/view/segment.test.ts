@@ -184,7 +184,7 @@ function runOf(type: KeyType, keys: readonly AnyKey[], cuts: readonly number[]):
 for (const type of FIXED_KEY_TYPES) {
   const drawn = fc.record({
     keys: sortedKeys(type, false),
-    cuts: fc.array(fc.nat(), { maxLength: 3 }),
+    cuts: fc.array(fc.nat(), { maxLength: 9 }),
     others: fc.array(keysOf(type), { minLength: 2, maxLength: 12 }),
   });
 
@@ -202,6 +202,8 @@ for (const type of FIXED_KEY_TYPES) {
           if (run.rank(hi, lo, type) !== rank) return false;
           const segment = run.segmentFor(hi, lo);
           if ((segment === null) !== (rank === keys.length)) return false;
+          const chosen = segment ?? run.segments[run.segments.length - 1];
+          if (run.isF64 && run.segmentForNumber(number) !== chosen) return false;
           if (segment === null) continue;
           if (run.segments[run.indexFor(hi, lo)] !== segment) return false;
           const row = rank - run.before[run.segments.indexOf(segment)];

@@ -201,6 +201,9 @@ test('a view reads as the map of all writes, through rotations, flushes and comp
         const row = model.get(BigInt(key));
         t.deepEqual(shard.get(key), row, `${where}, key ${key}`);
         t.is(shard.has(key), row !== undefined, `${where}, key ${key}`);
+        if (shard.view.isOfNumbers) {
+          t.deepEqual(shard.view.getNumber(key), row, `${where}, key ${key}`);
+        }
         const { found, memtables, runs } = shard.explain(key);
         t.is(found === 'row', row !== undefined, `${where}, key ${key}`);
         const answers = [...memtables, ...runs].map((probe) => probe.found);
@@ -308,12 +311,18 @@ test('what little is newer than a large run is counted by itself', (t) => {
 test('a shard is settled while it is one run of live rows and its memtables are empty', (t) => {
   const shard = new TestShard();
   t.is(shard.view.settled?.rows, 0);
+  t.false(shard.view.isOfNumbers, 'no rows');
   shard.compact([[1, { n: 1 }]], 1);
   t.is(shard.view.settled, shard.view.runs[0]);
+  t.true(shard.view.isOfNumbers);
+  t.deepEqual(shard.view.getNumber(1), { n: 1 });
+  t.is(shard.view.getNumber(2), undefined);
   shard.memtables[0].put(1, { n: 2 });
   t.is(shard.view.settled, null);
+  t.false(shard.view.isOfNumbers);
   shard.flush([[1, { n: 2 }]], 1);
   t.is(shard.view.settled, null, 'two runs');
+  t.false(shard.view.isOfNumbers, 'two runs');
   shard.compact(
     [
       [1, { n: 2 }],
@@ -322,6 +331,10 @@ test('a shard is settled while it is one run of live rows and its memtables are 
     1,
   );
   t.is(shard.view.settled, null, 'a tombstone');
+  t.false(shard.view.isOfNumbers, 'a tombstone');
+  shard.compact([[2n ** 60n, { n: 1 }]], 1);
+  t.is(shard.view.settled?.rows, 1);
+  t.false(shard.view.isOfNumbers, 'a key that no number holds');
 });
 
 test('a deleted key is absent, wherever its row and its tombstone lie', (t) => {
