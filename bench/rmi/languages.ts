@@ -122,7 +122,7 @@ function timeTurn(
 /** As a segment looks keys up, and then the values in their rows. */
 function oursWithValues({ subject, values, probes }: SharedSubject): Contender {
   const { index, set } = subject;
-  const { wanted, order, positions, found } = probes;
+  const { wanted, positions, found } = probes;
   const extent = ({ byteOffset: offset, byteLength: length }: Float64Array) => ({ offset, length });
   const prefetch = new Prefetch(values.buffer, {
     rows: set.count,
@@ -135,9 +135,9 @@ function oursWithValues({ subject, values, probes }: SharedSubject): Contender {
     let sum = 0;
     for (let start = from; start < to; start += STAGE_KEYS) {
       const end = Math.min(start + STAGE_KEYS, to);
-      index.predictMany(wanted, order, start, end, positions);
-      prefetch.nearMany(positions, order, start, end);
-      index.findFromMany(wanted, order, start, end, positions);
+      index.predictMany(wanted, start, end, positions);
+      prefetch.nearMany(positions, start, end);
+      index.findFromMany(wanted, start, end, positions);
       for (let i = start; i < end; i++) {
         const row = positions[i];
         found[i] = row < 0 ? 0 : values[row];

@@ -44,7 +44,9 @@ export function columnsOf<Name extends string>(
   const from = { batch, schema };
   const chosen = names.map((name) => indexOf(schema, name));
   const found = new Uint8Array(batch.count);
-  for (let key = 0; key < batch.count; key++) found[key] = batch.source[key] < 0 ? 0 : 1;
+  for (const { from, to } of batch.found) {
+    for (let i = from; i < to; i++) found[batch.order[i]] = 1;
+  }
   let rows: unknown[] | null = null;
   const columns: Partial<Record<Name, ColumnValues>> = {};
   for (const [i, index] of chosen.entries()) {
@@ -96,49 +98,39 @@ function gather(from: Found, index: number): ColumnValues {
   return integers(from, index);
 }
 
-/** For each source, where a value lies from its position on, in words of 2^shift bytes. */
-function offsetsOf({ batch, schema }: Found, index: number, shift: number): number[] {
-  const offset = layoutRow(schema).offsets[index];
-  return batch.sources.map((source) => (source instanceof Segment ? 0 : offset >>> shift));
-}
-
 function copy<Words extends Float64Array | Float32Array | Int32Array>(
-  from: Found,
+  { batch, schema }: Found,
   index: number,
   shift: number,
   values: Words,
   viewsOf: Views<Words>,
 ): Words {
-  const { count, source, position, sources } = from.batch;
-  const views = sources.map(viewsOf);
-  const offsets = offsetsOf(from, index, shift);
-  // A row of a memtable is told by its offset in bytes, one of a segment by its number.
-  const shifts = sources.map((one) => (one instanceof Segment ? 0 : shift));
-  for (let key = 0; key < count; key++) {
-    const number = source[key];
-    if (number < 0) continue;
-    values[key] = views[number][(position[key] >>> shifts[number]) + offsets[number]];
+  const { order, position } = batch;
+  const offset = layoutRow(schema).offsets[index] >>> shift;
+  for (const { source, from, to } of batch.found) {
+    const views = viewsOf(source);
+    // A row of a segment is told by its number, one of a memtable by its offset in bytes.
+    if (source instanceof Segment) {
+      for (let i = from; i < to; i++) values[order[i]] = views[position[i]];
+    } else {
+      for (let i = from; i < to; i++) values[order[i]] = views[(position[i] >>> shift) + offset];
+    }
   }
   return values;
 }
 
-function integers(from: Found, index: number): Float64Array {
-  const { count, source, position, sources } = from.batch;
-  const { name } = from.schema.columns[index];
-  const values = new Float64Array(count);
-  const low = sources.map((one) =>
-    one instanceof Segment ? one.columns[index].u32 : one.arena.u32,
-  );
-  const high = sources.map((one) =>
-    one instanceof Segment ? one.columns[index].i32 : one.arena.i32,
-  );
-  const offsets = offsetsOf(from, index, 2);
-  for (let key = 0; key < count; key++) {
-    const number = source[key];
-    if (number < 0) continue;
-    const isSegment = sources[number] instanceof Segment;
-    const word = (isSegment ? 2 * position[key] : position[key] >>> 2) + offsets[number];
-    values[key] = safeInteger(name, low[number][word], high[number][word + 1]);
+function integers({ batch, schema }: Found, index: number): Float64Array {
+  const { order, position } = batch;
+  const { name } = schema.columns[index];
+  const offset = layoutRow(schema).offsets[index] >>> 2;
+  const values = new Float64Array(batch.count);
+  for (const { source, from, to } of batch.found) {
+    const isSegment = source instanceof Segment;
+    const { u32: low, i32: high } = isSegment ? source.columns[index] : source.arena;
+    for (let i = from; i < to; i++) {
+      const word = isSegment ? 2 * position[i] : (position[i] >>> 2) + offset;
+      values[order[i]] = safeInteger(name, low[word], high[word + 1]);
+    }
   }
   return values;
 }

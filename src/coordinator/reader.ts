@@ -61,7 +61,7 @@ export class Reader {
     this.#views = new Array<ShardView | null>(shards).fill(null);
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#isHash = partitioning.kind === 'hash';
-    this.#isFlat = this.#isHash && (schema.key === 'int64' || schema.key === 'timestamp');
+    this.#isFlat = this.#isHash && this.key.takesIntegers;
     this.#shardsPerHash = shards / 2 ** 32;
     this.#splits = splitsOf(partitioning, schema.key);
   }
@@ -196,13 +196,12 @@ export class Reader {
     }
     batch.encode(this.key, keys);
     const { shards } = this.#membership;
-    const { hash, hi, lo } = batch;
     const views: ShardView[] = [];
     for (let shard = 0; shard < shards; shard++) views.push(this.view(shard));
-    batch.find(views, (key) => {
-      if (this.#isHash) return shardOfHash(hash[key], shards);
-      return shardOf(this.#splits, { hi: hi[key], lo: lo[key], bytes: null });
-    });
+    const { hi, lo } = batch;
+    const shardOfKey = (key: number): number =>
+      shardOf(this.#splits, { hi: hi[key], lo: lo[key], bytes: null });
+    batch.find(views, this.#isHash ? null : shardOfKey);
     return batch;
   }
 

@@ -133,51 +133,52 @@ export class F64Index {
     return near < this.#count && this.#keys[near] === key ? near : this.#settled(key, near);
   }
 
-  /** `predict` for the keys numbered order[from, to), into `positions` under the same numbers. */
-  predictMany(
-    keys: Float64Array,
-    order: Uint32Array,
-    from: number,
-    to: number,
-    positions: Int32Array,
-  ): void {
-    const nodes = this.#nodes;
-    const words = this.#words;
-    const cells = this.#cells;
+  /** `predict` for keys[from, to), into `positions` at the same places. */
+  predictMany(keys: Float64Array, from: number, to: number, positions: Int32Array): void {
+    const base = this.#rootBase;
+    const scale = this.#rootScale;
+    const count = this.#rootCount;
+    const cells = this.#rootCells;
+    let below = 0;
     for (let i = from; i < to; i++) {
-      const number = order[i] | 0;
-      positions[number] = predictIn(nodes, words, cells, keys[number]);
+      let x = (keys[i] - base) * scale;
+      if (!(x > 0)) x = 0;
+      else if (x >= count) x = count - EDGE;
+      const cell = x | 0;
+      const start = cells[cell];
+      const end = cells[(cell + 1) | 0];
+      // Negative where one of them is a node: these keys wait for a loop of their own.
+      below |= start | end;
+      positions[i] = (start | end) < 0 ? -1 : (start + ((end - start) | 0) * (x - cell)) | 0;
+    }
+    if (below >= 0) return;
+    for (let i = from; i < to; i++) {
+      if (positions[i] < 0) positions[i] = this.predict(keys[i]);
     }
   }
 
   /**
-   * `find` for many keys, whose predictions in `positions` become positions, or −1. The few that
+   * `find` for keys[from, to), whose predictions in `positions` become positions, or −1. The few that
    * are not where the window ends wait for a loop of their own: a call that may be made keeps the
    * first one from being compiled as well as it can be.
    */
-  findFromMany(
-    keys: Float64Array,
-    order: Uint32Array,
-    from: number,
-    to: number,
-    positions: Int32Array,
-  ): void {
+  findFromMany(keys: Float64Array, from: number, to: number, positions: Int32Array): void {
     const own = this.#keys;
     const last = this.#windowLast;
     if (last < 0) {
-      for (let i = from; i < to; i++) positions[order[i]] = this.find(keys[order[i]]);
+      for (let i = from; i < to; i++) positions[i] = this.find(keys[i]);
       return;
     }
+    let missed = 0;
     for (let i = from; i < to; i++) {
-      const number = order[i] | 0;
-      const key = keys[number];
-      const near = nearIn(own, last, key, positions[number]);
-      positions[number] = own[near] === key ? near : ~near;
+      const key = keys[i];
+      const near = nearIn(own, last, key, positions[i]);
+      positions[i] = own[near] === key ? near : ~near;
+      missed |= positions[i];
     }
+    if (missed >= 0) return;
     for (let i = from; i < to; i++) {
-      const number = order[i] | 0;
-      if (positions[number] < 0)
-        positions[number] = this.#settled(keys[number], ~positions[number]);
+      if (positions[i] < 0) positions[i] = this.#settled(keys[i], ~positions[i]);
     }
   }
 

@@ -106,7 +106,7 @@ export class WordIndex {
     return p < this.#count && keys[2 * p] === low && keys[2 * p + 1] === high ? p : -1;
   }
 
-  /** `predict` for the keys numbered order[from, to), into `positions` under the same numbers. */
+  /** `predict` for the keys numbered order[from, to), into `positions` at the same places. */
   predictMany(
     lo: Uint32Array,
     hi: Uint32Array,
@@ -116,7 +116,7 @@ export class WordIndex {
     positions: Int32Array,
   ): void {
     for (let i = from; i < to; i++) {
-      positions[order[i]] = this.predict(lo[order[i]], hi[order[i]]);
+      positions[i] = this.predict(lo[order[i]], hi[order[i]]);
     }
   }
 
@@ -131,7 +131,7 @@ export class WordIndex {
   ): void {
     for (let i = from; i < to; i++) {
       const key = order[i];
-      positions[key] = this.findFrom(lo[key], hi[key], positions[key]);
+      positions[i] = this.findFrom(lo[key], hi[key], positions[i]);
     }
   }
 

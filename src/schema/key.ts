@@ -96,12 +96,15 @@ export class KeyCodec {
   number = 0;
   /** The bytes of the last `encode`; null for keys of fixed width. */
   readonly bytes: EncodedKey | null;
+  /** Whether keys are int64 or timestamp: what `hashInteger` takes. */
+  readonly takesIntegers: boolean;
 
   /** @param bigints whether 64-bit integer keys are given back as bigint (always, never a mix) */
   constructor(type: KeyType, bigints: boolean) {
     this.type = type;
     this.bigints = bigints;
     this.bytes = isVariable(type) ? newEncodedKey(1024) : null;
+    this.takesIntegers = type === 'int64' || type === 'timestamp';
   }
 
   /**

@@ -54,15 +54,15 @@ export class Prefetch {
       rows[(at + ROWS_NEAR) << shift];
   }
 
-  /** Around the positions numbered order[from, to). */
-  nearMany(positions: Int32Array, order: Uint32Array, from: number, to: number): void {
+  /** Around the positions [from, to). */
+  nearMany(positions: Int32Array, from: number, to: number): void {
     const keys = this.#keys;
     const rows = this.#rows;
     const shift = this.#shift;
     const last = this.#last;
     let sum = 0;
     for (let i = from; i < to; i++) {
-      const at = Math.min(Math.max(positions[order[i] | 0], KEYS_NEAR), last);
+      const at = Math.min(Math.max(positions[i], KEYS_NEAR), last);
       sum +=
         keys[(at - KEYS_NEAR) << 3] +
         keys[(at + ROWS_NEAR) << 3] +

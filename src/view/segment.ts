@@ -118,22 +118,22 @@ export class Segment {
   }
 
   /**
-   * As `find` for the keys order[from, to) of `keys`, which are of fixed width, in stages; writes the
-   * rows into its `position`, which holds the predictions in between.
+   * As `find` for the slots [from, to) of a batch of keys of fixed width, in stages; writes the rows
+   * into its `position`, which holds the predictions in between.
    */
-  findMany(keys: KeyBatch, order: Uint32Array, from: number, to: number): void {
+  findMany(keys: KeyBatch, from: number, to: number): void {
     // So few at a time that their lines are still in the cache when the search comes to them.
     for (let start = from; start < to; start += STAGE_KEYS) {
-      this.#findStaged(keys, order, start, Math.min(start + STAGE_KEYS, to));
+      this.#findStaged(keys, start, Math.min(start + STAGE_KEYS, to));
     }
   }
 
-  #findStaged(keys: KeyBatch, order: Uint32Array, from: number, to: number): void {
-    const { position } = keys;
-    if (this.#isF64) this.f64.predictMany(keys.number, order, from, to, position);
+  #findStaged(keys: KeyBatch, from: number, to: number): void {
+    const { order, position } = keys;
+    if (this.#isF64) this.f64.predictMany(keys.number, from, to, position);
     else this.words.predictMany(keys.lo, keys.hi, order, from, to, position);
-    this.#prefetch.nearMany(position, order, from, to);
-    if (this.#isF64) this.f64.findFromMany(keys.number, order, from, to, position);
+    this.#prefetch.nearMany(position, from, to);
+    if (this.#isF64) this.f64.findFromMany(keys.number, from, to, position);
     else this.words.findFromMany(keys.lo, keys.hi, order, from, to, position);
   }
 
@@ -346,12 +346,16 @@ export class Run {
 
   /** `segmentFor`, of a key as a number, where `isF64`; for a key behind the last, the last. */
   segmentForNumber(key: number): Segment {
+    return this.segments[this.indexForNumber(key)];
+  }
+
+  indexForNumber(key: number): number {
     const ends = this.#ends;
     let at = 0;
     for (let step = (ends.length + 1) >>> 1; step > 0; step >>>= 1) {
       at = (at + Math.imul(Number(ends[(at + step - 1) | 0] < key), step)) | 0;
     }
-    return this.segments[at];
+    return at;
   }
 
   indexFor(hi: number, lo: number, bytes: KeyBytes | null = null): number {

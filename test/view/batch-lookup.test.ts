@@ -28,8 +28,23 @@ function someEntries(below: Below, count: number, stamp: number): Entry[] {
     .map((key) => [key, below(8) === 0 ? undefined : { n: stamp + key / SPAN }]);
 }
 
-/** A view of some memtables and runs, each run of some segments. */
-function someView(below: Below, form: KeyForm): ShardView {
+function runOf(below: Below, entries: readonly Entry[], form: KeyForm): SegmentHandle[] {
+  const size = Math.ceil(entries.length / (1 + below(4)));
+  const segments: SegmentHandle[] = [];
+  for (let at = 0; at < entries.length; at += size) {
+    segments.push(segmentOf(NUMBERS, entries.slice(at, at + size), { form }));
+  }
+  return segments;
+}
+
+/** A view of some memtables and runs, each run of some segments; at rest, of one run of live rows. */
+function someView(below: Below, form: KeyForm, isAtRest = false): ShardView {
+  if (isAtRest) {
+    const live = someEntries(below, 500, 1).filter(([, row]) => row !== undefined);
+    const runs = [runOf(below, live, form)];
+    const memtables = [new TestMemtable(NUMBERS, TABLE, newHandle()).writer.handle];
+    return new ShardView({ shard: 0, version: 1, memtables, runs }, READERS, TABLE, null);
+  }
   const memtables = Array.from({ length: 1 + below(3) }, (_, i) => {
     const memtable = new TestMemtable(NUMBERS, TABLE, newHandle());
     for (const [key, row] of someEntries(below, below(60), 100 + i)) memtable.append(key, row);
@@ -37,13 +52,7 @@ function someView(below: Below, form: KeyForm): ShardView {
     return memtable.writer.handle;
   });
   const runs = Array.from({ length: below(4) }, (_, i) => {
-    const entries = someEntries(below, 20 + below(2000), i);
-    const size = Math.ceil(entries.length / (1 + below(3)));
-    const segments: SegmentHandle[] = [];
-    for (let at = 0; at < entries.length; at += size) {
-      segments.push(segmentOf(NUMBERS, entries.slice(at, at + size), { form }));
-    }
-    return segments;
+    return runOf(below, someEntries(below, 20 + below(2000), i), form);
   });
   return new ShardView({ shard: 0, version: 1, memtables, runs }, READERS, TABLE, null);
 }
@@ -56,16 +65,29 @@ for (const form of ['f64', 'words'] as const) {
     const codec = new KeyCodec('int64', false);
     const batch = new KeyBatch();
     for (let round = 0; round < 40; round++) {
-      const views = Array.from({ length: 1 + below(3) }, () => someView(below, form));
+      const isAtRest = round % 4 === 1;
+      const views = Array.from({ length: 1 + below(3) }, () => someView(below, form, isAtRest));
+      if (isAtRest) t.true(views.every((view) => view.isOfNumbers === (form === 'f64')));
       const shardOf = (key: number) => Math.floor((batch.hash[key] * views.length) / 2 ** 32);
-      const keys = Array.from({ length: below(500) }, () => below(SPAN + 200) - 100);
-      batch.encode(codec, keys);
-      batch.find(views, shardOf);
-      t.is(batch.count, keys.length);
-      const found = keys.map((_, i) => {
-        const source = batch.source[i];
-        return source < 0 ? undefined : rowOf(READERS, batch.sources[source], batch.position[i]);
+      // A bigint among them makes the batch encode its keys another way.
+      const keys: (number | bigint)[] = Array.from({ length: below(500) }, () => {
+        return below(SPAN + 200) - 100;
       });
+      if (round % 3 === 0 && keys.length > 0) keys[below(keys.length)] = 7n;
+      batch.encode(codec, keys);
+      batch.find(views, round % 2 === 0 ? null : shardOf);
+      t.is(batch.count, keys.length);
+      const found = new Array<unknown>(keys.length).fill(undefined);
+      const seen = new Set<number>();
+      for (const { source, from, to } of batch.found) {
+        for (let slot = from; slot < to; slot++) {
+          found[batch.order[slot]] = rowOf(READERS, source, batch.position[slot]);
+          seen.add(batch.order[slot]);
+        }
+      }
+      const slots = batch.found.reduce((sum, { from, to }) => sum + to - from, 0);
+      t.is(seen.size, slots, 'no key is found twice');
+      t.deepEqual(batch.rows(READERS), found);
       const expected = keys.map((key, i) => {
         codec.encode(key);
         const { hi, lo, number } = codec;
@@ -86,12 +108,15 @@ test('a look-up in stages is that of a segment, for keys that are there and keys
   const codec = new KeyCodec('int64', false);
   const batch = new KeyBatch();
   const keys = Array.from({ length: 10_400 }, (_, i) => i - 5200);
-  batch.encode(codec, keys);
-  const order = Uint32Array.from(keys, (_, i) => keys.length - 1 - i);
+  // With a bigint among them, the batch has the words of all.
+  batch.encode(codec, [-5200n, ...keys.slice(1)]);
   for (const form of ['f64', 'words'] as const) {
     const segment = new Segment(segmentOf(NUMBERS, entries, { form }), 'int64');
-    segment.findMany(batch, order, 0, keys.length);
-    const alone = keys.map((_, i) => segment.find(batch.hi[i], batch.lo[i], batch.number[i]));
+    segment.findMany(batch, 0, keys.length);
+    const alone = keys.map((key) => {
+      codec.encode(key);
+      return segment.find(codec.hi, codec.lo, codec.number);
+    });
     t.deepEqual(Array.from(batch.position.subarray(0, keys.length)), alone, `seed ${seed}`);
   }
 });
@@ -101,7 +126,8 @@ test('a key that is none leaves an error, and the batch can be used again', (t) 
   const batch = new KeyBatch();
   t.throws(() => batch.encode(codec, [1, 'two']), { code: 'OMEN_INVALID_KEY' });
   batch.encode(codec, [1, 2]);
-  batch.find([someView(() => 0, 'f64')], () => 0);
-  t.deepEqual([batch.count, ...batch.source.subarray(0, 2)].slice(0, 1), [2]);
-  t.true(batch.source.subarray(0, 2).every((source) => source < 0));
+  batch.find([someView(() => 0, 'f64')], null);
+  t.is(batch.count, 2);
+  t.deepEqual(batch.found, []);
+  t.deepEqual(batch.rows(READERS), [undefined, undefined]);
 });

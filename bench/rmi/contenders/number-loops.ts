@@ -40,15 +40,14 @@ export function loopsOver(subject: Subject, which: Wanted): Loops {
   };
 
   const oursInBatches = (): Contender => {
-    const order = Uint32Array.from(wanted, (_, i) => i);
     const found = new Int32Array(wanted.length);
     return (from, to) => {
       let sum = 0;
       for (let start = from; start < to; start += STAGE_KEYS) {
         const end = Math.min(start + STAGE_KEYS, to);
-        index.predictMany(wanted, order, start, end, found);
+        index.predictMany(wanted, start, end, found);
         for (let i = start; i < end; i++) ask(found[i]);
-        index.findFromMany(wanted, order, start, end, found);
+        index.findFromMany(wanted, start, end, found);
         for (let i = start; i < end; i++) sum += found[i];
       }
       return sum;
