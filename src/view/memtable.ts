@@ -66,9 +66,17 @@ export const CONTROL_BYTES = 256;
 /** The first entry's offset: 0 must stay free to mean "none". */
 export const ARENA_START = 64;
 
-// V8 folds a module's constants only where they are not exported: these are read by every look-up.
+// The same for look-ups: V8 folds a module's constants only where they are not exported.
 const WATERMARK_WORD = WATERMARK;
 const EMPTY_WATERMARK = ARENA_START;
+const NEXT_WORD = NEXT;
+const PREV_WORD = PREV;
+const SKIP_WORD = SKIP;
+const META_WORD = META;
+const KEY_LO_WORD = KEY_LO;
+const KEY_HI_WORD = KEY_HI;
+const TICKET_WORD = TICKET;
+const TOMBSTONE_BIT = TOMBSTONE;
 
 export interface MemtableShape {
   readonly entriesMax: number;
@@ -224,15 +232,18 @@ export class Memtable {
 
   /**
    * The newest entry of a key of fixed width that may be seen, a tombstone included, or 0.
+   *
+   * Links are plain loads that follow the atomic one of the watermark: entries below it were linked
+   * before it was raised, and what a link leads to was written before the link.
    * @param hash `hashKey` of the key
    */
   find(hash: number, hi: number, lo: number, visible: Visibility): number {
     const words = this.#words;
-    let entry = Atomics.load(this.#buckets, hash & this.#mask);
+    let entry = this.#buckets[hash & this.#mask];
     while (entry !== 0) {
       const at = entry >>> 2;
-      if (words[at + KEY_LO] === lo && words[at + KEY_HI] === hi) break;
-      entry = Atomics.load(words, at + NEXT);
+      if (words[at + KEY_LO_WORD] === lo && words[at + KEY_HI_WORD] === hi) break;
+      entry = words[at + NEXT_WORD];
     }
     return entry === 0 ? 0 : this.visibleVersion(entry, visible);
   }
@@ -283,11 +294,11 @@ export class Memtable {
     while (entry !== 0) {
       const at = entry >>> 2;
       if (entry < visible.watermark) {
-        if (this.isVisible(entry, visible)) return entry;
-        entry = words[at + PREV];
+        if (words[at + TICKET_WORD] === 0 || this.isVisible(entry, visible)) return entry;
+        entry = words[at + PREV_WORD];
       } else {
-        const skip = words[at + SKIP];
-        entry = skip >= visible.watermark ? skip : words[at + PREV];
+        const skip = words[at + SKIP_WORD];
+        entry = skip >= visible.watermark ? skip : words[at + PREV_WORD];
       }
     }
     return 0;
@@ -303,7 +314,7 @@ export class Memtable {
   }
 
   isTombstone(entry: number): boolean {
-    return (this.#words[(entry >>> 2) + META] & TOMBSTONE) !== 0;
+    return (this.#words[(entry >>> 2) + META_WORD] & TOMBSTONE_BIT) !== 0;
   }
 
   hi(entry: number): number {
