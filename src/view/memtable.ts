@@ -77,6 +77,7 @@ const KEY_LO_WORD = KEY_LO;
 const KEY_HI_WORD = KEY_HI;
 const TICKET_WORD = TICKET;
 const TOMBSTONE_BIT = TOMBSTONE;
+const ABORTED_BIT = ABORTED_ENTRY;
 
 export interface MemtableShape {
   readonly entriesMax: number;
@@ -294,7 +295,7 @@ export class Memtable {
     while (entry !== 0) {
       const at = entry >>> 2;
       if (entry < visible.watermark) {
-        if (words[at + TICKET_WORD] === 0 || this.isVisible(entry, visible)) return entry;
+        if (this.isVisible(entry, visible)) return entry;
         entry = words[at + PREV_WORD];
       } else {
         const skip = words[at + SKIP_WORD];
@@ -307,10 +308,13 @@ export class Memtable {
   /** Whether an entry below the watermark may be seen, going by its batch. */
   isVisible(entry: number, visible: Visibility): boolean {
     const at = entry >>> 2;
-    const ticket = this.#words[at + TICKET];
-    if (ticket !== 0 && (visible.undecided.has(ticket) || this.#table.hides(ticket))) return false;
+    const words = this.#words;
+    const ticket = words[at + TICKET_WORD];
+    // Without a ticket it is of no batch, or of one that recovery decided before anybody read.
+    if (ticket === 0) return (words[at + META_WORD] & ABORTED_BIT) === 0;
+    if (visible.undecided.has(ticket) || this.#table.hides(ticket)) return false;
     // Asked last: an owner flags its entries before it lets go of an aborted batch's slot.
-    return (Atomics.load(this.#words, at + META) & ABORTED_ENTRY) === 0;
+    return (Atomics.load(words, at + META_WORD) & ABORTED_BIT) === 0;
   }
 
   isTombstone(entry: number): boolean {
