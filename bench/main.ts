@@ -18,20 +18,23 @@ interface Options {
   readonly tiny: boolean;
   readonly sets: readonly string[] | undefined;
   readonly report: boolean;
+  readonly brief: boolean;
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   rmi: {
     about: 'the learned index from all sides, on every kind of keys (1 M rows)',
     help: async () => (await import('./rmi.ts')).HELP,
-    async run({ rows, tiny, sets, report }) {
+    async run({ rows, tiny, sets, report, brief }) {
       const { run, show } = await import('./rmi.ts');
       const result = await run({
         rows,
         sets,
         report,
+        brief,
         ...(tiny && { rows: 4000, probes: 1000, gets: 1000, rounds: 1 }),
         onProgress: (set, what) => process.stderr.write(`rmi: ${set}: ${what}\n`),
+        onSet: (one) => process.stderr.write(`\n${show(one)}\n\n`),
       });
       return { result, text: show(result) };
     },
@@ -105,6 +108,7 @@ async function main(): Promise<number> {
       json: { type: 'boolean', default: false },
       sets: { type: 'string' },
       report: { type: 'boolean', default: false },
+      brief: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -131,9 +135,9 @@ async function main(): Promise<number> {
   if (!values.json) process.stdout.write(`${machine}\n`);
   for (const name of names) {
     process.stderr.write(`${name}: ${BENCHMARKS[name].about} …\n`);
-    const { tiny, report } = values;
+    const { tiny, report, brief } = values;
     const sets = values.sets?.split(',');
-    const { result, text } = await BENCHMARKS[name].run({ rows, tiny, sets, report });
+    const { result, text } = await BENCHMARKS[name].run({ rows, tiny, sets, report, brief });
     results[name] = result;
     if (!values.json) process.stdout.write(`\n${text}\n`);
   }

@@ -26,10 +26,14 @@ export interface RmiOptions {
   readonly rounds?: number;
   readonly shards?: number;
   readonly peers?: boolean;
+  /** Whether to leave other designs of indexes out. */
+  readonly brief?: boolean;
   /** Whether to write an HTML page, and where. */
   readonly report?: boolean;
   readonly reportFile?: string;
   readonly onProgress?: (set: string, what: string) => void;
+  /** Called with each set as it is done: a long run that is ended early has told something. */
+  readonly onSet?: (run: RmiRun) => void;
 }
 
 export interface RmiRun {
@@ -43,10 +47,11 @@ export interface RmiRun {
   readonly report: string | null;
 }
 
-export const HELP = `npm run bench -- rmi [--rows N] [--sets a,b] [--report] [--json] [--tiny]
+export const HELP = `npm run bench -- rmi [--rows N] [--sets a,b] [--brief] [--report] [--json] [--tiny]
 
   --rows N     at most so many keys a set (1000000)
   --sets a,b   only these sets
+  --brief      without other designs of indexes, which take most of the time
   --report     also write bench/results/rmi.html
   --json       the result as JSON instead of tables
   --tiny       a few thousand keys: only shows that it still works
@@ -63,7 +68,14 @@ const HEAP_MEGABYTES = 12_000;
 
 /** @throws when an answer is wrong */
 export async function run(options: RmiOptions = {}): Promise<RmiRun> {
-  const { rows = 1e6, sets: names = SET_NAMES, rounds = 5, shards = 2, peers = true } = options;
+  const {
+    rows = 1e6,
+    sets: names = SET_NAMES,
+    rounds = 5,
+    shards = 2,
+    peers = true,
+    brief = false,
+  } = options;
   const { probes = rows > SMALL ? 2.4e6 : 3e5, gets = 300_000, onProgress } = options;
   const unknown = names.find((name) => !SET_NAMES.includes(name));
   if (unknown !== undefined) throw new Error(`There is no set "${unknown}".\n\n${HELP}`);
@@ -76,10 +88,11 @@ export async function run(options: RmiOptions = {}): Promise<RmiRun> {
     const sets: SetResult[] = [];
     for (const name of names) {
       const result = await measureApart(
-        { name, rows, probes, gets, rounds, shards, peers, programs: { wasm, native } },
+        { name, rows, probes, gets, rounds, shards, peers, brief, programs: { wasm, native } },
         (what) => onProgress?.(name, what),
       );
       sets.push(result);
+      options.onSet?.({ rows, rounds, probes, gets, shards, sets: [result], report: null });
     }
     const all = { rows, rounds, probes, gets, shards, sets };
     return { ...all, report: options.report ? writeReport(all, options.reportFile) : null };

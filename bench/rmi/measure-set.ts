@@ -23,6 +23,8 @@ export interface SetOptions {
   readonly shards: number;
   /** Whether engines that must be installed take part. */
   readonly peers: boolean;
+  /** Whether other designs of indexes are left out, which take most of the time. */
+  readonly brief: boolean;
   readonly programs: Programs;
 }
 
@@ -70,14 +72,14 @@ export async function measureSet(
 
 async function measureIndex(
   set: FixedSet,
-  { probes, rounds, programs }: SetOptions,
+  { probes, rounds, brief, programs }: SetOptions,
   onProgress: (what: string) => void,
 ): Promise<IndexResult> {
   onProgress('training');
   const [subject, training] = trainSubject(set, probes);
   onProgress('looking every key up');
   const verified = verify(subject);
-  const rivals = await field(subject, (rival) => onProgress(`training ${rival}`));
+  const rivals = await field(subject, brief, (rival) => onProgress(`training ${rival}`));
   onProgress(`timing ${rivals.length} indexes`);
   const ns = inTurns(
     Object.fromEntries(rivals.map(({ contender }, i) => [i, contender])),
