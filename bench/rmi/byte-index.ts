@@ -5,6 +5,7 @@
 import { BytesIndex, trainBytes } from '../../src/rmi/index.ts';
 import {
   compareStretches,
+  hashBytes,
   type KeyBytes,
   type KeyMemory,
   keyMemory,
@@ -73,7 +74,8 @@ export function verifyBytes(index: BytesIndex, { bytes, offsets, count }: ByteSe
     key.memory = memory;
     key.start = start;
     key.end = end;
-    if (index.find(key) !== found || index.lowerBound(key) !== bound) {
+    const hash = hashBytes(memory, start, end);
+    if (index.find(key, hash) !== found || index.lowerBound(key) !== bound) {
       const name = memory.buffer.toString('latin1', start, end);
       throw new Error(`The index answers wrong about "${name}", whose lower bound is ${bound}.`);
     }
@@ -128,7 +130,7 @@ function learned(index: BytesIndex, set: ByteSet, wanted: Uint32Array): Contende
     for (let i = from; i < to; i++) {
       key.start = i === 0 ? 0 : ends[i - 1];
       key.end = ends[i];
-      sum += index.find(key);
+      sum += index.find(key, hashBytes(memory, key.start, key.end));
     }
     return sum;
   };

@@ -8,6 +8,7 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec } from '../schema/key.ts';
+import { hashStored } from '../schema/key-bytes.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound } from '../view/bounds.ts';
 import type { Control } from '../view/control.ts';
@@ -16,7 +17,6 @@ import type { Run } from '../view/segment.ts';
 import {
   compileReaders,
   type RowReaders,
-  rowOf,
   type ShardSnapshot,
   ShardView,
   type ViewMessage,
@@ -168,15 +168,14 @@ export class Reader {
   #get(key: unknown): unknown {
     const codec = this.key;
     codec.encode(key);
-    const { hi, lo, bytes } = codec;
-    if (bytes === null) {
-      const hash = hashKey(hi, lo);
-      return this.#pointView(this.shardOf(hash)).get(hash, hi, lo, codec.number);
+    const { bytes } = codec;
+    if (bytes !== null) {
+      const hash = hashStored(bytes.stored, 0);
+      return this.#pointView(this.shardOf(hash)).getStored(hash, bytes);
     }
-    const hash = codec.hash();
-    const view = this.#pointView(this.shardOf(hash));
-    const source = view.locate(hash, hi, lo, codec.number, bytes);
-    return source === null ? undefined : rowOf(this.readers, source, view.located);
+    const { hi, lo } = codec;
+    const hash = hashKey(hi, lo);
+    return this.#pointView(this.shardOf(hash)).get(hash, hi, lo, codec.number);
   }
 
   has(key: unknown): boolean {

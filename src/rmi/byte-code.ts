@@ -1,60 +1,122 @@
 /**
  * Bytes as a number that keeps their order: where they stand in an arithmetic code of the frequencies
- * that bytes have in the segment's keys. Text leaves most of the 256 values of a byte unused, and uses
- * the others unevenly; in this code it is spread over the numbers almost evenly, and a number holds
- * as many bytes as they are common (ten letters or so, sixteen hexadecimal digits).
+ * that bytes have in the segment's keys behind bytes of the same kind. Keys leave most of the 256
+ * values of a byte unused, and use the others unevenly, above all once it is known what stands before:
+ * behind a digit there is mostly a digit. In this code they are spread over the numbers almost evenly,
+ * and a number holds as many bytes as they are common (ten letters or so, twelve digits).
  *
  * An interval begins as [0, 2^53) and is narrowed by each byte in turn to the byte's share of it, the
- * end of the key coming before all bytes, until it is narrower than CODE_UNIT. All of it is
- * arithmetic on whole numbers, the same in training and in look-ups. So for keys of the segment:
+ * end of the key coming before all bytes, until it is narrower than CODE_UNIT. So for keys of the
+ * segment, whose bytes before those that are taken for a number are the same:
  * - A key before another never has the greater number.
- * - Keys of one number agree on every byte that went into it.
- * A byte that no key of the segment has has no share: there the number ends.
+ * - Keys of one number agree on every byte that went into it, or on all but the last.
+ * A byte that no key of the segment has in such a place has no share: there the number ends.
+ *
+ * The arithmetic rounds, the same way in training and in look-ups; to round down to whole numbers
+ * would take most of the time. Why the order holds: where two keys part in an interval of R, the
+ * lower one's byte having the share w, the higher one is at least R·w above. What follows in the lower one
+ * adds less than R·w (1 − GAP), but for what is rounded in 33 additions to numbers below 2^53, 1/2 each,
+ * and in their terms, which are R·w at most, 1 in all. If anything follows, R·w was CODE_UNIT at least,
+ * and so the gap is 64, which is more than these 18. If nothing follows, there is one addition to each.
  */
+import { strict as assert } from 'node:assert';
 import { OmenError } from '../errors.ts';
 
 /** Shares are whole parts of this. */
 export const CODE_UNIT = 4096;
-/** Where the shares of the end and of each byte begin, and where the last one ends. */
-export const CODE_ENTRIES = 258;
+/** Where the shares of the end and of each byte begin behind one kind of byte, and where the last ends. */
+const ENTRIES = 258;
+
+/**
+ * Kinds of bytes, as keys use them: 0 (and the start of a key), what is no letter of ASCII, digits,
+ * capital letters, vowels, other letters, and what is no ASCII.
+ */
+const KINDS = 7;
+export const CODE_ENTRIES = KINDS * ENTRIES;
+const KIND_OF = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  if (byte === 0) return 0;
+  if (byte > 127) return 6;
+  if (/[0-9]/.test(character)) return 2;
+  if (/[A-Z]/.test(character)) return 3;
+  if (/[aeiou]/.test(character)) return 4;
+  return /[a-z]/.test(character) ? 5 : 1;
+});
+/** Where the parts of bytes begin in `codeOf`, behind each byte and at the start. */
+const PARTS_BEHIND = Uint16Array.from(KIND_OF, (kind) => 2 * (kind * ENTRIES + 1));
+const PARTS_AT_START = 2;
 
 const RANGE = 2 ** 53;
+/** The part of every byte's share that stays empty. */
+const GAP = 1 / 64;
 /** Where one byte is all there is, or nearly, a number ends after so many of it. */
 const CODED_BYTES_MAX = 32;
 
-/** The code as fractions of an interval. */
+assert(CODE_UNIT * GAP > (CODED_BYTES_MAX + 1) / 2 + 1);
+
+/**
+ * The code as fractions of an interval, for each kind of byte before: where the part of the end and of
+ * each byte begins, and how wide it is, in turns.
+ */
 export function codeOf(shares: Uint16Array): Float64Array {
-  return Float64Array.from(shares, (share) => share / CODE_UNIT);
+  const code = new Float64Array(2 * CODE_ENTRIES);
+  for (let i = 0; i + 1 < shares.length; i++) {
+    code[2 * i] = shares[i] / CODE_UNIT;
+    code[2 * i + 1] = ((shares[i + 1] - shares[i]) / CODE_UNIT) * (1 - GAP);
+  }
+  return code;
 }
 
-/** The number of the bytes in [at, end), where the key ends. */
+/** The number of the bytes in [at, end) of the key in [start, end). */
 export function numberOfBytes(
   code: Float64Array,
   bytes: Uint8Array,
+  start: number,
   at: number,
   end: number,
 ): number {
   let low = 0;
   let range = RANGE;
+  let parts = at > start && at < end ? PARTS_BEHIND[bytes[at - 1]] : PARTS_AT_START;
   const last = Math.min(end, at + CODED_BYTES_MAX);
   for (let i = at; i < last; i++) {
-    const symbol = bytes[i] + 1;
-    const from = Math.floor(range * code[symbol]);
-    range = Math.floor(range * code[symbol + 1]) - from;
-    low += from;
+    const byte = bytes[i];
+    const part = (parts + (byte << 1)) | 0;
+    parts = PARTS_BEHIND[byte];
+    low += range * code[part];
+    range *= code[(part + 1) | 0];
     if (range < CODE_UNIT) return low;
   }
   return low;
 }
 
 /** The shares of the code for keys: at least one for the end and for every byte there is. */
-export function learnCode(bytes: Uint8Array, count: number): Uint16Array<SharedArrayBuffer> {
-  const counts = new Float64Array(CODE_ENTRIES - 1);
-  counts[0] = Math.max(1, count);
-  for (let i = 0; i < bytes.length; i++) counts[bytes[i] + 1]++;
+export function learnCode(
+  bytes: Uint8Array,
+  offsets: Int32Array,
+  count: number,
+): Uint16Array<SharedArrayBuffer> {
+  const counts = Array.from({ length: KINDS }, () => new Float64Array(ENTRIES - 1));
+  for (let key = 0; key < count; key++) {
+    let kind = 0;
+    for (let at = offsets[key]; at < offsets[key + 1]; at++) {
+      counts[kind][bytes[at] + 1]++;
+      kind = KIND_OF[bytes[at]];
+    }
+    counts[kind][0]++;
+  }
+  const shares = new Uint16Array(new SharedArrayBuffer(2 * CODE_ENTRIES));
+  for (const [kind, each] of counts.entries()) {
+    each[0] = Math.max(1, each[0]);
+    shares.set(sharesOf(each), kind * ENTRIES);
+  }
+  return shares;
+}
+
+function sharesOf(counts: Float64Array): Uint16Array {
   const seen = counts.filter((each) => each > 0).length;
   const total = counts.reduce((sum, each) => sum + each, 0);
-  const shares = new Uint16Array(new SharedArrayBuffer(2 * CODE_ENTRIES));
+  const shares = new Uint16Array(ENTRIES);
   let end = 0;
   let sum = 0;
   for (let symbol = 0; symbol < counts.length; symbol++) {
@@ -72,8 +134,10 @@ export function learnCode(bytes: Uint8Array, count: number): Uint16Array<SharedA
 export function checkCode(shares: Uint16Array): void {
   const isCode =
     shares.length === CODE_ENTRIES &&
-    shares.every((share, i) => (i === 0 ? share === 0 : share >= shares[i - 1])) &&
-    shares[CODE_ENTRIES - 1] <= CODE_UNIT;
+    shares.every((share, i) => {
+      const isFirst = i % ENTRIES === 0;
+      return isFirst ? share === 0 : share >= shares[i - 1] && share <= CODE_UNIT;
+    });
   if (isCode) return;
   throw new OmenError('OMEN_CORRUPT', 'The learned index is damaged: its code of bytes is none.');
 }

@@ -5,47 +5,77 @@
  *
  * A node of the model knows how many bytes all keys of its stretch share, its *skip*, and takes the
  * bytes behind them for a number (`byte-code.ts`). Keys whose numbers are equal get a node of their
- * own, which skips further: so the model costs little, and the keys are read where they lie. (After B. Spector, A. Kipf, K. Vaidya, C. Wang, U. F.
- * Minhas, T. Kraska: Bounding the Last Mile: Efficient Learned String Indexing, AIDB 2021.)
+ * own, which skips further: so the model costs little, and the keys are read where they lie. (After
+ * B. Spector, A. Kipf, K. Vaidya, C. Wang, U. F. Minhas, T. Kraska: Bounding the Last Mile: Efficient
+ * Learned String Indexing, AIDB 2021.)
  *
- * The model only says where to begin. The search goes outward from there in steps that double and
- * ends by comparing whole keys, so that its answer is right whatever the model says; it compares
- * 2 log2(e) + 4 keys at most where the prediction is off by e. In a leaf e is at most the model's
- * `windowMax`, which is the number of keys where nothing tells them apart (see `train.ts`).
+ * A key that is there is most often found by its fingerprint (`fingerprints.ts`), and then one key is
+ * compared. Whatever that leaves open is searched for, going outward from the prediction in steps that
+ * double and comparing whole keys, so that the answer is right whatever model and fingerprints say; it
+ * compares 2 log2(e) + 4 keys at most where the prediction is off by e. In a leaf e is at most the
+ * model's `windowMax`, which is the number of keys where nothing tells them apart (see `train.ts`).
  */
 import { strict as assert } from 'node:assert';
-import { compareStretches, type KeyBytes, type KeyMemory } from '../schema/key-bytes.ts';
+import {
+  compareStretches,
+  isSameBytes,
+  type KeyBytes,
+  type KeyMemory,
+} from '../schema/key-bytes.ts';
 import { codeOf, numberOfBytes } from './byte-code.ts';
 import {
-  BASE,
-  CELLS,
-  cellBySeparators,
-  EDGE,
-  FIRST_CELL,
-  IS_NODE,
-  type Model,
-  NODE_MASK,
-  SCALE,
-  SKIP,
-  START,
-  wordsOf,
-} from './model.ts';
+  fingerprintBytes,
+  matchesOf,
+  positionOf,
+  windowAt,
+  windowsBeside,
+} from './fingerprints.ts';
+import * as layout from './model.ts';
+import { cellBySeparators, type Model, wordsOf } from './model.ts';
+
+// V8 folds a module's constants only where they are its own: imported, each is loaded and checked at
+// every use.
+const BASE = 0;
+const SCALE = 1;
+const CELLS = 4;
+const FIRST_CELL = 5;
+const START = 6;
+const SKIP = 7;
+const NODE_MASK = 0x7fffffff;
+const EDGE = 2 ** -20;
+assert(BASE === layout.BASE && SCALE === layout.SCALE && CELLS === layout.CELLS);
+assert(FIRST_CELL === layout.FIRST_CELL && START === layout.START && SKIP === layout.SKIP);
+assert(NODE_MASK === layout.NODE_MASK && EDGE === layout.EDGE);
+assert(layout.NODE_DOUBLES === 4 && layout.NODE_WORDS === 8);
 
 /** The search looks so far from the prediction first, then twice as far each time. */
 export const FIRST_STEP = 4;
 
+/** How far from a guess memory is asked for where keys begin. */
+const OFFSETS_NEAR = 4;
+/** One offset of so many keys is kept apart, where it is at hand when the others are not. */
+const ANCHOR_SHIFT = 5;
+const ANCHOR_MASK = 31;
+assert(ANCHOR_MASK === 2 ** ANCHOR_SHIFT - 1);
+
 const NOTHING = new Float64Array(4);
-const NO_CELLS = new Uint32Array(2);
+const NO_CELLS = new Int32Array(2);
 const NO_CODE = new Uint16Array(0);
+const NO_FINGERPRINTS = new Uint8Array(fingerprintBytes(0));
 
 export class BytesIndex {
   readonly #keys: KeyMemory;
   readonly #offsets: Int32Array;
   readonly #count: number;
   readonly #nodes: Float64Array;
-  readonly #words: Uint32Array;
-  readonly #cells: Uint32Array;
+  /** Read as signed: a cell that is a node is negative, and no sum of indices leaves 32 bits. */
+  readonly #words: Int32Array;
+  readonly #cells: Int32Array;
   readonly #code: Float64Array;
+  /** Four fingerprints a word. */
+  readonly #fingerprints: Int32Array;
+  /** Every 32nd offset, and the last. */
+  readonly #anchors: Int32Array;
 
   /** @param model trained on these keys; null only for no keys */
   constructor(keys: KeyMemory, offsets: Int32Array, count: number, model: Model | null) {
@@ -56,14 +86,87 @@ export class BytesIndex {
     this.#offsets = offsets;
     this.#count = count;
     this.#nodes = model?.nodes ?? NOTHING;
-    this.#words = wordsOf(this.#nodes);
-    this.#cells = model?.cells ?? NO_CELLS;
+    this.#words = signed(wordsOf(this.#nodes));
+    this.#cells = model === null ? NO_CELLS : signed(model.cells);
     this.#code = codeOf(model?.code ?? NO_CODE);
+    const { buffer, byteOffset, length } = model?.fingerprints ?? NO_FINGERPRINTS;
+    this.#anchors = new Int32Array((count >>> ANCHOR_SHIFT) + 2).map(
+      (_, i) => offsets[Math.min(i << ANCHOR_SHIFT, count)],
+    );
+    this.#fingerprints = new Int32Array(buffer, byteOffset, length >>> 2);
   }
 
-  /** The position of a key, or −1. */
-  find(key: KeyBytes): number {
-    return Math.max(-1, this.#search(key));
+  /**
+   * The position of a key, or −1.
+   * @param hash the key's `hashBytes`
+   */
+  find(key: KeyBytes, hash: number): number {
+    return this.findFrom(key, hash, this.guess(key));
+  }
+
+  /** As `find`, for a caller that has done something with `guess(key)` meanwhile. */
+  findFrom(key: KeyBytes, hash: number, guessed: number): number {
+    const first = windowAt(this.#fingerprints, guessed);
+    const near = this.#findAmong(key, hash, first);
+    return near >= 0 ? near : this.#findBeside(key, hash, first);
+  }
+
+  /**
+   * `predict`, but for keys that are there alone: it does not make sure that a key has what the keys
+   * of a node share, for where another one would be does not matter to `find`.
+   */
+  guess(key: KeyBytes): number {
+    return this.#descend(key, false);
+  }
+
+  /**
+   * Asks memory for where the keys around a guess begin, and for the lines in which the key at the
+   * guess most likely is. Returns what is read there, so that there is a use for it.
+   */
+  touch(guessed: number): number {
+    const offsets = this.#offsets;
+    const anchors = this.#anchors;
+    const last = (this.#count - OFFSETS_NEAR) | 0;
+    if (last < OFFSETS_NEAR) return 0;
+    const at = guessed < OFFSETS_NEAR ? OFFSETS_NEAR : guessed > last ? last : guessed;
+    const anchor = at >>> ANCHOR_SHIFT;
+    const start = anchors[anchor];
+    const length = (anchors[(anchor + 1) | 0] - start) | 0;
+    const near = (start + (Math.imul(length, at & ANCHOR_MASK) >> ANCHOR_SHIFT)) | 0;
+    const bytes = this.#keys.buffer;
+    return (
+      (bytes[near] +
+        bytes[near < 64 ? 0 : near - 64] +
+        offsets[(at - OFFSETS_NEAR) | 0] +
+        offsets[(at + OFFSETS_NEAR) | 0]) |
+      0
+    );
+  }
+
+  /** The position of a key, or −1 if it is not among those of a window. */
+  #findAmong(key: KeyBytes, hash: number, first: number): number {
+    const prints = this.#fingerprints;
+    for (let found = matchesOf(prints, first, hash); found !== 0; found &= found - 1) {
+      const position = positionOf(first, found);
+      if (this.#isAt(position, key)) return position;
+    }
+    return -1;
+  }
+
+  /** The position of a key, or −1, given that it is not in the window at `first`. */
+  #findBeside(key: KeyBytes, hash: number, first: number): number {
+    const [before, behind] = windowsBeside(this.#fingerprints, first);
+    let position = this.#findAmong(key, hash, before);
+    if (position < 0) position = this.#findAmong(key, hash, behind);
+    return position >= 0 ? position : Math.max(-1, this.#search(key));
+  }
+
+  /** Whether the key at a position, which may be one behind the last, is the given one. */
+  #isAt(position: number, key: KeyBytes): boolean {
+    if (position >= this.#count) return false;
+    const offsets = this.#offsets;
+    const start = offsets[position];
+    return isSameBytes(key, this.#keys, start, offsets[position + 1] - start);
   }
 
   /** The first position whose key is >= the given one; the number of keys when there is none. */
@@ -74,39 +177,50 @@ export class BytesIndex {
 
   /** Where the model thinks the key is: at most the number of keys. */
   predict(key: KeyBytes): number {
+    return this.#descend(key, true);
+  }
+
+  /**
+   * @param compares whether a key is compared with what the keys of a node share
+   */
+  #descend(key: KeyBytes, compares: boolean): number {
     const nodes = this.#nodes;
     const words = this.#words;
     const cells = this.#cells;
-    const { memory, start: from, end: to } = key;
+    const { buffer } = key.memory;
+    const from = key.start;
+    const to = key.end;
     let node = 0;
     let skipped = 0;
     for (;;) {
-      const count = words[8 * node + CELLS];
-      const firstCell = words[8 * node + FIRST_CELL];
-      const skip = words[8 * node + SKIP];
-      if (skip > skipped) {
+      const record = (node << 3) | 0;
+      const count = words[(record + CELLS) | 0];
+      const firstCell = words[(record + FIRST_CELL) | 0];
+      const skip = words[(record + SKIP) | 0];
+      if (compares && skip > skipped) {
         // A key that differs from the stretch in what its keys share is before or behind all of it.
-        const position = words[8 * node + START];
+        const position = words[(record + START) | 0];
         const order = this.#compareSkipped(key, position, skipped, skip);
         if (order !== 0) return order < 0 ? position : cells[firstCell + count];
         skipped = skip;
       }
-      const number = numberOfBytes(this.#code, memory.buffer, from + skip, to);
-      const scale = nodes[4 * node + SCALE];
+      const number = numberOfBytes(this.#code, buffer, from, (from + skip) | 0, to);
+      const scale = nodes[((node << 2) + SCALE) | 0];
       let x = 0;
       if (scale > 0) {
-        x = (number - nodes[4 * node + BASE]) * scale;
+        x = (number - nodes[((node << 2) + BASE) | 0]) * scale;
         if (!(x > 0)) x = 0;
         else if (x >= count) x = count - EDGE;
       } else {
         x = cellBySeparators(nodes, node, count, number) + 0.5;
       }
-      const cell = x >>> 0;
-      const start = cells[firstCell + cell];
-      if (start < IS_NODE) {
-        let end = cells[firstCell + cell + 1];
-        if (end >= IS_NODE) end = words[8 * (end & NODE_MASK) + START];
-        return (start + (end - start) * (x - cell)) >>> 0;
+      const cell = x | 0;
+      const at = (firstCell + cell) | 0;
+      const start = cells[at];
+      if (start >= 0) {
+        let end = cells[(at + 1) | 0];
+        if (end < 0) end = words[(((end & NODE_MASK) << 3) + START) | 0];
+        return (start + ((end - start) | 0) * (x - cell)) | 0;
       }
       node = start & NODE_MASK;
     }
@@ -186,4 +300,9 @@ export class BytesIndex {
     }
     return ~low;
   }
+}
+
+/** The same memory as signed words. */
+function signed(words: Uint32Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
 }

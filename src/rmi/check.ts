@@ -6,6 +6,7 @@
  */
 import { OmenError } from '../errors.ts';
 import { checkCode } from './byte-code.ts';
+import { fingerprintBytes } from './fingerprints.ts';
 import {
   BASE,
   CELLS,
@@ -37,7 +38,11 @@ export function checkModel(model: Model, keyCount: number): void {
   if (!isCount(model.windowMax, windowMax)) refuse('windowMax is out of range');
   if (!isCount(model.leafCount, cells.length + keyCount)) refuse('leafCount is out of range');
   if (!isCount(model.depth, DEPTH_MAX)) refuse('depth is out of range');
-  if (form === 'bytes') checkCode(model.code);
+  if (form === 'bytes') {
+    checkCode(model.code);
+    const { length } = model.fingerprints;
+    if (length !== fingerprintBytes(keyCount)) refuse(`it has ${length} fingerprints`);
+  }
   const records = nodes.length / NODE_DOUBLES;
   if (!isCount(records, NODE_MASK) || records === 0) refuse('a node is cut off');
   const words = wordsOf(nodes);

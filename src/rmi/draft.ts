@@ -97,6 +97,7 @@ export class Draft {
     keyCount: number,
     epsilon: number,
     code: Uint16Array<SharedArrayBuffer>,
+    fingerprints: Uint8Array<SharedArrayBuffer>,
   ): Model {
     const cells = new Uint32Array(new SharedArrayBuffer(4 * this.#cellCount));
     cells.set(this.#cells.subarray(0, this.#cellCount));
@@ -112,6 +113,7 @@ export class Draft {
       cells,
       nodes,
       code,
+      fingerprints,
     };
   }
 }

@@ -6,6 +6,7 @@ import { compareStretches, type KeyBytes, type KeyMemory } from '../schema/key-b
 import { codeOf, numberOfBytes } from './byte-code.ts';
 import { FIRST_STEP } from './bytes-index.ts';
 import { WINDOW } from './f64-index.ts';
+import { matchesOf, positionOf, windowAt, windowsBeside } from './fingerprints.ts';
 import {
   BASE,
   BASE_HI,
@@ -72,19 +73,49 @@ export function descendBytes(
   key: KeyBytes,
 ): Descent {
   const words = wordsOf(model.nodes);
-  const code = codeOf(model.code);
-  const skipOf = (node: number): number => words[NODE_WORDS * node + SKIP];
-  const number = (node: number): number =>
-    numberOfBytes(code, key.memory.buffer, key.start + skipOf(node), key.end);
-  const distance = (node: number): number => number(node) - model.nodes[NODE_DOUBLES * node + BASE];
   const side = (node: number): number => {
     const position = words[NODE_WORDS * node + START];
+    const skip = words[NODE_WORDS * node + SKIP];
     const start = offsets[position];
-    const end = Math.min(offsets[position + 1], start + skipOf(node));
-    const keyEnd = Math.min(key.end, key.start + skipOf(node));
+    const end = Math.min(offsets[position + 1], start + skip);
+    const keyEnd = Math.min(key.end, key.start + skip);
     return compareStretches(key.memory, key.start, keyEnd, memory, start, end);
   };
+  return descendNumbers(model, key, side);
+}
+
+function descendNumbers(model: Model, key: KeyBytes, side?: (node: number) => number): Descent {
+  const words = wordsOf(model.nodes);
+  const code = codeOf(model.code);
+  const number = (node: number): number => {
+    const at = key.start + words[NODE_WORDS * node + SKIP];
+    return numberOfBytes(code, key.memory.buffer, key.start, at, key.end);
+  };
+  const distance = (node: number): number => number(node) - model.nodes[NODE_DOUBLES * node + BASE];
   return descend(model, distance, number, side);
+}
+
+/** The keys that `find` compares because they have the fingerprint of the key that is sought. */
+export interface Candidates {
+  /** Where the window of fingerprints begins that is looked at first. */
+  readonly first: number;
+  /** Their positions, in the order in which they are compared until one is the key. */
+  readonly positions: readonly number[];
+}
+
+/** @param hash the key's `hashBytes` */
+export function candidatesOf(model: Model, key: KeyBytes, hash: number): Candidates {
+  const { buffer, byteOffset, length } = model.fingerprints;
+  const words = new Int32Array(buffer, byteOffset, length >>> 2);
+  const first = windowAt(words, descendNumbers(model, key).predicted);
+  const positions: number[] = [];
+  for (const window of [first, ...windowsBeside(words, first)]) {
+    for (let found = matchesOf(words, window, hash); found !== 0; found &= found - 1) {
+      const position = positionOf(window, found);
+      if (position < model.keyCount) positions.push(position);
+    }
+  }
+  return { first: 4 * first, positions };
 }
 
 /**
@@ -192,14 +223,20 @@ export function readsOf(
   return reads;
 }
 
-/** The same of a search among bytes, which begins at the prediction and compares keys three ways. */
+/**
+ * The same of `find` among bytes: it compares the candidates first, and if none of them is the key,
+ * it searches from the prediction, comparing keys three ways.
+ */
 export function bytesReadsOf(
   keyCount: number,
   predicted: number,
   position: number,
   isThere: boolean,
+  candidates: readonly number[],
 ): number[] {
-  const reads: number[] = [];
+  const found = isThere ? candidates.indexOf(position) : -1;
+  if (found >= 0) return candidates.slice(0, found + 1);
+  const reads = [...candidates];
   const order = (at: number): number => {
     reads.push(at);
     if (at === position && isThere) return 0;

@@ -3,6 +3,7 @@ export { BytesIndex } from './bytes-index.ts';
 export { checkModel } from './check.ts';
 export {
   bytesReadsOf,
+  candidatesOf,
   type Descent,
   descendBytes,
   descendF64,
@@ -12,6 +13,7 @@ export {
   windowOf,
 } from './explain.ts';
 export { type Beside, F64Index } from './f64-index.ts';
+export { WINDOW as FINGERPRINT_WINDOW } from './fingerprints.ts';
 export { type KeyForm, type Model, modelBytes } from './model.ts';
 export { trainBytes, trainF64, trainWords } from './train.ts';
 export { WordIndex } from './word-index.ts';

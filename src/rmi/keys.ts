@@ -141,7 +141,9 @@ export class BytesKeys extends F64Keys {
     const bytes = this.#memory.buffer;
     const offsets = this.#offsets;
     for (let p = start; p < end; p++) {
-      this.#numbers[p] = numberOfBytes(this.#code, bytes, offsets[p] + this.#skip, offsets[p + 1]);
+      const from = offsets[p];
+      const at = from + this.#skip;
+      this.#numbers[p] = numberOfBytes(this.#code, bytes, from, at, offsets[p + 1]);
     }
   }
 

@@ -90,6 +90,8 @@ export interface Model {
   readonly nodes: Float64Array<SharedArrayBuffer>;
   /** Of the `bytes` form, the shares of its code (`byte-code.ts`); else nothing. */
   readonly code: Uint16Array<SharedArrayBuffer>;
+  /** Of the `bytes` form, a byte of each key's hash (`fingerprints.ts`); else nothing. */
+  readonly fingerprints: Uint8Array<SharedArrayBuffer>;
 }
 
 /** The same memory as 32-bit words. */
@@ -97,8 +99,8 @@ export function wordsOf(nodes: Float64Array): Uint32Array {
   return new Uint32Array(nodes.buffer, nodes.byteOffset, 2 * nodes.length);
 }
 
-export function modelBytes(model: Model): number {
-  return model.cells.byteLength + model.nodes.byteLength + model.code.byteLength;
+export function modelBytes({ cells, nodes, code, fingerprints }: Model): number {
+  return cells.byteLength + nodes.byteLength + code.byteLength + fingerprints.byteLength;
 }
 
 /**

@@ -3,14 +3,16 @@
  * model it makes and its copy.
  *
  * A stretch of keys becomes the first of these that does it justice:
- * 1. one leaf, where one line is within `LINE_ERROR` of every key (consecutive keys, even steps);
- * 2. cells of `KEYS_PER_CELL` keys on average, where at least half of the keys then stand in leaves;
+ * 1. one leaf, where one line is close to every key (consecutive keys, even steps);
+ * 2. cells of `KEYS_PER_CELL` keys on average, where half of the keys, or a quarter if keys are bytes,
+ *    then stand in leaves;
  * 3. fewer, wider cells, where they tell most keys apart;
  * 4. cells of equally many keys, between separators.
  * The cells of 2, 3 and 4 that are no leaves are then divided in turn, each on its own range.
  *
  * The size is bounded on every input. Cells of kind 2 cost a quarter of a byte a key, and each level
- * of them at least halves what is left for the next; those of kind 3 cost 1/64 byte a key and level;
+ * of them at least halves what is left for the next (takes a quarter of it, if keys are bytes); those
+ * of kind 3 cost 1/64 byte a key and level (1/16);
  * a separator and its cell cost 12 bytes for `KEYS_PER_SEPARATOR` keys, more or less. So is the
  * depth: below level `CELL_LEVELS` all are of kind 4, which leaves a child 1/64 of the keys, or none.
  *
@@ -25,6 +27,7 @@ import { OmenError } from '../errors.ts';
 import type { KeyMemory } from '../schema/key-bytes.ts';
 import { codeOf, learnCode } from './byte-code.ts';
 import { Draft } from './draft.ts';
+import { fingerprintsOf } from './fingerprints.ts';
 import { BytesKeys, F64Keys, type SortedKeys, WordKeys } from './keys.ts';
 import {
   DEPTH_MAX,
@@ -40,14 +43,39 @@ import {
   SEPARATORS,
 } from './model.ts';
 
-/** A leaf of more than 2ε keys is wrong by at most ε about each: windows are 2ε + 1 at most. */
-const EPSILON = 16;
-/** And by at most this on average: a key farther off than half a window of the search costs extra. */
-const MEAN_ERROR_MAX = 4;
-/** A stretch this close to one line needs no cells. */
-const LINE_ERROR = 4;
+/** What is asked of a division. */
+interface Tolerance {
+  /** A leaf of more than 2ε keys is wrong by at most ε about each: windows are 2ε + 1 at most. */
+  readonly epsilon: number;
+  /** And by at most this on average: a key farther off than half a window of the search costs extra. */
+  readonly meanErrorMax: number;
+  /** A stretch this close to one line needs no cells. */
+  readonly lineError: number;
+  /** Cells of `KEYS_PER_CELL` keys will do if one key in so many then stands in a leaf. */
+  readonly leavesShare: number;
+  readonly keysPerWideCell: number;
+}
+
+const OF_NUMBERS: Tolerance = {
+  epsilon: 16,
+  meanErrorMax: 4,
+  lineError: 4,
+  leavesShare: 2,
+  keysPerWideCell: 256,
+};
+/**
+ * Of bytes, a window of fingerprints costs little, and a level much: each takes its bytes for a number
+ * anew, and waits for two lines of memory.
+ */
+const OF_BYTES: Tolerance = {
+  epsilon: 32,
+  meanErrorMax: 10,
+  lineError: 10,
+  leavesShare: 4,
+  keysPerWideCell: 64,
+};
+
 const KEYS_PER_CELL = 16;
-const KEYS_PER_WIDE_CELL = 256;
 const WIDE_CELLS_MIN = 16;
 /** Wide cells will do if the average key is left with this share of the keys in its cell. */
 const WIDE_SHARE_MAX = 1 / 16;
@@ -58,7 +86,7 @@ const TAIL = 64;
 /** They are left out where that makes the range this many times narrower. */
 const TAIL_GAIN = 16;
 
-assert(KEYS_PER_CELL <= KEYS_PER_SEPARATOR && KEYS_PER_SEPARATOR <= 2 * EPSILON);
+assert(KEYS_PER_CELL <= KEYS_PER_SEPARATOR && KEYS_PER_SEPARATOR <= 2 * OF_NUMBERS.epsilon);
 // Levels of separators that 2^31 keys can need, and one in which rounding keeps neighbours together.
 assert(CELL_LEVELS + Math.ceil(31 / Math.log2(SEPARATED_CELLS_MAX)) + 1 <= DEPTH_MAX);
 
@@ -88,21 +116,31 @@ export function trainWords(keys: Uint32Array, count: number): Model {
 export function trainBytes(keys: KeyMemory, offsets: Int32Array, count: number): Model {
   const { buffer } = keys;
   assert(offsets.length > count && buffer.length >= offsets[count], 'fewer keys than the count');
-  const code = learnCode(buffer.subarray(0, offsets[count]), count);
-  return train(new BytesKeys(keys, offsets, count, codeOf(code)), count, 'bytes', code);
+  const code = learnCode(buffer, offsets, count);
+  const fingerprints = fingerprintsOf(keys, offsets, count);
+  const sorted = new BytesKeys(keys, offsets, count, codeOf(code));
+  return train(sorted, count, 'bytes', code, fingerprints);
 }
 
 const NO_CODE = new Uint16Array(new SharedArrayBuffer(0));
+const NO_FINGERPRINTS = new Uint8Array(new SharedArrayBuffer(0));
 
-function train(keys: SortedKeys, count: number, form: KeyForm, code = NO_CODE): Model {
+function train(
+  keys: SortedKeys,
+  count: number,
+  form: KeyForm,
+  code = NO_CODE,
+  fingerprints = NO_FINGERPRINTS,
+): Model {
   assert(Number.isInteger(count) && count >= 0 && count <= KEYS_MAX, 'count out of range');
   const disorder = keys.firstDisorder(count);
   if (disorder >= 0) {
     throw new OmenError('OMEN_CORRUPT', `The keys are not in order at row ${disorder}.`);
   }
   const draft = new Draft();
-  new Trainer(keys, draft).divide(0, count, 1);
-  return draft.seal(form, count, EPSILON, code);
+  const tolerance = form === 'bytes' ? OF_BYTES : OF_NUMBERS;
+  new Trainer(keys, draft, tolerance).divide(0, count, 1);
+  return draft.seal(form, count, tolerance.epsilon, code, fingerprints);
 }
 
 /** What came of laying cells over a stretch: which are no leaves, and how good the others are. */
@@ -116,22 +154,25 @@ interface Survey {
 class Trainer {
   readonly #keys: SortedKeys;
   readonly #draft: Draft;
+  readonly #tolerance: Tolerance;
   /** Cells a unit of distance, in the division under way; 0 between separators. */
   #scale = 1;
 
-  constructor(keys: SortedKeys, draft: Draft) {
+  constructor(keys: SortedKeys, draft: Draft, tolerance: Tolerance) {
     this.#keys = keys;
     this.#draft = draft;
+    this.#tolerance = tolerance;
   }
 
   /** Makes a node of the keys in [start, end). Returns its number. */
   divide(start: number, end: number, depth: number): number {
     const draft = this.#draft;
     const count = end - start;
+    const { epsilon, leavesShare, keysPerWideCell } = this.#tolerance;
     const node = draft.addNode(start, depth);
     this.#keys.enter(start, end);
     this.#setRange(start, end, 1, 0);
-    if (depth === DEPTH_MAX && count > 2 * EPSILON) {
+    if (depth === DEPTH_MAX && count > 2 * epsilon) {
       const first = this.#layCells(start, end, 1);
       this.#finish(
         node,
@@ -142,7 +183,7 @@ class Trainer {
       );
       return node;
     }
-    if (count <= 2 * EPSILON || this.#isLine(start, end)) {
+    if (count <= 2 * epsilon || this.#isLine(start, end)) {
       const first = this.#layCells(start, end, 1);
       this.#finish(node, first, 1, this.#survey(first, 1), depth);
       return node;
@@ -153,12 +194,12 @@ class Trainer {
       this.#setRange(start, end, cells, tail);
       const first = this.#layCells(start, end, cells);
       const survey = this.#survey(first, cells);
-      if (2 * survey.keysInLeaves >= count) {
+      if (leavesShare * survey.keysInLeaves >= count) {
         this.#finish(node, first, cells, survey, depth);
         return node;
       }
       draft.dropCells(first);
-      const wide = Math.max(WIDE_CELLS_MIN, Math.ceil(count / KEYS_PER_WIDE_CELL));
+      const wide = Math.max(WIDE_CELLS_MIN, Math.ceil(count / keysPerWideCell));
       this.#setRange(start, end, wide, tail);
       this.#layCells(start, end, wide);
       if (this.#averageShare(first, wide) <= WIDE_SHARE_MAX) {
@@ -250,9 +291,10 @@ class Trainer {
 
   #isLine(start: number, end: number): boolean {
     const count = end - start;
+    const { lineError } = this.#tolerance;
     for (let p = start; p < end; p++) {
       const predicted = Math.trunc(start + count * this.#place(p, 1));
-      if (Math.abs(predicted - p) > LINE_ERROR) return false;
+      if (Math.abs(predicted - p) > lineError) return false;
     }
     return true;
   }
@@ -294,18 +336,19 @@ class Trainer {
   /** The largest error about a key of the cell, or Infinity when it cannot be a leaf. */
   #leafError(start: number, end: number, cell: number, cells: number): number {
     const count = end - start;
-    const isSmall = count <= 2 * EPSILON;
+    const { epsilon, meanErrorMax } = this.#tolerance;
+    const isSmall = count <= 2 * epsilon;
     const isSeparated = this.#scale === 0;
     let largest = 0;
     let sum = 0;
     for (let p = start; p < end; p++) {
       const x = isSeparated ? cell + 0.5 : this.#place(p, cells);
       const error = Math.abs(Math.trunc(start + count * (x - cell)) - p);
-      if (error > EPSILON && !isSmall) return Infinity;
+      if (error > epsilon && !isSmall) return Infinity;
       if (error > largest) largest = error;
       sum += error;
     }
-    return isSmall || sum <= MEAN_ERROR_MAX * count ? largest : Infinity;
+    return isSmall || sum <= meanErrorMax * count ? largest : Infinity;
   }
 
   /** Which share of the keys its own cell holds, for the average key. */

@@ -101,6 +101,33 @@ export function wordOfBytes({ view }: KeyMemory, at: number, end: number): numbe
   return word >>> 0;
 }
 
+/** Longer keys are left to the native comparison of equality, whose call costs as much. */
+const SAME_MAX = 512;
+
+/** Whether a key of `length` bytes from `bStart` on is the key `a`. */
+export function isSameBytes(a: KeyBytes, b: KeyMemory, bStart: number, length: number): boolean {
+  const aStart = a.start;
+  if (a.end - aStart !== length) return false;
+  const aView = a.memory.view;
+  const bView = b.view;
+  if (length < 4) {
+    for (let i = 0; i < length; i++) {
+      if (aView.getUint8(aStart + i) !== bView.getUint8(bStart + i)) return false;
+    }
+    return true;
+  }
+  if (length > SAME_MAX) {
+    return a.memory.buffer.compare(b.buffer, bStart, bStart + length, aStart, a.end) === 0;
+  }
+  // The last word first, part of which the one before it may have too: keys differ at their ends.
+  const last = length - 4;
+  if (aView.getInt32(aStart + last, true) !== bView.getInt32(bStart + last, true)) return false;
+  for (let i = 0; i < last; i += 4) {
+    if (aView.getInt32(aStart + i, true) !== bView.getInt32(bStart + i, true)) return false;
+  }
+  return true;
+}
+
 /** Whether two stored forms, at word `i` of `a` and at word `j` of `b`, are of one key. */
 export function isSameStored(a: Uint32Array, i: number, b: Uint32Array, j: number): boolean {
   const words = 2 + ((a[i] + 3) >>> 2);
@@ -117,12 +144,31 @@ export function hashStored(words: Uint32Array, at: number): number {
   const length = words[at];
   let h = length;
   const end = at + 2 + ((length + 3) >>> 2);
-  for (let i = at + 2; i < end; i++) {
-    const k = Math.imul(words[i], 0xcc9e2d51);
-    h ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-    h = (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+  for (let i = at + 2; i < end; i++) h = mixed(h, words[i]);
+  return finished(h) >>> 0;
+}
+
+/** The same of a key where it lies. */
+export function hashBytes({ view }: KeyMemory, start: number, end: number): number {
+  let h = end - start;
+  let at = start;
+  for (; at + 4 <= end; at += 4) h = mixed(h, view.getInt32(at, true));
+  if (at < end) {
+    let word = 0;
+    for (let i = at; i < end; i++) word |= view.getUint8(i) << (8 * (i - at));
+    h = mixed(h, word);
   }
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return finished(h) >>> 0;
+}
+
+function mixed(hash: number, word: number): number {
+  const k = Math.imul(word, 0xcc9e2d51);
+  const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function finished(hash: number): number {
+  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }

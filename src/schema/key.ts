@@ -18,8 +18,6 @@ import {
   type KeyBytes,
   keyMemory,
   STORED_KEY_AT,
-  storedBytes,
-  wordOfBytes,
 } from './key-bytes.ts';
 import { isVariable, type KeyType } from './schema.ts';
 import { show } from './show.ts';
@@ -72,9 +70,11 @@ function refuseLength(bytes: number): never {
   );
 }
 
-const encoder = new TextEncoder();
-/** A string this long is encoded in one call, a shorter one that is ASCII a character at a time. */
-const SHORT_TEXT = 80;
+/** Zeros behind the last byte of a key: as many as a key's prefix has bytes. */
+const PADDING = 8;
+/** A string this long is encoded a character at a time where it is ASCII, a longer one in one call. */
+const SHORT_TEXT = 12;
+const SHORT_BINARY = 32;
 
 function newEncodedKey(bytes: number): EncodedKey {
   const memory = new ArrayBuffer(bytes);
@@ -118,15 +118,12 @@ export class KeyCodec {
       else refuse(key, this.type);
     } else if (typeof key === 'bigint' && (this.type === 'int64' || this.type === 'uint64')) {
       this.#encodeBigint(key);
-    } else if (key instanceof Date && this.type === 'timestamp') {
-      this.#encodeInteger(key.getTime());
     } else if (typeof key === 'string' && this.type === 'utf8' && this.bytes !== null) {
       this.#encodeText(key, this.bytes);
-    } else if (key instanceof Uint8Array && this.type === 'binary' && this.bytes !== null) {
-      if (key.length > KEY_BYTES_MAX) refuseLength(key.length);
-      this.#room(key.length, this.bytes);
-      this.bytes.memory.buffer.set(key, STORED_KEY_AT);
-      this.#finish(key.length, this.bytes);
+    } else if (this.type === 'binary' && key instanceof Uint8Array && this.bytes !== null) {
+      this.#encodeBinary(key, this.bytes);
+    } else if (this.type === 'timestamp' && key instanceof Date) {
+      this.#encodeInteger(key.getTime());
     } else {
       refuse(key, this.type);
     }
@@ -173,41 +170,56 @@ export class KeyCodec {
   }
 
   #encodeText(key: string, encoded: EncodedKey): void {
-    if (key.length > KEY_BYTES_MAX) refuseLength(key.length);
-    if (!key.isWellFormed()) refuse(key, this.type);
-    this.#room(3 * key.length, encoded);
+    const { length } = key;
+    if (length > KEY_BYTES_MAX) refuseLength(length);
+    this.#room(3 * length, encoded);
     const { buffer } = encoded.memory;
-    let length = 0;
-    if (key.length <= SHORT_TEXT) {
-      while (length < key.length) {
-        const code = key.charCodeAt(length);
+    let written = 0;
+    if (length <= SHORT_TEXT) {
+      while (written < length) {
+        const code = key.charCodeAt(written);
         if (code > 127) break;
-        buffer[STORED_KEY_AT + length++] = code;
+        buffer[(STORED_KEY_AT + written++) | 0] = code;
       }
     }
-    if (length < key.length) {
-      length = encoder.encodeInto(key, buffer.subarray(STORED_KEY_AT)).written;
-      if (length > KEY_BYTES_MAX) refuseLength(length);
+    if (written < length) {
+      written = buffer.write(key, STORED_KEY_AT);
+      // A lone surrogate, which becomes another character, takes more bytes than one.
+      if (written !== length && !key.isWellFormed()) refuse(key, this.type);
+      if (written > KEY_BYTES_MAX) refuseLength(written);
     }
+    this.#finish(written, encoded);
+  }
+
+  #encodeBinary(key: Uint8Array, encoded: EncodedKey): void {
+    const { length } = key;
+    if (length > KEY_BYTES_MAX) refuseLength(length);
+    this.#room(length, encoded);
+    const { buffer } = encoded.memory;
+    if (length > SHORT_BINARY) buffer.set(key, STORED_KEY_AT);
+    else for (let i = 0; i < length; i++) buffer[(STORED_KEY_AT + i) | 0] = key[i];
     this.#finish(length, encoded);
   }
 
-  /** Makes room for a key of so many bytes. */
+  /** Makes room for a key of so many bytes, and the zeros behind it. */
   #room(length: number, encoded: EncodedKey): void {
-    if (storedBytes(length) <= encoded.memory.buffer.length) return;
-    Object.assign(encoded, newEncodedKey(2 ** Math.ceil(Math.log2(storedBytes(length)))));
+    const bytes = STORED_KEY_AT + length + PADDING;
+    if (bytes <= encoded.memory.buffer.length) return;
+    Object.assign(encoded, newEncodedKey(2 ** Math.ceil(Math.log2(bytes))));
   }
 
   /** Completes the stored form, and takes the prefix from it. */
   #finish(length: number, encoded: EncodedKey): void {
-    const { memory, stored } = encoded;
-    const end = STORED_KEY_AT + length;
+    const { stored } = encoded;
+    const { view } = encoded.memory;
+    const end = (STORED_KEY_AT + length) | 0;
     encoded.end = end;
     stored[0] = length;
     stored[1] = 0;
-    for (let at = end; at < storedBytes(length); at++) memory.buffer[at] = 0;
-    this.hi = wordOfBytes(memory, STORED_KEY_AT, end);
-    this.lo = wordOfBytes(memory, STORED_KEY_AT + 4, end);
+    view.setInt32(end, 0);
+    view.setInt32((end + 4) | 0, 0);
+    this.hi = view.getUint32(STORED_KEY_AT);
+    this.lo = view.getUint32(STORED_KEY_AT + 4);
   }
 
   /**

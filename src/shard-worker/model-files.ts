@@ -75,7 +75,10 @@ function write(
     numbers: bytesOf(numbers),
     cells: bytesOf(model.cells),
     nodes: bytesOf(model.nodes),
-    ...(model.form === 'bytes' ? { code: bytesOf(model.code) } : {}),
+    ...(model.form === 'bytes' && {
+      code: bytesOf(model.code),
+      fingerprints: bytesOf(model.fingerprints),
+    }),
   };
   return writeSections(storage, path, sections, metadataOf(place, id));
 }
@@ -151,6 +154,7 @@ function parse(
     cells: new Uint32Array(section('cells')),
     nodes: new Float64Array(section('nodes')),
     code: new Uint16Array(section('code')),
+    fingerprints: new Uint8Array(section('fingerprints')),
   } as Model;
   checkModel(model, record.rows);
   return { model, pageCrcs: new Uint32Array(section('pages')) };

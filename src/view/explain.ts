@@ -8,10 +8,12 @@
  */
 import {
   bytesReadsOf,
+  candidatesOf,
   type Descent,
   descendBytes,
   descendF64,
   descendWords,
+  FINGERPRINT_WINDOW,
   type PathNode,
   readsOf,
   windowOf,
@@ -55,7 +57,7 @@ export interface SegmentProbe {
   readonly predicted: number;
   /** The largest error of the model for a key that is there, in this part of it. */
   readonly errorMax: number;
-  /** The keys that are searched first. */
+  /** The keys that are searched first; of bytes, those whose fingerprints are looked at first. */
   readonly window: { readonly first: number; readonly keys: number };
   /** Where the key is, or would be: of the first key that is not smaller. */
   readonly position: number;
@@ -109,7 +111,7 @@ export function explainLookup(
     if (probe.found !== 'nothing') return explanation(probe.found);
   }
   for (const run of view.runs) {
-    const probe = probeRun(run, hi, lo, number, bytes, cost);
+    const probe = probeRun(run, hash, hi, lo, number, bytes, cost);
     runs.push(probe);
     if (probe.found !== 'nothing') return explanation(probe.found);
   }
@@ -130,7 +132,7 @@ function probeMemtable(
   const entry =
     stored === null
       ? memtable.find(hash, hi, lo, visible)
-      : memtable.findStored(hash, hi, lo, visible, stored);
+      : memtable.findStored(hash, stored, 0, visible);
   cost.comparisons += comparisons;
   cost.cacheLines += 1 + comparisons;
   const { entries } = memtable;
@@ -143,6 +145,7 @@ function probeMemtable(
 
 function probeRun(
   run: Run,
+  hash: number,
   hi: number,
   lo: number,
   number: number,
@@ -157,8 +160,8 @@ function probeRun(
   cost.cacheLines += Math.min(halvings, Math.ceil(segments / KEYS_PER_LINE));
   const segment = run.only ?? run.segmentFor(hi, lo, bytes);
   if (segment === null) return { segments, rows, segment, found: 'nothing' };
-  const probe = probeSegment(segment, hi, lo, number, bytes, cost);
-  const row = segment.find(hi, lo, number, bytes);
+  const probe = probeSegment(segment, hash, hi, lo, number, bytes, cost);
+  const row = bytes === null ? segment.find(hi, lo, number) : segment.findBytes(bytes, hash);
   if (row < 0) return { segments, rows, segment: probe, found: 'nothing' };
   if (segment.flags !== null) cost.cacheLines++;
   if (segment.isDeleted(row)) return { segments, rows, segment: probe, found: 'tombstone' };
@@ -170,6 +173,7 @@ function probeRun(
 
 function probeSegment(
   segment: Segment,
+  hash: number,
   hi: number,
   lo: number,
   number: number,
@@ -179,9 +183,17 @@ function probeSegment(
   const { id, rows, form } = segment;
   const { path, predicted, errorMax, cacheLines } = descentIn(segment, hi, lo, number, bytes);
   const position = segment.lowerBound(hi, lo, number, bytes);
-  const isThere = segment.find(hi, lo, number, bytes) >= 0;
-  const readsIn = bytes === null ? readsOf : bytesReadsOf;
-  const reads = readsIn(rows, predicted, position, isThere);
+  let [window, reads] = [windowOf(rows, predicted), [] as readonly number[]];
+  if (bytes === null) {
+    reads = readsOf(rows, predicted, position, segment.find(hi, lo, number) >= 0);
+  } else {
+    const { first, positions } = candidatesOf(segment.handle.model, bytes, hash);
+    const isThere = segment.findBytes(bytes, hash) >= 0;
+    window = { first, keys: Math.min(FINGERPRINT_WINDOW, rows - first) };
+    reads = bytesReadsOf(rows, predicted, position, isThere, positions);
+    // The fingerprints, and those beside them where the first do not tell.
+    cost.cacheLines += positions[0] === position ? 1 : 2;
+  }
   cost.comparisons += reads.length;
   cost.cacheLines += cacheLines + keyLines(segment, reads);
   return {
@@ -191,10 +203,7 @@ function probeSegment(
     path,
     predicted,
     errorMax,
-    window:
-      bytes === null
-        ? windowOf(rows, predicted)
-        : { first: Math.min(predicted, rows - 1), keys: 1 },
+    window,
     position,
     error: Math.abs(predicted - position),
     comparisons: reads.length,

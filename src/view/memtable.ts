@@ -252,37 +252,30 @@ export class Memtable {
   /**
    * The same of a key of variable length.
    * @param hash `hashStored` of the key
-   * @param stored its stored form
+   * @param stored its stored form, at word `at`
    */
-  findStored(
-    hash: number,
-    hi: number,
-    lo: number,
-    visible: Visibility,
-    stored: Uint32Array,
-  ): number {
+  findStored(hash: number, stored: Uint32Array, at: number, visible: Visibility): number {
     const words = this.#words;
     let entry = Atomics.load(this.#buckets, hash & this.#mask);
     while (entry !== 0) {
-      const at = entry >>> 2;
-      if (words[at + KEY_LO] === lo && words[at + KEY_HI] === hi) {
-        if (isSameStored(stored, 0, words, at + STORED_KEY)) break;
-      }
-      entry = Atomics.load(words, at + NEXT);
+      if (isSameStored(stored, at, words, (entry >>> 2) + STORED_KEY)) break;
+      entry = Atomics.load(words, (entry >>> 2) + NEXT);
     }
     return entry === 0 ? 0 : this.visibleVersion(entry, visible);
   }
 
   /** How many keys `find` compares: those in the bucket, newest first, up to the key itself. */
   comparisons(hash: number, hi: number, lo: number, stored: Uint32Array | null = null): number {
+    const words = this.#words;
     let count = 0;
     let entry = Atomics.load(this.#buckets, hash & this.#mask);
     while (entry !== 0) {
       count++;
-      if (this.lo(entry) === lo && this.hi(entry) === hi) {
-        const words = this.#words;
-        if (stored === null || isSameStored(stored, 0, words, (entry >>> 2) + STORED_KEY)) break;
-      }
+      const isSame =
+        stored === null
+          ? this.lo(entry) === lo && this.hi(entry) === hi
+          : isSameStored(stored, 0, words, (entry >>> 2) + STORED_KEY);
+      if (isSame) break;
       entry = Atomics.load(this.#words, (entry >>> 2) + NEXT);
     }
     return count;

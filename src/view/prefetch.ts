@@ -26,12 +26,14 @@ export class Prefetch {
   sum = 0;
 
   constructor(body: SharedArrayBuffer, { rows, key, columns }: SegmentLayout) {
-    const isSmall = rows <= KEYS_NEAR + ROWS_NEAR || key.offsets !== null;
-    this.#last = isSmall ? KEYS_NEAR : rows - 1 - ROWS_NEAR;
-    this.#keys = isSmall ? NO_LINES : new Uint8Array(body, key.data.offset, 8 * rows);
+    const isVariable = key.offsets !== null;
     const { offset, length } = columns[0].offsets ?? columns[0].data;
+    const isSmall = rows <= KEYS_NEAR + ROWS_NEAR;
     // Where a value is a bit, all of them take few lines.
     const isAsked = !isSmall && length >= rows;
+    const isNothing = isSmall || (isVariable && !isAsked);
+    this.#last = isNothing ? KEYS_NEAR : rows - 1 - ROWS_NEAR;
+    this.#keys = isSmall || isVariable ? NO_LINES : new Uint8Array(body, key.data.offset, 8 * rows);
     this.#rows = isAsked ? new Uint8Array(body, offset, length) : this.#keys;
     this.#shift = isAsked ? Math.floor(Math.log2(length / rows)) : 3;
   }
@@ -52,6 +54,14 @@ export class Prefetch {
       keys[(at + ROWS_NEAR) << 3] +
       rows[(at - ROWS_NEAR) << shift] +
       rows[(at + ROWS_NEAR) << shift];
+  }
+
+  /** Rows alone, where keys differ in length. `read` is what has been read of the keys. */
+  rowsNear(position: number, read: number): void {
+    const at = Math.min(Math.max(position, KEYS_NEAR), this.#last);
+    const rows = this.#rows;
+    const shift = this.#shift;
+    this.sum = (read + rows[(at - ROWS_NEAR) << shift] + rows[(at + ROWS_NEAR) << shift]) | 0;
   }
 
   /** Around the positions [from, to). */

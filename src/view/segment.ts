@@ -10,6 +10,7 @@ import type { ResidentColumn } from '../schema/decode.ts';
 import { isExactNumber, sortableToNumber } from '../schema/key.ts';
 import {
   compareStretches,
+  hashBytes,
   type KeyBytes,
   type KeyMemory,
   keyMemory,
@@ -108,13 +109,19 @@ export class Segment {
     this.bytes = new BytesIndex(this.keys, this.keyOffsets, ...only('bytes'));
   }
 
-  /** The row of a key, or −1. The key is given every way there is; only one is used. */
-  find(hi: number, lo: number, number: number, bytes: KeyBytes | null = null): number {
+  /** The row of a key of fixed width, or −1. It is given every way there is; only one is used. */
+  find(hi: number, lo: number, number: number): number {
     if (this.#isF64) return this.f64.find(number);
-    if (bytes !== null) return this.bytes.find(bytes);
     const predicted = this.words.predict(lo, hi);
     this.#prefetch.near(predicted);
     return this.words.findFrom(lo, hi, predicted);
+  }
+
+  /** The row of a key of variable length, whose `hashBytes` is given, or −1. */
+  findBytes(key: KeyBytes, hash: number): number {
+    const guessed = this.bytes.guess(key);
+    this.#prefetch.rowsNear(guessed, this.bytes.touch(guessed));
+    return this.bytes.findFrom(key, hash, guessed);
   }
 
   /**
@@ -358,6 +365,16 @@ export class Run {
     return at;
   }
 
+  /** The same of a key of variable length, given as its bytes alone. */
+  segmentOf(key: KeyBytes): Segment | null {
+    const { memory, start, end } = key;
+    return this.segmentFor(
+      wordOfBytes(memory, start, end),
+      wordOfBytes(memory, start + 4, end),
+      key,
+    );
+  }
+
   indexFor(hi: number, lo: number, bytes: KeyBytes | null = null): number {
     const lastHi = this.#lastHi;
     const lastLo = this.#lastLo;
@@ -425,7 +442,11 @@ export class Run {
   positionOf(hi: number, lo: number, type: KeyType, bytes: KeyBytes | null = null): number {
     const at = this.indexFor(hi, lo, bytes);
     if (at === this.segments.length) return -1;
-    const row = this.segments[at].find(hi, lo, sortableToNumber(type, hi, lo), bytes);
+    const segment = this.segments[at];
+    const row =
+      bytes === null
+        ? segment.find(hi, lo, sortableToNumber(type, hi, lo))
+        : segment.findBytes(bytes, hashBytes(bytes.memory, bytes.start, bytes.end));
     return row < 0 ? -1 : this.before[at] + row;
   }
 

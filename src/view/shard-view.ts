@@ -129,7 +129,7 @@ export class ShardView {
 
   /**
    * The row of a key of fixed width, or undefined. `hash` is its `hashKey`, `number` its value as a
-   * number. (Of other keys, `locate` and `rowOf` give it.)
+   * number.
    */
   get(hash: number, hi: number, lo: number, number: number): unknown {
     const { memtables, runs, readers } = this;
@@ -147,6 +147,28 @@ export class ShardView {
       const segment = runs[i].only ?? runs[i].segmentFor(hi, lo);
       if (segment === null) continue;
       const row = segment.find(hi, lo, number);
+      if (row < 0) continue;
+      return segment.isDeleted(row) ? undefined : readers.segment(segment.columns, row);
+    }
+    return undefined;
+  }
+
+  /** The row of a key of variable length, or undefined. `hash` is its `hashStored`. */
+  getStored(hash: number, key: EncodedKey): unknown {
+    const { memtables, runs, readers } = this;
+    for (let i = 0; i < memtables.length; i++) {
+      const { memtable, visible } = memtables[i];
+      if (memtable.isEmpty) continue;
+      visible.watermark = memtable.watermark;
+      const entry = memtable.findStored(hash, key.stored, 0, visible);
+      if (entry === 0) continue;
+      if (memtable.isTombstone(entry)) return undefined;
+      return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(entry));
+    }
+    for (let i = 0; i < runs.length; i++) {
+      const segment = runs[i].only ?? runs[i].segmentOf(key);
+      if (segment === null) continue;
+      const row = segment.findBytes(key, hash);
       if (row < 0) continue;
       return segment.isDeleted(row) ? undefined : readers.segment(segment.columns, row);
     }
@@ -171,15 +193,16 @@ export class ShardView {
       const entry =
         bytes === null
           ? memtable.find(hash, hi, lo, visible)
-          : memtable.findStored(hash, hi, lo, visible, bytes.stored);
+          : memtable.findStored(hash, bytes.stored, 0, visible);
       if (entry === 0) continue;
       this.located = memtable.rowAt(entry);
       return memtable.isTombstone(entry) ? null : memtable;
     }
     for (const run of this.runs) {
-      const segment = run.segmentFor(hi, lo, bytes);
-      const row = segment === null ? -1 : segment.find(hi, lo, number, bytes);
-      if (segment === null || row < 0) continue;
+      const segment = run.only ?? run.segmentFor(hi, lo, bytes);
+      if (segment === null) continue;
+      const row = bytes === null ? segment.find(hi, lo, number) : segment.findBytes(bytes, hash);
+      if (row < 0) continue;
       this.located = row;
       return segment.isDeleted(row) ? null : segment;
     }

@@ -4,7 +4,9 @@ import { KeyCodec } from '../../src/schema/key.ts';
 import {
   compareBytes,
   copyOf,
+  hashBytes,
   hashStored,
+  isSameBytes,
   isSameStored,
   KEY_BYTES_MAX,
   type KeyBytes,
@@ -80,6 +82,37 @@ test('keys are ordered by words, then bytes, as their bytes are', (t) => {
       t.is(Math.sign(order), Buffer.compare(x, y));
       const [{ stored }, { stored: otherStored }] = [bytesOf(one), bytesOf(other)];
       t.is(isSameStored(stored, 0, otherStored, 0), order === 0);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('a key has one hash, in its stored form and where it lies', (t) => {
+  fc.assert(
+    fc.property(keys, fc.nat({ max: 9 }), ({ type, key, bytes }, before) => {
+      const around = Buffer.concat([Buffer.alloc(before, 0xa5), bytes, Buffer.of(0x5a, 1, 2, 3)]);
+      const { memory } = copyOf(around);
+      const codec = encoded(type, key);
+      t.is(hashBytes(memory, before, before + bytes.length), codec.hash());
+      t.is(hashStored(bytesOf(codec).stored, 0), codec.hash());
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('keys are the same where their bytes are, wherever those lie', (t) => {
+  const lengths = fc.oneof(fc.nat({ max: 20 }), fc.nat({ max: 1200 }));
+  fc.assert(
+    fc.property(lengths, fc.nat({ max: 7 }), fc.nat(), (length, before, place) => {
+      const bytes = Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 37) & 0xff));
+      const key = copyOf(bytes);
+      const other = copyOf(Buffer.concat([Buffer.alloc(before, 1), bytes, Buffer.of(9)]));
+      t.true(isSameBytes(key, other.memory, before, length));
+      t.false(isSameBytes(key, other.memory, before, length + 1));
+      if (length === 0) return;
+      t.false(isSameBytes(key, other.memory, before, length - 1));
+      other.memory.buffer[before + (place % length)] ^= 0x80;
+      t.false(isSameBytes(key, other.memory, before, length));
     }),
     { numRuns: 1000 },
   );

@@ -87,7 +87,10 @@ export function contentOf(
     const given = key.decode(cursor.hi, cursor.lo, cursor.bytes);
     content.push([given, row]);
     key.encode(given);
-    const found = segment.find(cursor.hi, cursor.lo, key.number, key.bytes);
+    const found =
+      key.bytes === null
+        ? segment.find(cursor.hi, cursor.lo, key.number)
+        : segment.findBytes(key.bytes, key.hash());
     if (found !== position) throw new Error(`find gives ${found}, not ${position}`);
   }
   return content;

@@ -99,7 +99,7 @@ export class TestMemtable {
     const { hi, lo, bytes } = this.#key;
     const hash = this.#key.hash();
     if (bytes === null) return this.reader.find(hash, hi, lo, visible);
-    return this.reader.findStored(hash, hi, lo, visible, bytes.stored);
+    return this.reader.findStored(hash, bytes.stored, 0, visible);
   }
 
   now(undecided = NOTHING): Visibility {
