@@ -189,17 +189,11 @@ export class Reader {
   /** Looks up all of `keys`; the batch is valid until the next call. @throws what the codec throws */
   findMany(keys: ArrayLike<unknown>): KeyBatch {
     const batch = this.#batch;
-    if (this.key.bytes !== null) {
-      batch.findEach(this.key, keys, (hash) => this.view(this.shardOf(hash)));
-      return batch;
-    }
     batch.encode(this.key, keys);
     const { shards } = this.#membership;
     const views: ShardView[] = [];
     for (let shard = 0; shard < shards; shard++) views.push(this.view(shard));
-    const { hi, lo } = batch;
-    const shardOfKey = (key: number): number =>
-      shardOf(this.#splits, { hi: hi[key], lo: lo[key], bytes: null });
+    const shardOfKey = (key: number): number => shardOf(this.#splits, batch.boundOf(key));
     batch.find(views, this.#isHash ? null : shardOfKey);
     return batch;
   }

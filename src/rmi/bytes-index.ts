@@ -1,7 +1,7 @@
 /**
  * Look-ups among keys of variable length: stretches of bytes in lexicographic order, as an Arrow
- * column has them, offsets and data. Reads shared, immutable memory: any thread may have one, and it
- * has no state of its own. Nothing is allocated per look-up.
+ * column has them, offsets and data. Reads shared, immutable memory, and has no state of its own: any
+ * thread may have one. Nothing is allocated per look-up.
  *
  * A node of the model knows how many bytes all keys of its stretch share, its *skip*, and takes the
  * bytes behind them for a number (`byte-code.ts`). Keys whose numbers are equal get a node of their
@@ -62,6 +62,22 @@ const NOTHING = new Float64Array(4);
 const NO_CELLS = new Int32Array(2);
 const NO_CODE = new Uint16Array(0);
 const NO_FINGERPRINTS = new Uint8Array(fingerprintBytes(0));
+
+/** Keys that are looked up together, moved about in slots so that those of one place lie side by side. */
+export interface KeysOfBytes {
+  /** By key: its `hashBytes`, and where its bytes lie. */
+  readonly hash: Uint32Array;
+  readonly memory: KeyMemory;
+  readonly start: Int32Array;
+  readonly end: Int32Array;
+  /** By slot: which key it is. */
+  readonly order: Uint32Array;
+  /** What is known of it so far: a guess, then where it may be, then its position, or −1. */
+  readonly position: Int32Array;
+  /** The window that may have it, and which of the window's fingerprints match. */
+  readonly window: Int32Array;
+  readonly matches: Int32Array;
+}
 
 export class BytesIndex {
   readonly #keys: KeyMemory;
@@ -143,10 +159,73 @@ export class BytesIndex {
     );
   }
 
+  /** The first stage for the keys of the slots [from, to): guesses. */
+  guessMany(keys: KeysOfBytes, from: number, to: number): void {
+    const { memory, start, end, order, position } = keys;
+    const key: KeyBytes = { memory, start: 0, end: 0 };
+    for (let i = from; i < to; i++) {
+      const number = order[i] | 0;
+      key.start = start[number];
+      key.end = end[number];
+      position[i] = this.#descend(key, false);
+    }
+  }
+
+  /** The second: where fingerprints match. Asks for where the first of those keys begins. */
+  matchMany(keys: KeysOfBytes, from: number, to: number): number {
+    const prints = this.#fingerprints;
+    const offsets = this.#offsets;
+    const last = this.#count - 1;
+    const { hash, order, position, window, matches } = keys;
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const first = windowAt(prints, position[i]);
+      const found = matchesOf(prints, first, hash[order[i] | 0] | 0);
+      const at = Math.min(positionOf(first, found), last);
+      window[i] = first;
+      matches[i] = found;
+      position[i] = at;
+      sum = (sum + offsets[at]) | 0;
+    }
+    return sum;
+  }
+
+  /** The third: asks for the first and the last byte of that key. */
+  touchMany({ position }: KeysOfBytes, from: number, to: number): number {
+    const offsets = this.#offsets;
+    const bytes = this.#keys.buffer;
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const at = position[i];
+      const end = offsets[(at + 1) | 0];
+      sum = (sum + bytes[offsets[at]] + bytes[end > 0 ? end - 1 : 0]) | 0;
+    }
+    return sum;
+  }
+
+  /** The last: positions, or −1. */
+  settleMany(keys: KeysOfBytes, from: number, to: number): void {
+    const { memory, start, end, hash, order, position, window, matches } = keys;
+    const key: KeyBytes = { memory, start: 0, end: 0 };
+    for (let i = from; i < to; i++) {
+      const number = order[i] | 0;
+      key.start = start[number];
+      key.end = end[number];
+      const found = matches[i];
+      if (found !== 0 && this.#isAt(position[i], key)) continue;
+      const near = this.#firstOf(key, window[i], found & (found - 1));
+      position[i] = near >= 0 ? near : this.#findBeside(key, hash[number], window[i]);
+    }
+  }
+
   /** The position of a key, or −1 if it is not among those of a window. */
   #findAmong(key: KeyBytes, hash: number, first: number): number {
-    const prints = this.#fingerprints;
-    for (let found = matchesOf(prints, first, hash); found !== 0; found &= found - 1) {
+    return this.#firstOf(key, first, matchesOf(this.#fingerprints, first, hash));
+  }
+
+  /** The first position that is the key's, of those of a window that match, or −1. */
+  #firstOf(key: KeyBytes, first: number, matches: number): number {
+    for (let found = matches; found !== 0; found &= found - 1) {
       const position = positionOf(first, found);
       if (this.#isAt(position, key)) return position;
     }

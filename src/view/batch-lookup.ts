@@ -1,6 +1,6 @@
 /**
- * Look-ups of many keys at once, of fixed width in stages over all of them: predict every key, then
- * ask memory for every key's line and row, then search. A stage is a short loop whose turns do not
+ * Look-ups of many keys at once, in stages over all of them: predict every key, then ask memory for
+ * every key's line and row, then search. A stage is a short loop whose turns do not
  * depend on each other, so that the processor waits for many lines at the same time; one look-up after
  * the other waits for each of its own.
  *
@@ -10,6 +10,16 @@
  * A KeyBatch belongs to one thread, and is used over and over: nothing is allocated a key.
  */
 import { hashKey, type KeyCodec } from '../schema/key.ts';
+import {
+  type EncodedKey,
+  hashStored,
+  type KeyBytes,
+  type KeyMemory,
+  keyMemory,
+  STORED_KEY_AT,
+  storedBytes,
+} from '../schema/key-bytes.ts';
+import type { Bound } from './bounds.ts';
 import type { Memtable } from './memtable.ts';
 import { type Run, Segment } from './segment.ts';
 import { type RowReaders, rowOf, type ShardView } from './shard-view.ts';
@@ -35,20 +45,33 @@ export class KeyBatch {
   hash = new Uint32Array(0);
   hi = new Uint32Array(0);
   lo = new Uint32Array(0);
+  /** And, of keys of variable length, where their bytes lie in the memory of all stored forms. */
+  start = new Int32Array(0);
+  end = new Int32Array(0);
+  stored = new Uint32Array(256);
+  memory: KeyMemory = keyMemory(this.stored.buffer);
   /** By slot: which key it is, as a number (`KeyCodec.number`), and its position in its source. */
   order = new Uint32Array(0);
   number = new Float64Array(0);
   position = new Int32Array(0);
+  /** And the window of fingerprints that may have it, and which of them match. */
+  window = new Int32Array(0);
+  matches = new Int32Array(0);
   /** What was found. A key in none of them was not. */
   readonly found: Stretch[] = [];
   #codec: KeyCodec | null = null;
   #hasWords = false;
+  readonly #key: KeyBytes = { memory: this.memory, start: 0, end: 0 };
   readonly #spare = { order: new Uint32Array(0), number: new Float64Array(0) };
   #group = new Uint32Array(0);
 
   /** Takes the keys. @throws what the codec throws: then the batch holds nothing of use */
   encode(codec: KeyCodec, keys: ArrayLike<unknown>): void {
     this.#start(codec, keys.length);
+    if (codec.bytes !== null) {
+      this.#encodeStored(codec, codec.bytes, keys);
+      return;
+    }
     if (codec.takesIntegers && this.#encodeIntegers(codec, keys)) return;
     const { hash, hi, lo, number, count } = this;
     for (let key = 0; key < count; key++) {
@@ -83,6 +106,49 @@ export class KeyBatch {
     return true;
   }
 
+  #encodeStored(codec: KeyCodec, bytes: EncodedKey, keys: ArrayLike<unknown>): void {
+    const { hash, hi, lo, start, end } = this;
+    let at = 0;
+    for (let key = 0; key < this.count; key++) {
+      codec.encode(keys[key]);
+      hi[key] = codec.hi;
+      lo[key] = codec.lo;
+      const length = bytes.end - bytes.start;
+      const words = storedBytes(length) >>> 2;
+      if (at + words > this.stored.length) this.#growStored(at + words);
+      const { stored } = this;
+      const own = bytes.stored;
+      for (let word = 0; word < words; word++) stored[(at + word) | 0] = own[word];
+      hash[key] = hashStored(own, 0);
+      start[key] = 4 * at + STORED_KEY_AT;
+      end[key] = start[key] + length;
+      at += words;
+    }
+    this.#hasWords = true;
+    this.#key.memory = this.memory;
+  }
+
+  #growStored(words: number): void {
+    const larger = new Uint32Array(2 * words);
+    larger.set(this.stored);
+    this.stored = larger;
+    this.memory = keyMemory(larger.buffer);
+  }
+
+  /** A key by its place in the order given, its bytes in an object that is reused. */
+  boundOf(key: number): Bound {
+    return { hi: this.hi[key], lo: this.lo[key], bytes: this.#bytesOf(key) };
+  }
+
+  /** The bytes of a key; null where keys are of fixed width. */
+  #bytesOf(key: number): KeyBytes | null {
+    if (this.#codec === null || this.#codec.bytes === null) return null;
+    const bytes = this.#key;
+    bytes.start = this.start[key];
+    bytes.end = this.end[key];
+    return bytes;
+  }
+
   /** Before any key has moved. */
   #completeWords(): void {
     const codec = this.#codec;
@@ -94,37 +160,6 @@ export class KeyBatch {
       lo[key] = codec.lo;
     }
     this.#hasWords = true;
-  }
-
-  /**
-   * Takes keys of variable length, whose bytes have no place here, and finds them one by one.
-   * @param viewOf the view of the shard of the key that the codec encoded last, whose hash it gets
-   */
-  findEach(codec: KeyCodec, keys: ArrayLike<unknown>, viewOf: (hash: number) => ShardView): void {
-    this.#start(codec, keys.length);
-    const { position, order, count } = this;
-    const sources: (Source | null)[] = [null];
-    const numbers = new Map<Source | null, number>([[null, 0]]);
-    const sourceOf = new Uint32Array(count);
-    const located = new Int32Array(count);
-    for (let key = 0; key < count; key++) {
-      codec.encode(keys[key]);
-      const hash = codec.hash();
-      const view = viewOf(hash);
-      const source = view.locate(hash, codec.hi, codec.lo, codec.number, codec.bytes);
-      located[key] = view.located;
-      let number = numbers.get(source);
-      if (number === undefined) {
-        number = sources.push(source) - 1;
-        numbers.set(source, number);
-      }
-      sourceOf[key] = number;
-    }
-    const starts = this.#regroup(0, count, sources.length, (slot) => sourceOf[order[slot]]);
-    for (let slot = 0; slot < count; slot++) position[slot] = located[order[slot]];
-    for (const [number, source] of sources.entries()) {
-      if (source !== null) this.#keep(source, starts[number], starts[number + 1]);
-    }
   }
 
   /** The rows that were found, in the order of the keys; undefined where there is none. */
@@ -148,6 +183,10 @@ export class KeyBatch {
     this.hash = new Uint32Array(size);
     this.hi = new Uint32Array(size);
     this.lo = new Uint32Array(size);
+    this.start = new Int32Array(size);
+    this.end = new Int32Array(size);
+    this.window = new Int32Array(size);
+    this.matches = new Int32Array(size);
     this.order = new Uint32Array(size);
     this.number = new Float64Array(size);
     this.position = new Int32Array(size);
@@ -210,7 +249,8 @@ export class KeyBatch {
   }
 
   #findInShard({ memtables, runs }: ShardView, from: number, to: number): void {
-    const { order, position, hash, hi, lo } = this;
+    const { order, position, hash, hi, lo, stored } = this;
+    const storesKeys = this.#codec !== null && this.#codec.bytes !== null;
     let start = from;
     let end = to;
     for (const { memtable, visible } of memtables) {
@@ -218,7 +258,9 @@ export class KeyBatch {
       visible.watermark = memtable.watermark;
       for (let i = start; i < end; i++) {
         const key = order[i];
-        const entry = memtable.find(hash[key], hi[key], lo[key], visible);
+        const entry = storesKeys
+          ? memtable.findStored(hash[key], stored, (this.start[key] - STORED_KEY_AT) >>> 2, visible)
+          : memtable.find(hash[key], hi[key], lo[key], visible);
         position[i] =
           entry === 0 ? UNKNOWN : memtable.isTombstone(entry) ? DELETED : memtable.rowAt(entry);
       }
@@ -252,7 +294,8 @@ export class KeyBatch {
       return [...starts, to];
     }
     return this.#regroup(from, to, count + 1, (slot) => {
-      return run.indexFor(hi[order[slot]], lo[order[slot]]);
+      const key = order[slot];
+      return run.indexFor(hi[key], lo[key], this.#bytesOf(key));
     });
   }
 

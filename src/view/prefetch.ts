@@ -64,6 +64,19 @@ export class Prefetch {
     this.sum = (read + rows[(at - ROWS_NEAR) << shift] + rows[(at + ROWS_NEAR) << shift]) | 0;
   }
 
+  /** The rows at the positions [from, to). `read` is what has been read of the keys. */
+  rowsAtMany(positions: Int32Array, from: number, to: number, read: number): void {
+    const rows = this.#rows;
+    const shift = this.#shift;
+    const last = this.#last;
+    let sum = read;
+    for (let i = from; i < to; i++) {
+      const at = Math.min(Math.max(positions[i], KEYS_NEAR), last);
+      sum = (sum + rows[at << shift]) | 0;
+    }
+    this.sum = sum;
+  }
+
   /** Around the positions [from, to). */
   nearMany(positions: Int32Array, from: number, to: number): void {
     const keys = this.#keys;

@@ -125,8 +125,8 @@ export class Segment {
   }
 
   /**
-   * As `find` for the slots [from, to) of a batch of keys of fixed width, in stages; writes the rows
-   * into its `position`, which holds the predictions in between.
+   * As `find` or `findBytes` for the slots [from, to) of a batch of keys, in stages; writes the rows into
+   * its `position`, which holds the predictions in between.
    */
   findMany(keys: KeyBatch, from: number, to: number): void {
     // So few at a time that their lines are still in the cache when the search comes to them.
@@ -137,6 +137,14 @@ export class Segment {
 
   #findStaged(keys: KeyBatch, from: number, to: number): void {
     const { order, position } = keys;
+    if (this.form === 'bytes') {
+      this.bytes.guessMany(keys, from, to);
+      let read = this.bytes.matchMany(keys, from, to);
+      read += this.bytes.touchMany(keys, from, to);
+      this.#prefetch.rowsAtMany(position, from, to, read);
+      this.bytes.settleMany(keys, from, to);
+      return;
+    }
     if (this.#isF64) this.f64.predictMany(keys.number, from, to, position);
     else this.words.predictMany(keys.lo, keys.hi, order, from, to, position);
     this.#prefetch.nearMany(position, from, to);

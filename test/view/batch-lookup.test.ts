@@ -1,5 +1,6 @@
 import test from 'ava';
-import { hashKey, KeyCodec } from '../../src/schema/key.ts';
+import { hashKey, type Key, KeyCodec } from '../../src/schema/key.ts';
+import { parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { KeyBatch } from '../../src/view/batch-lookup.ts';
 import { CommitTable } from '../../src/view/commit-table.ts';
 import { type KeyForm, Segment, type SegmentHandle } from '../../src/view/segment.ts';
@@ -10,70 +11,98 @@ import {
   newHandle,
   newSeed,
   randomFrom,
+  SMALL,
   segmentOf,
   TestMemtable,
 } from './support.ts';
 
+const TEXTS = parseSchema({ key: 'utf8', columns: { n: 'float64' } });
+const BINARIES = parseSchema({ key: 'binary', columns: { n: 'float64' } });
 const READERS = compileReaders(NUMBERS, false);
 const TABLE = CommitTable.empty();
 const SPAN = 3000;
 
 type Below = (n: number) => number;
 
+/** Keys in the order of numbers above −1000. */
+interface Kind {
+  readonly schema: Schema;
+  readonly form: KeyForm;
+  keyOf(n: number): Key;
+}
+
+/** Of different lengths, some of which others begin with. */
+function textOf(n: number): string {
+  const start = String(Math.floor((n + 1000) / 3)).padStart(5, '0');
+  return start + 'é-longer'.slice(0, 3 * ((n + 1000) % 3));
+}
+
+const KINDS: readonly Kind[] = [
+  { schema: NUMBERS, form: 'f64', keyOf: (n) => n },
+  { schema: NUMBERS, form: 'words', keyOf: (n) => n },
+  { schema: TEXTS, form: 'bytes', keyOf: textOf },
+  { schema: BINARIES, form: 'bytes', keyOf: (n) => Buffer.from(textOf(n)) },
+];
+
 /** Distinct ascending keys below SPAN, some of them deleted. */
-function someEntries(below: Below, count: number, stamp: number): Entry[] {
+function someEntries({ keyOf }: Kind, below: Below, count: number, stamp: number): Entry[] {
   const keys = new Set(Array.from({ length: count }, () => below(SPAN)));
   return [...keys]
     .sort((a, b) => a - b)
-    .map((key) => [key, below(8) === 0 ? undefined : { n: stamp + key / SPAN }]);
+    .map((key) => [keyOf(key), below(8) === 0 ? undefined : { n: stamp + key / SPAN }]);
 }
 
-function runOf(below: Below, entries: readonly Entry[], form: KeyForm): SegmentHandle[] {
+function runOf({ schema, form }: Kind, below: Below, entries: readonly Entry[]): SegmentHandle[] {
   const size = Math.ceil(entries.length / (1 + below(4)));
   const segments: SegmentHandle[] = [];
   for (let at = 0; at < entries.length; at += size) {
-    segments.push(segmentOf(NUMBERS, entries.slice(at, at + size), { form }));
+    segments.push(segmentOf(schema, entries.slice(at, at + size), { form }));
   }
   return segments;
 }
 
 /** A view of some memtables and runs, each run of some segments; at rest, of one run of live rows. */
-function someView(below: Below, form: KeyForm, isAtRest = false): ShardView {
+function someView(kind: Kind, below: Below, isAtRest = false): ShardView {
+  const { schema, form } = kind;
+  const readers = compileReaders(schema, false);
+  const newMemtable = () => {
+    return new TestMemtable(schema, TABLE, newHandle(SMALL, form === 'bytes'));
+  };
   if (isAtRest) {
-    const live = someEntries(below, 500, 1).filter(([, row]) => row !== undefined);
-    const runs = [runOf(below, live, form)];
-    const memtables = [new TestMemtable(NUMBERS, TABLE, newHandle()).writer.handle];
-    return new ShardView({ shard: 0, version: 1, memtables, runs }, READERS, TABLE, null);
+    const live = someEntries(kind, below, 500, 1).filter(([, row]) => row !== undefined);
+    const runs = [runOf(kind, below, live)];
+    const memtables = [newMemtable().writer.handle];
+    return new ShardView({ shard: 0, version: 1, memtables, runs }, readers, TABLE, null);
   }
   const memtables = Array.from({ length: 1 + below(3) }, (_, i) => {
-    const memtable = new TestMemtable(NUMBERS, TABLE, newHandle());
-    for (const [key, row] of someEntries(below, below(60), 100 + i)) memtable.append(key, row);
+    const memtable = newMemtable();
+    for (const [key, row] of someEntries(kind, below, below(60), 100 + i))
+      memtable.append(key, row);
     memtable.publish();
     return memtable.writer.handle;
   });
   const runs = Array.from({ length: below(4) }, (_, i) => {
-    return runOf(below, someEntries(below, 20 + below(2000), i), form);
+    return runOf(kind, below, someEntries(kind, below, 20 + below(2000), i));
   });
-  return new ShardView({ shard: 0, version: 1, memtables, runs }, READERS, TABLE, null);
+  return new ShardView({ shard: 0, version: 1, memtables, runs }, readers, TABLE, null);
 }
 
-for (const form of ['f64', 'words'] as const) {
-  test(`a batch of keys finds, over several shards, what each by itself finds: ${form}`, (t) => {
+for (const kind of KINDS) {
+  const { schema, form, keyOf } = kind;
+  test(`a batch of keys finds, over several shards, what each by itself finds: ${schema.key}, ${form}`, (t) => {
     const seed = newSeed();
     const random = randomFrom(seed);
     const below = (n: number) => Math.floor(random() * n);
-    const codec = new KeyCodec('int64', false);
+    const codec = new KeyCodec(schema.key, false);
     const batch = new KeyBatch();
     for (let round = 0; round < 40; round++) {
       const isAtRest = round % 4 === 1;
-      const views = Array.from({ length: 1 + below(3) }, () => someView(below, form, isAtRest));
+      const views = Array.from({ length: 1 + below(3) }, () => someView(kind, below, isAtRest));
       if (isAtRest) t.true(views.every((view) => view.isOfNumbers === (form === 'f64')));
       const shardOf = (key: number) => Math.floor((batch.hash[key] * views.length) / 2 ** 32);
       // A bigint among them makes the batch encode its keys another way.
-      const keys: (number | bigint)[] = Array.from({ length: below(500) }, () => {
-        return below(SPAN + 200) - 100;
-      });
-      if (round % 3 === 0 && keys.length > 0) keys[below(keys.length)] = 7n;
+      const keys = Array.from({ length: below(500) }, () => keyOf(below(SPAN + 200) - 100));
+      if (form !== 'bytes' && round % 3 === 0 && keys.length > 0) keys[below(keys.length)] = 7n;
       batch.encode(codec, keys);
       batch.find(views, round % 2 === 0 ? null : shardOf);
       t.is(batch.count, keys.length);
@@ -90,8 +119,10 @@ for (const form of ['f64', 'words'] as const) {
       t.deepEqual(batch.rows(READERS), found);
       const expected = keys.map((key, i) => {
         codec.encode(key);
-        const { hi, lo, number } = codec;
-        return views[shardOf(i)].get(hashKey(hi, lo), hi, lo, number);
+        const { hi, lo, number, bytes } = codec;
+        const view = views[shardOf(i)];
+        if (bytes !== null) return view.getStored(codec.hash(), bytes);
+        return view.get(hashKey(hi, lo), hi, lo, number);
       });
       t.deepEqual(found, expected, `seed ${seed}, round ${round}`);
     }
@@ -121,12 +152,44 @@ test('a look-up in stages is that of a segment, for keys that are there and keys
   }
 });
 
+test('a look-up in stages of keys of variable length is that of a segment, however they lie', (t) => {
+  const seed = newSeed();
+  const random = randomFrom(seed);
+  const codec = new KeyCodec('utf8', false);
+  const batch = new KeyBatch();
+  const sets = [
+    Array.from({ length: 5000 }, () => `user-${Math.floor(1e6 * random())}@example.com`),
+    Array.from({ length: 600 }, (_, i) => 'a'.repeat(i)),
+    ['', 'a', 'b'],
+    [''],
+  ];
+  for (const set of sets) {
+    const sorted = [...new Set(set)].sort();
+    const entries = sorted.map((key, n): Entry => [key, { n }]);
+    const segment = new Segment(segmentOf(TEXTS, entries), 'utf8');
+    const keys = [...sorted, ...sorted.map((key) => `${key}!`), ...sorted.map((key) => `!${key}`)];
+    batch.encode(codec, keys.toReversed());
+    segment.findMany(batch, 0, keys.length);
+    const alone = keys.map((key) => {
+      codec.encode(key);
+      return codec.bytes === null ? NaN : segment.findBytes(codec.bytes, codec.hash());
+    });
+    t.deepEqual(
+      alone,
+      keys.map((key) => sorted.indexOf(key)),
+      `seed ${seed}`,
+    );
+    const staged = Array.from(batch.position.subarray(0, keys.length)).toReversed();
+    t.deepEqual(staged, alone, `seed ${seed}`);
+  }
+});
+
 test('a key that is none leaves an error, and the batch can be used again', (t) => {
   const codec = new KeyCodec('int64', false);
   const batch = new KeyBatch();
   t.throws(() => batch.encode(codec, [1, 'two']), { code: 'OMEN_INVALID_KEY' });
   batch.encode(codec, [1, 2]);
-  batch.find([someView(() => 0, 'f64')], null);
+  batch.find([someView(KINDS[0], () => 0)], null);
   t.is(batch.count, 2);
   t.deepEqual(batch.found, []);
   t.deepEqual(batch.rows(READERS), [undefined, undefined]);
