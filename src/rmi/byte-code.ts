@@ -3,21 +3,21 @@
  * that bytes have in the segment's keys behind bytes of the same kind. Keys leave most of the 256
  * values of a byte unused, and use the others unevenly, above all once it is known what stands before:
  * behind a digit there is mostly a digit. In this code they are spread over the numbers almost evenly,
- * and a number holds as many bytes as they are common (ten letters or so, twelve digits).
+ * and a number holds as many bytes as they are common (eight letters or so, nine digits).
  *
  * An interval begins as [0, 2^53) and is narrowed by each byte in turn to the byte's share of it, the
- * end of the key coming before all bytes, until it is narrower than CODE_UNIT. So for keys of the
+ * end of the key coming before all bytes, until it is narrower than RANGE_MIN. So for keys of the
  * segment, whose bytes before those that are taken for a number are the same:
  * - A key before another never has the greater number.
- * - Keys of one number agree on every byte that went into it, or on all but the last.
+ * - Keys of one number agree on every byte that went into it.
  * A byte that no key of the segment has in such a place has no share: there the number ends.
  *
  * The arithmetic rounds, the same way in training and in look-ups; to round down to whole numbers
- * would take most of the time. Why the order holds: where two keys part in an interval of R, the
- * lower one's byte having the share w, the higher one is at least R·w above. What follows in the lower one
- * adds less than R·w (1 − GAP), but for what is rounded in 33 additions to numbers below 2^53, 1/2 each,
- * and in their terms, which are R·w at most, 1 in all. If anything follows, R·w was CODE_UNIT at least,
- * and so the gap is 64, which is more than these 18. If nothing follows, there is one addition to each.
+ * would take most of the time. Why the order holds: where two keys part in an interval of R, the lower
+ * one's byte having the share w, the higher one is at least R·w above. What follows in the lower one adds
+ * less than R·w (1 − GAP), but for what is rounded: 1/2 in each of 33 additions to numbers below 2^53,
+ * and 1 in all in their terms. If anything follows, R·w was RANGE_MIN at least, and so the gap is 2^11,
+ * which is more. If nothing follows, they are still 2^9 apart or more.
  */
 import { strict as assert } from 'node:assert';
 import { OmenError } from '../errors.ts';
@@ -47,12 +47,14 @@ const PARTS_BEHIND = Uint16Array.from(KIND_OF, (kind) => 2 * (kind * ENTRIES + 1
 const PARTS_AT_START = 2;
 
 const RANGE = 2 ** 53;
+/** Numbers of 32 bits tell enough keys apart, and end after fewer bytes than longer ones. */
+const RANGE_MIN = 2 ** 21;
 /** The part of every byte's share that stays empty. */
-const GAP = 1 / 64;
+const GAP = 2 ** -10;
 /** Where one byte is all there is, or nearly, a number ends after so many of it. */
 const CODED_BYTES_MAX = 32;
 
-assert(CODE_UNIT * GAP > (CODED_BYTES_MAX + 1) / 2 + 1);
+assert(RANGE_MIN * GAP > (CODED_BYTES_MAX + 1) / 2 + 1 && RANGE_MIN > 2 * CODE_UNIT);
 
 /**
  * The code as fractions of an interval, for each kind of byte before: where the part of the end and of
@@ -85,7 +87,7 @@ export function numberOfBytes(
     parts = PARTS_BEHIND[byte];
     low += range * code[part];
     range *= code[(part + 1) | 0];
-    if (range < CODE_UNIT) return low;
+    if (range < RANGE_MIN) return low;
   }
   return low;
 }
