@@ -171,7 +171,8 @@ export class Reader {
     const { bytes } = codec;
     if (bytes !== null) {
       const hash = hashStored(bytes.stored, 0);
-      return this.#pointView(this.shardOf(hash)).getStored(hash, bytes);
+      // Signed, it is passed on without a heap number.
+      return this.#pointView(this.shardOf(hash)).getStored(hash | 0, bytes);
     }
     const { hi, lo } = codec;
     const hash = hashKey(hi, lo);

@@ -153,7 +153,7 @@ export class ShardView {
     return undefined;
   }
 
-  /** The row of a key of variable length, or undefined. `hash` is its `hashStored`. */
+  /** The row of a key of variable length, or undefined. `hash` is its `hashStored`, signed or not. */
   getStored(hash: number, key: EncodedKey): unknown {
     const { memtables, runs, readers } = this;
     for (let i = 0; i < memtables.length; i++) {
