@@ -1,9 +1,9 @@
 /**
  * A byte of each key's hash, in the order of the keys: what a look-up of a key of variable length
  * compares first. The bytes of the 32 keys around a prediction lie in a line of memory or two, and are
- * compared four at a time; the key itself is then read at the one position that has the right byte,
- * and one time in eight at a wrong one before. (After FPTree: I. Oukid, J. Lasperas, A. Nica, T. Willhalm, W.
- * Lehner, SIGMOD 2016.)
+ * compared four at a time; then the key itself is read at the one position that has the right byte, and
+ * now and then at a wrong one before. (After the fingerprints of FPTree: I. Oukid, J. Lasperas, A.
+ * Nica, T. Willhalm, W. Lehner, SIGMOD 2016.)
  *
  * They say nothing about order, and a key whose byte is not there may still be further off: who finds
  * no key by them searches.
