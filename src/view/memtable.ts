@@ -256,10 +256,10 @@ export class Memtable {
    */
   findStored(hash: number, stored: Uint32Array, at: number, visible: Visibility): number {
     const words = this.#words;
-    let entry = Atomics.load(this.#buckets, hash & this.#mask);
+    let entry = this.#buckets[hash & this.#mask];
     while (entry !== 0) {
       if (isSameStored(stored, at, words, (entry >>> 2) + STORED_KEY)) break;
-      entry = Atomics.load(words, (entry >>> 2) + NEXT);
+      entry = words[(entry >>> 2) + NEXT_WORD];
     }
     return entry === 0 ? 0 : this.visibleVersion(entry, visible);
   }
