@@ -78,6 +78,16 @@ export class Draft {
     this.#cellCount = first;
   }
 
+  /** Makes the last `cells` cells, which begin at `first`, so many times wider. */
+  widenCells(first: number, cells: number, width: number): void {
+    assert(first + cells + 1 === this.#cellCount && cells % width === 0);
+    const left = cells / width;
+    for (let cell = 1; cell <= left; cell++) {
+      this.#cells[first + cell] = this.#cells[first + cell * width];
+    }
+    this.dropCells(first + left + 1);
+  }
+
   /** The cells of a node, of which `leaves` are leaves. */
   setCells(node: number, first: number, cells: number, leaves: number, error: number): void {
     const at = NODE_WORDS * node;

@@ -5,7 +5,7 @@
  */
 import { compareStretches, type KeyMemory } from '../schema/key-bytes.ts';
 import { numberOfBytes } from './byte-code.ts';
-import { BASE, BASE_HI, BASE_LO, SKIP, TWO_32 } from './model.ts';
+import { BASE, BASE_HI, BASE_LO, EDGE, SKIP, TWO_32 } from './model.ts';
 
 export interface SortedKeys {
   /** Whether any number of keys may have one distance from every base. */
@@ -17,6 +17,11 @@ export interface SortedKeys {
   setBase(position: number): void;
   /** From the base to the key there: positive after it, negative before it, ±Infinity if it overflows. */
   distance(position: number): number;
+  /**
+   * Where keys stand in cells of equal width, `scale` of them a unit of distance from the base: writes
+   * those of the keys in [from, to) into `into`, from its start. A loop of its own for each form.
+   */
+  place(from: number, to: number, scale: number, cells: number, into: Float64Array): void;
   /** What separators are compared with: the key itself, or what tells it from others on a base. */
   separator(position: number): number;
   /** Writes the base, and what else look-ups have to repeat, into a node. */
@@ -49,6 +54,16 @@ export class F64Keys implements SortedKeys {
 
   distance(position: number): number {
     return this.#keys[position] - this.#base;
+  }
+
+  place(from: number, to: number, scale: number, cells: number, into: Float64Array): void {
+    const keys = this.#keys;
+    const base = this.#base;
+    const last = cells - EDGE;
+    for (let p = from; p < to; p++) {
+      const x = (keys[p] - base) * scale;
+      into[p - from] = x > 0 ? (x < cells ? x : last) : 0;
+    }
   }
 
   separator(position: number): number {
@@ -90,6 +105,17 @@ export class WordKeys implements SortedKeys {
   distance(position: number): number {
     const keys = this.#keys;
     return (keys[2 * position + 1] - this.#hi) * TWO_32 + (keys[2 * position] - this.#lo);
+  }
+
+  place(from: number, to: number, scale: number, cells: number, into: Float64Array): void {
+    const keys = this.#keys;
+    const lo = this.#lo;
+    const hi = this.#hi;
+    const last = cells - EDGE;
+    for (let p = from; p < to; p++) {
+      const x = ((keys[2 * p + 1] - hi) * TWO_32 + (keys[2 * p] - lo)) * scale;
+      into[p - from] = x > 0 ? (x < cells ? x : last) : 0;
+    }
   }
 
   separator(position: number): number {

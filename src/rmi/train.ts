@@ -1,20 +1,20 @@
 /**
  * Training: a model from sorted keys, in a few sequential passes over them, in the memory of the
- * model it makes and its copy.
+ * model it makes and its copy, and of the fine grid of the node at hand, which takes 1/4 byte a key.
  *
- * A stretch of keys becomes the first of these that does it justice:
- * 1. one leaf, where one line is close to every key (consecutive keys, even steps);
- * 2. cells of `KEYS_PER_CELL` keys on average, where half of the keys, or a quarter if keys are bytes,
- *    then stand in leaves;
- * 3. fewer, wider cells, where they tell most keys apart;
- * 4. cells of equally many keys, between separators.
- * The cells of 2, 3 and 4 that are no leaves are then divided in turn, each on its own range.
+ * A stretch of keys becomes the first of these that it can:
+ * 1. one leaf, where one line is so close to every key that no search costs anything (consecutive
+ *    keys, even steps);
+ * 2. cells of equal width, or cells of equally many keys between separators, and wide cells or
+ *    narrow ones: whichever makes look-ups cheapest, by the estimate of `grid.ts` and `cost.ts`.
+ * A cell becomes a leaf where its line is within ε of every key and the searches from there cost
+ * less, for its average key, than one more level would. The others are divided in turn, each on its
+ * own range.
  *
- * The size is bounded on every input. Cells of kind 2 cost a quarter of a byte a key, and each level
- * of them at least halves what is left for the next (takes a quarter of it, if keys are bytes); those
- * of kind 3 cost 1/64 byte a key and level (1/16);
- * a separator and its cell cost 12 bytes for `KEYS_PER_SEPARATOR` keys, more or less. So is the
- * depth: below level `CELL_LEVELS` all are of kind 4, which leaves a child 1/64 of the keys, or none.
+ * The size is bounded on every input: cells of equal width, with their nodes, take no more than
+ * `EVEN_BYTES_MAX` bytes a key on the way to any key; what that does not divide, separators do, at 12
+ * bytes for `KEYS_PER_SEPARATOR` keys, more or less. So is the depth: below level `EVEN_LEVELS` all
+ * are separated, which leaves a child 1/64 of the keys, or none.
  *
  * Keys of variable length add one thing: many of them may be one number, and then all of them are in
  * one cell, whose node goes on behind what they share. What is still together on the last level
@@ -26,8 +26,19 @@ import { strict as assert } from 'node:assert';
 import { OmenError } from '../errors.ts';
 import type { KeyMemory } from '../schema/key-bytes.ts';
 import { codeOf, learnCode } from './byte-code.ts';
+import { type Costs, costsOf, SEARCHED_MAX } from './cost.ts';
 import { Draft } from './draft.ts';
 import { fingerprintsOf } from './fingerprints.ts';
+import {
+  cheapestDivision,
+  evenBytes,
+  fineCells,
+  KEYS_PER_SEPARATOR,
+  type LeafLimits,
+  separatedCells,
+  separatedNs,
+  WIDTH_MAX,
+} from './grid.ts';
 import { BytesKeys, F64Keys, type SortedKeys, WordKeys } from './keys.ts';
 import {
   DEPTH_MAX,
@@ -43,52 +54,23 @@ import {
   SEPARATORS,
 } from './model.ts';
 
-/** What is asked of a division. */
-interface Tolerance {
-  /** A leaf of more than 2ε keys is wrong by at most ε about each: windows are 2ε + 1 at most. */
-  readonly epsilon: number;
-  /** And by at most this on average: a key farther off than half a window of the search costs extra. */
-  readonly meanErrorMax: number;
-  /** A stretch this close to one line needs no cells. */
-  readonly lineError: number;
-  /** Cells of `KEYS_PER_CELL` keys will do if one key in so many then stands in a leaf. */
-  readonly leavesShare: number;
-  readonly keysPerWideCell: number;
-}
-
-const OF_NUMBERS: Tolerance = {
-  epsilon: 16,
-  meanErrorMax: 4,
-  lineError: 4,
-  leavesShare: 2,
-  keysPerWideCell: 256,
-};
-/**
- * Of bytes, a window of fingerprints costs little, and a level much: each takes its bytes for a number
- * anew, and waits for two lines of memory.
- */
-const OF_BYTES: Tolerance = {
-  epsilon: 32,
-  meanErrorMax: 10,
-  lineError: 10,
-  leavesShare: 4,
-  keysPerWideCell: 64,
-};
-
-const KEYS_PER_CELL = 16;
-const WIDE_CELLS_MIN = 16;
-/** Wide cells will do if the average key is left with this share of the keys in its cell. */
-const WIDE_SHARE_MAX = 1 / 16;
-const KEYS_PER_SEPARATOR = 20;
-const CELL_LEVELS = 8;
+/** A leaf of more than 2ε keys is wrong by at most ε about each: windows are 2ε + 1 at most. */
+const EPSILON = 32;
+const LEAF: LeafLimits = { keysMin: 2 * EPSILON, errorMax: EPSILON };
+/** The nodes without separators on the way to a key take so many bytes for each of their keys. */
+const EVEN_BYTES_MAX = 1;
+const EVEN_LEVELS = 8;
 /** One key in this many may be left out at either end of a node's range, to fall in its end cells. */
 const TAIL = 64;
 /** They are left out where that makes the range this many times narrower. */
 const TAIL_GAIN = 16;
+/** Keys whose places are worked out together. */
+const CHUNK = 128;
 
-assert(KEYS_PER_CELL <= KEYS_PER_SEPARATOR && KEYS_PER_SEPARATOR <= 2 * OF_NUMBERS.epsilon);
+assert(KEYS_PER_SEPARATOR <= LEAF.keysMin);
+assert(LEAF.keysMin <= SEARCHED_MAX && LEAF.errorMax <= SEARCHED_MAX);
 // Levels of separators that 2^31 keys can need, and one in which rounding keeps neighbours together.
-assert(CELL_LEVELS + Math.ceil(31 / Math.log2(SEPARATED_CELLS_MAX)) + 1 <= DEPTH_MAX);
+assert(EVEN_LEVELS + Math.ceil(31 / Math.log2(SEPARATED_CELLS_MAX)) + 1 <= DEPTH_MAX);
 
 /**
  * @param keys strictly ascending, without NaN; ±Infinity are keys
@@ -138,14 +120,12 @@ function train(
     throw new OmenError('OMEN_CORRUPT', `The keys are not in order at row ${disorder}.`);
   }
   const draft = new Draft();
-  const tolerance = form === 'bytes' ? OF_BYTES : OF_NUMBERS;
-  new Trainer(keys, draft, tolerance).divide(0, count, 1);
-  return draft.seal(form, count, tolerance.epsilon, code, fingerprints);
+  new Trainer(keys, draft, costsOf(form, count)).divide(0, count, 1, 0);
+  return draft.seal(form, count, EPSILON, code, fingerprints);
 }
 
 /** What came of laying cells over a stretch: which are no leaves, and how good the others are. */
 interface Survey {
-  readonly keysInLeaves: number;
   readonly error: number;
   readonly window: number;
   readonly hard: readonly number[];
@@ -154,72 +134,70 @@ interface Survey {
 class Trainer {
   readonly #keys: SortedKeys;
   readonly #draft: Draft;
-  readonly #tolerance: Tolerance;
+  readonly #costs: Costs;
   /** Cells a unit of distance, in the division under way; 0 between separators. */
   #scale = 1;
+  /** Where the keys at hand stand in that division. */
+  readonly #places = new Float64Array(CHUNK);
 
-  constructor(keys: SortedKeys, draft: Draft, tolerance: Tolerance) {
+  constructor(keys: SortedKeys, draft: Draft, costs: Costs) {
     this.#keys = keys;
     this.#draft = draft;
-    this.#tolerance = tolerance;
+    this.#costs = costs;
   }
 
-  /** Makes a node of the keys in [start, end). Returns its number. */
-  divide(start: number, end: number, depth: number): number {
+  /**
+   * Makes a node of the keys in [start, end). Returns its number.
+   * @param spent bytes a key that the nodes above it take for its keys
+   */
+  divide(start: number, end: number, depth: number, spent: number): number {
     const draft = this.#draft;
     const count = end - start;
-    const { epsilon, leavesShare, keysPerWideCell } = this.#tolerance;
     const node = draft.addNode(start, depth);
     this.#keys.enter(start, end);
     this.#setRange(start, end, 1, 0);
-    if (depth === DEPTH_MAX && count > 2 * epsilon) {
+    if (depth === DEPTH_MAX || count <= LEAF.keysMin || this.#isLine(start, end)) {
       const first = this.#layCells(start, end, 1);
-      this.#finish(
-        node,
-        first,
-        1,
-        { keysInLeaves: count, error: count, window: count, hard: [] },
-        depth,
-      );
+      const { error, window, hard } = this.#survey(first, 1);
+      // What no level tells apart is a leaf as well.
+      const leaf = hard.length === 0 ? { error, window, hard } : { error: count, window: count };
+      this.#finish(node, first, 1, { ...leaf, hard: [] }, depth, spent);
       return node;
     }
-    if (count <= 2 * epsilon || this.#isLine(start, end)) {
-      const first = this.#layCells(start, end, 1);
-      this.#finish(node, first, 1, this.#survey(first, 1), depth);
-      return node;
-    }
-    if (depth <= CELL_LEVELS) {
-      const tail = this.#tail(start, end);
-      const cells = Math.ceil(count / KEYS_PER_CELL);
-      this.#setRange(start, end, cells, tail);
-      const first = this.#layCells(start, end, cells);
-      const survey = this.#survey(first, cells);
-      if (leavesShare * survey.keysInLeaves >= count) {
-        this.#finish(node, first, cells, survey, depth);
-        return node;
-      }
-      draft.dropCells(first);
-      const wide = Math.max(WIDE_CELLS_MIN, Math.ceil(count / keysPerWideCell));
-      this.#setRange(start, end, wide, tail);
-      this.#layCells(start, end, wide);
-      if (this.#averageShare(first, wide) <= WIDE_SHARE_MAX) {
-        this.#finish(node, first, wide, this.#survey(first, wide), depth);
-        return node;
-      }
-      draft.dropCells(first);
-    }
-    this.#separate(node, start, end, depth);
+    if (depth <= EVEN_LEVELS && this.#divideEvenly(node, start, end, depth, spent)) return node;
+    this.#separate(node, start, end, depth, spent);
     return node;
   }
 
+  /** Divides a node into cells of equal width, unless separators would do better. */
+  #divideEvenly(node: number, start: number, end: number, depth: number, spent: number): boolean {
+    const draft = this.#draft;
+    const costs = this.#costs;
+    const count = end - start;
+    const fine = fineCells(count);
+    this.#setRange(start, end, fine, this.#tail(start, end));
+    const first = this.#layCells(start, end, fine);
+    const bytesMax = (EVEN_BYTES_MAX - spent) * count;
+    const best = cheapestDivision(draft.cells, first, fine, bytesMax, costs, LEAF);
+    if (best === null || best.ns > separatedNs(count, costs, LEAF)) {
+      draft.dropCells(first);
+      return false;
+    }
+    const cells = fine / best.width;
+    draft.widenCells(first, fine, best.width);
+    this.#scale /= best.width;
+    const survey = this.#survey(first, cells);
+    this.#finish(node, first, cells, survey, depth, spent + evenBytes(cells) / count);
+    return true;
+  }
+
   /** Divides a node by rank. */
-  #separate(node: number, start: number, end: number, depth: number): void {
+  #separate(node: number, start: number, end: number, depth: number, spent: number): void {
     assert(depth <= DEPTH_MAX);
     const keys = this.#keys;
     const draft = this.#draft;
     const count = end - start;
-    let cells = SEPARATED_CELLS_MAX;
-    while (cells > 2 && count <= (cells / 2) * KEYS_PER_SEPARATOR) cells /= 2;
+    const cells = separatedCells(count);
     keys.setBase(start);
     this.#scale = 0;
     draft.addRecords(recordsOf(cells, true) - 1);
@@ -241,11 +219,18 @@ class Trainer {
       table[first + cell] = position;
       draft.nodes[NODE_DOUBLES * node + SEPARATORS + cell - 1] = separator;
     }
-    this.#finish(node, first, cells, this.#survey(first, cells), depth);
+    this.#finish(node, first, cells, this.#survey(first, cells), depth, spent);
   }
 
   /** Stores the division under way as that of a node, and divides those cells that are no leaves. */
-  #finish(node: number, first: number, cells: number, survey: Survey, depth: number): void {
+  #finish(
+    node: number,
+    first: number,
+    cells: number,
+    survey: Survey,
+    depth: number,
+    spent: number,
+  ): void {
     const draft = this.#draft;
     draft.nodes[NODE_DOUBLES * node + SCALE] = this.#scale;
     draft.setCells(node, first, cells, cells - survey.hard.length, survey.error);
@@ -254,7 +239,7 @@ class Trainer {
     for (const cell of survey.hard) {
       const start = draft.cells[first + cell];
       const end = draft.cells[first + cell + 1];
-      const child = this.divide(start, end, depth + 1);
+      const child = this.divide(start, end, depth + 1, spent);
       draft.cells[first + cell] = IS_NODE + child;
     }
   }
@@ -279,22 +264,41 @@ class Trainer {
     if (!(span > 0) || first === last) return;
     // The last key stands a step before the end of the last cell, as it does in the array.
     const share = (last - first) / (last - first + 1);
-    this.#scale = Math.min((cells / span) * share, Number.MAX_VALUE);
+    // That of the widest cells there may be, so that division by a width is exact.
+    const scale = (cells / WIDTH_MAX / span) * share;
+    this.#scale = Math.min(scale, Number.MAX_VALUE / WIDTH_MAX) * WIDTH_MAX;
   }
 
-  /** Where a key stands, in cells. */
-  #place(position: number, cells: number): number {
+  #placeOf(position: number, cells: number): number {
     const x = this.#keys.distance(position) * this.#scale;
-    if (!(x > 0)) return 0;
-    return x < cells ? x : cells - EDGE;
+    return x > 0 ? Math.min(x, cells - EDGE) : 0;
+  }
+
+  /** Works out where some keys stand: at most a chunk of those in [from, end). Returns where it ends. */
+  #place(from: number, end: number, cells: number): number {
+    const to = Math.min(from + CHUNK, end);
+    this.#keys.place(from, to, this.#scale, cells, this.#places);
+    return to;
   }
 
   #isLine(start: number, end: number): boolean {
     const count = end - start;
-    const { lineError } = this.#tolerance;
-    for (let p = start; p < end; p++) {
-      const predicted = Math.trunc(start + count * this.#place(p, 1));
-      if (Math.abs(predicted - p) > lineError) return false;
+    const middle = start + (count >>> 1);
+    // Most are no line, and most of those not in the middle.
+    if (!this.#isOnLine(start, end, middle, middle + 1)) return false;
+    return this.#isOnLine(start, end, start, end);
+  }
+
+  /** Whether the keys in [from, to) are on the line through those in [start, end). */
+  #isOnLine(start: number, end: number, from: number, to: number): boolean {
+    const { search } = this.#costs;
+    const places = this.#places;
+    for (let first = from; first < to; first += CHUNK) {
+      const last = this.#place(first, to, 1);
+      for (let p = first; p < last; p++) {
+        const predicted = Math.trunc(start + (end - start) * places[p - first]);
+        if (search[Math.min(Math.abs(predicted - p), SEARCHED_MAX)] > 0) return false;
+      }
     }
     return true;
   }
@@ -303,10 +307,17 @@ class Trainer {
   #layCells(start: number, end: number, cells: number): number {
     const first = this.#draft.addCells(cells + 1);
     const table = this.#draft.cells;
+    const places = this.#places;
     let next = 0;
-    for (let p = start; p < end; p++) {
-      const cell = Math.trunc(this.#place(p, cells));
-      while (next <= cell) table[first + next++] = p;
+    for (let from = start; from < end; from += CHUNK) {
+      // A crowded cell is passed at a stride: all keys between two of one cell are in it.
+      const until = Math.min(from + CHUNK, end);
+      if (Math.trunc(this.#placeOf(until - 1, cells)) === next - 1) continue;
+      this.#place(from, until, cells);
+      for (let p = from; p < until; p++) {
+        const cell = Math.trunc(places[p - from]);
+        while (next <= cell) table[first + next++] = p;
+      }
     }
     while (next <= cells) table[first + next++] = end;
     return first;
@@ -315,47 +326,61 @@ class Trainer {
   #survey(first: number, cells: number): Survey {
     const table = this.#draft.cells;
     const hard: number[] = [];
-    let keysInLeaves = 0;
+    const isSeparated = this.#scale === 0;
     let error = 0;
     let window = 0;
     for (let cell = 0; cell < cells; cell++) {
       const start = table[first + cell];
       const end = table[first + cell + 1];
-      const found = this.#leafError(start, end, cell, cells);
+      const found = isSeparated
+        ? middleError(start, end)
+        : this.#leafError(start, end, cell, cells);
       if (found === Infinity) {
         hard.push(cell);
         continue;
       }
-      keysInLeaves += end - start;
       error = Math.max(error, found);
       window = Math.max(window, Math.min(2 * found + 1, end - start));
     }
-    return { keysInLeaves, error, window, hard };
+    return { error, window, hard };
   }
 
-  /** The largest error about a key of the cell, or Infinity when it cannot be a leaf. */
+  /** The largest error about a key of the cell, or Infinity when it is not to be a leaf. */
   #leafError(start: number, end: number, cell: number, cells: number): number {
+    const { level, search } = this.#costs;
+    const places = this.#places;
     const count = end - start;
-    const { epsilon, meanErrorMax } = this.#tolerance;
-    const isSmall = count <= 2 * epsilon;
-    const isSeparated = this.#scale === 0;
+    const isSmall = count <= LEAF.keysMin;
+    if (!isSmall && this.#isFarInside(start, count, cell, cells)) return Infinity;
+    const nsMax = isSmall ? Infinity : level * count;
     let largest = 0;
-    let sum = 0;
-    for (let p = start; p < end; p++) {
-      const x = isSeparated ? cell + 0.5 : this.#place(p, cells);
-      const error = Math.abs(Math.trunc(start + count * (x - cell)) - p);
-      if (error > epsilon && !isSmall) return Infinity;
-      if (error > largest) largest = error;
-      sum += error;
+    let ns = 0;
+    for (let from = start; from < end; from += CHUNK) {
+      const to = this.#place(from, end, cells);
+      for (let p = from; p < to; p++) {
+        const error = Math.abs(Math.trunc(start + count * (places[p - from] - cell)) - p);
+        if (error > largest) {
+          if (error > LEAF.errorMax && !isSmall) return Infinity;
+          largest = error;
+        }
+        ns += search[error];
+      }
+      if (ns > nsMax) return Infinity;
     }
-    return isSmall || sum <= meanErrorMax * count ? largest : Infinity;
+    return largest;
   }
 
-  /** Which share of the keys its own cell holds, for the average key. */
-  #averageShare(first: number, cells: number): number {
-    const table = this.#draft.cells;
-    let sum = 0;
-    for (let at = first; at < first + cells; at++) sum += (table[at + 1] - table[at]) ** 2;
-    return sum / (table[first + cells] - table[first]) ** 2;
+  /** Whether the middle key of a cell alone shows that it is no leaf: most that are none, it does. */
+  #isFarInside(start: number, count: number, cell: number, cells: number): boolean {
+    const middle = count >>> 1;
+    const x = this.#placeOf(start + middle, cells);
+    return Math.abs(count * (x - cell) - middle) > LEAF.errorMax + 1;
   }
+}
+
+/** The largest error about a key of a cell between separators, which is predicted in its middle. */
+function middleError(start: number, end: number): number {
+  const count = end - start;
+  if (count > LEAF.keysMin) return Infinity;
+  return Math.max(count >>> 1, count - 1 - (count >>> 1), 0);
 }

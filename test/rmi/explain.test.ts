@@ -51,6 +51,7 @@ for (const name of DATA_SETS) {
         t.true(errorMax <= count);
         reads.length = 0;
         const isThere = index.find(key) >= 0;
+        if (isThere) t.true(Math.abs(predicted - position) <= errorMax, `the error about ${key}`);
         t.deepEqual(readsOf(count, predicted, position, isThere), reads, `${key} of ${count}`);
         const window = windowOf(count, predicted);
         t.true(window.first >= 0 && window.first + window.keys <= count);
@@ -72,6 +73,8 @@ for (const name of DATA_SETS) {
           i % 7 === 0 ? [random() * 2 ** 32, random() * 2 ** 32] : [near, words[2 * at + 1]];
         const descent = descendWords(model, lo >>> 0, hi >>> 0);
         t.is(descent.predicted, index.predict(lo >>> 0, hi >>> 0));
+        const found = index.find(lo >>> 0, hi >>> 0);
+        if (found >= 0) t.true(Math.abs(descent.predicted - found) <= descent.errorMax);
         t.true(descent.path.length <= model.depth);
       }
     }
