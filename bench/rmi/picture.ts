@@ -5,19 +5,15 @@
 import {
   BASE,
   CELLS,
-  FIRST_CELL,
-  IS_NODE,
   NODE_DOUBLES,
-  NODE_MASK,
-  NODE_WORDS,
   SCALE,
   SEPARATORS,
-  START,
   TWO_32,
   wordsOf,
 } from '../../src/rmi/model.ts';
 import { type FixedSet, keyAt } from './key-sets.ts';
 import { short } from './report/html.ts';
+import { eachLeaf } from './shape.ts';
 import type { Subject } from './subject.ts';
 
 export interface Picture {
@@ -115,33 +111,11 @@ function errorsOf(subject: Subject) {
   return { errors, errorMean: sum / count, worst };
 }
 
-/** A leaf is the cell `cell` of a node: the positions in [start, end). */
-type Visit = (start: number, end: number, level: number, node: number, cell: number) => void;
-
-function eachLeaf({ model }: Subject, visit: Visit): void {
-  const words = wordsOf(model.nodes);
-  const descend = (node: number, level: number): void => {
-    const first = words[NODE_WORDS * node + FIRST_CELL];
-    const count = words[NODE_WORDS * node + CELLS];
-    for (let cell = 0; cell < count; cell++) {
-      const start = model.cells[first + cell];
-      if (start >= IS_NODE) {
-        descend(start & NODE_MASK, level + 1);
-        continue;
-      }
-      const next = model.cells[first + cell + 1];
-      const end = next >= IS_NODE ? words[NODE_WORDS * (next & NODE_MASK) + START] : next;
-      visit(start, end, level, node, cell);
-    }
-  };
-  descend(0, 1);
-}
-
-function levelsOf(subject: Subject): number[] {
-  const { count } = subject.set;
+function levelsOf({ set, model }: Subject): number[] {
+  const { count } = set;
   const sums = new Array<number>(LEVEL_STEPS).fill(0);
   const keys = new Array<number>(LEVEL_STEPS).fill(0);
-  eachLeaf(subject, (start, end, level) => {
+  eachLeaf(model, (start, end, level) => {
     // A leaf may be longer than a step.
     for (let p = start; p < end; ) {
       const step = Math.floor((p * LEVEL_STEPS) / count);
@@ -160,7 +134,7 @@ function stretchAbout(subject: Subject, middle: number): Stretch {
   const to = Math.min(set.count, from + STRETCH);
   const keys = Array.from({ length: to - from }, (_, i) => distance(set, from, from + i));
   const leaves: LeafLine[] = [];
-  eachLeaf(subject, (start, end, level, node, cell) => {
+  eachLeaf(subject.model, (start, end, level, node, cell) => {
     if (start >= to || end <= from || start === end) return;
     const { x, isFlat } = reachOf(subject, from, node, cell);
     const middle = (start + end) / 2;

@@ -4,6 +4,7 @@ import type { RmiRun } from '../rmi.ts';
 import type { Languages } from './languages.ts';
 import type { IndexResult, SetResult } from './measure-set.ts';
 import { DESIGNS } from './names.ts';
+import type { Training } from './subject.ts';
 import { lmdbNs, nativeNs } from './targets.ts';
 
 const NONE = '–';
@@ -18,6 +19,7 @@ export function show({ rows, sets, report }: RmiRun): string {
         'count',
         'M keys/s',
         'leaves',
+        'keys a cell',
         'levels',
         'window',
         'bytes a key',
@@ -77,7 +79,8 @@ function indexLine(name: string, form: string, { training, rivals }: IndexResult
     count(training.keys),
     (training.keysPerSecond / 1e6).toFixed(0),
     String(training.leaves),
-    String(training.depth),
+    cellsOf(training),
+    `${training.levelMean.toFixed(2)} of ${training.depth}`,
     String(training.windowMax),
     training.bytesPerKey.toFixed(3),
     ours.ns.toFixed(0),
@@ -87,6 +90,12 @@ function indexLine(name: string, form: string, { training, rivals }: IndexResult
       ? NONE
       : `${other.ns.toFixed(0)} ${DESIGNS[other.design]}, ${other.size}, ${(other.bytes / training.keys).toFixed(3)}`,
   ];
+}
+
+/** Keys a cell of the root, and how many nodes have separators, if any. */
+function cellsOf({ keysPerCell, separated, nodes }: Training): string {
+  const marks = separated === 0 ? '' : `, ${separated} of ${nodes} nodes separated`;
+  return keysPerCell.toFixed(0) + marks;
 }
 
 function languageLine(name: string, languages: Languages): string[] {

@@ -9,6 +9,7 @@ import {
 } from '../../src/rmi/index.ts';
 import type { FixedSet, NumberSet, WordSet } from './key-sets.ts';
 import { randomPositions } from './measure.ts';
+import { type Shape, shapeOf } from './shape.ts';
 
 /** One of two, told apart by `form`. */
 export type Subject =
@@ -30,7 +31,7 @@ export type Subject =
       readonly positions: Uint32Array;
     };
 
-export interface Training {
+export interface Training extends Shape {
   readonly keys: number;
   readonly keysPerSecond: number;
   readonly leaves: number;
@@ -41,6 +42,8 @@ export interface Training {
 }
 
 const TRAININGS = 3;
+/** Small sets are trained more often, for so long: else it would be compiling that is measured. */
+const TRAINED_MS_MIN = 20;
 
 export function trainSubject(set: FixedSet, probes: number): [Subject, Training] {
   const [model, keysPerSecond] = quickestTraining(
@@ -55,7 +58,8 @@ export function trainSubject(set: FixedSet, probes: number): [Subject, Training]
 export function quickestTraining(train: () => Model, keys: number): [Model, number] {
   let quickest = Infinity;
   let model = train(); // warms up
-  for (let i = 0; i < TRAININGS; i++) {
+  const until = performance.now() + TRAINED_MS_MIN;
+  for (let trained = 0; trained < TRAININGS || performance.now() < until; trained++) {
     const begin = performance.now();
     model = train();
     quickest = Math.min(quickest, performance.now() - begin);
@@ -66,6 +70,7 @@ export function quickestTraining(train: () => Model, keys: number): [Model, numb
 export function trainingOf(model: Model, keysPerSecond: number): Training {
   const bytes = modelBytes(model);
   return {
+    ...shapeOf(model),
     keys: model.keyCount,
     keysPerSecond,
     leaves: model.leafCount,
