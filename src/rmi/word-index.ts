@@ -8,26 +8,27 @@
  */
 import { strict as assert } from 'node:assert';
 import { WINDOW } from './f64-index.ts';
-import {
-  BASE_HI,
-  BASE_LO,
-  CELLS,
-  cellBySeparators,
-  EDGE,
-  FIRST_CELL,
-  IS_NODE,
-  type Model,
-  NODE_MASK,
-  SCALE,
-  START,
-  TWO_32,
-  wordsOf,
-} from './model.ts';
+import * as layout from './model.ts';
+import { cellBySeparators, type Model, wordsOf } from './model.ts';
 
-const HALF = WINDOW / 2;
+// The module's own, see F64Index.
+const SCALE = 1;
+const BASE_LO = 0;
+const BASE_HI = 1;
+const CELLS = 4;
+const FIRST_CELL = 5;
+const START = 6;
+const NODE_MASK = 0x7fffffff;
+const EDGE = 2 ** -20;
+const TWO_32 = 4294967296;
+const HALF = 8;
+assert(SCALE === layout.SCALE && BASE_LO === layout.BASE_LO && BASE_HI === layout.BASE_HI);
+assert(CELLS === layout.CELLS && FIRST_CELL === layout.FIRST_CELL && START === layout.START);
+assert(NODE_MASK === layout.NODE_MASK && EDGE === layout.EDGE && TWO_32 === layout.TWO_32);
+assert(HALF === WINDOW / 2 && layout.NODE_DOUBLES === 4 && layout.NODE_WORDS === 8);
 
 const NOTHING = new Float64Array(4);
-const NO_CELLS = new Uint32Array(2);
+const NO_CELLS = new Int32Array(2);
 
 /** Whether the key at a position is below the given one, whose words are unsigned. */
 function isBelow(keys: Uint32Array, position: number, lo: number, hi: number): boolean {
@@ -74,8 +75,9 @@ export class WordIndex {
   /** Which word alone tells the keys of a window apart: 0 the low one, 1 the high one, −1 neither. */
   readonly #telling: number;
   readonly #nodes: Float64Array;
-  readonly #words: Uint32Array;
-  readonly #cells: Uint32Array;
+  /** Read as signed, see F64Index. */
+  readonly #words: Int32Array;
+  readonly #cells: Int32Array;
 
   /** @param model trained on these keys; null only for no keys */
   constructor(keys: Uint32Array, count: number, model: Model | null) {
@@ -86,8 +88,8 @@ export class WordIndex {
     this.#windowLast = count - WINDOW;
     this.#telling = tellingWord(keys, count);
     this.#nodes = model?.nodes ?? NOTHING;
-    this.#words = wordsOf(this.#nodes);
-    this.#cells = model?.cells ?? NO_CELLS;
+    this.#words = signed(wordsOf(this.#nodes));
+    this.#cells = model === null ? NO_CELLS : signed(model.cells);
   }
 
   /** The position of a key, or −1. */
@@ -144,36 +146,7 @@ export class WordIndex {
 
   /** Where the model thinks the key is: at most the number of keys. */
   predict(lo: number, hi: number): number {
-    const nodes = this.#nodes;
-    const words = this.#words;
-    const cells = this.#cells;
-    const low = lo >>> 0;
-    const high = hi >>> 0;
-    let node = 0;
-    for (;;) {
-      const baseLo = words[8 * node + BASE_LO];
-      const baseHi = words[8 * node + BASE_HI];
-      const distance = (high - baseHi) * TWO_32 + (low - baseLo);
-      const count = words[8 * node + CELLS];
-      const scale = nodes[4 * node + SCALE];
-      let x = 0;
-      if (scale > 0) {
-        x = distance * scale;
-        if (!(x > 0)) x = 0;
-        else if (x >= count) x = count - EDGE;
-      } else {
-        x = cellBySeparators(nodes, node, count, distance) + 0.5;
-      }
-      const cell = x >>> 0;
-      const at = words[8 * node + FIRST_CELL] + cell;
-      const start = cells[at];
-      if (start < IS_NODE) {
-        let end = cells[at + 1];
-        if (end >= IS_NODE) end = words[8 * (end & NODE_MASK) + START];
-        return (start + (end - start) * (x - cell)) >>> 0;
-      }
-      node = start & NODE_MASK;
-    }
+    return predictIn(this.#nodes, this.#words, this.#cells, lo, hi);
   }
 
   /** The lower bound, if it is in the window; otherwise some position near the window. */
@@ -246,5 +219,47 @@ export class WordIndex {
       else high = middle;
     }
     return low;
+  }
+}
+
+/** The same memory as signed words. */
+function signed(words: Uint32Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
+}
+
+/** `WordIndex.predict`. */
+function predictIn(
+  nodes: Float64Array,
+  words: Int32Array,
+  cells: Int32Array,
+  lo: number,
+  hi: number,
+): number {
+  const low = lo >>> 0;
+  const high = hi >>> 0;
+  let node = 0;
+  for (;;) {
+    const at = node << 3;
+    const above = high - (words[(at + BASE_HI) | 0] >>> 0);
+    const distance = above * TWO_32 + (low - (words[(at + BASE_LO) | 0] >>> 0));
+    const count = words[(at + CELLS) | 0];
+    const scale = nodes[((node << 2) + SCALE) | 0];
+    let x = 0;
+    if (scale > 0) {
+      x = distance * scale;
+      if (!(x > 0)) x = 0;
+      else if (x >= count) x = count - EDGE;
+    } else {
+      x = cellBySeparators(nodes, node, count, distance) + 0.5;
+    }
+    const cell = x | 0;
+    const first = (words[(at + FIRST_CELL) | 0] + cell) | 0;
+    const start = cells[first];
+    if (start >= 0) {
+      let end = cells[(first + 1) | 0];
+      if (end < 0) end = words[(((end & NODE_MASK) << 3) + START) | 0];
+      return (start + ((end - start) | 0) * (x - cell)) | 0;
+    }
+    node = start & NODE_MASK;
   }
 }
