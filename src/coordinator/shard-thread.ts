@@ -84,6 +84,10 @@ export class ShardThread {
     return this.#call((calls) => calls.open(options) as Promise<RecoveredShard[]>, false);
   }
 
+  secure(): Promise<void> {
+    return this.#call((calls) => calls.secure());
+  }
+
   start(committed: readonly string[]): Promise<void> {
     return this.#call((calls) => calls.start(committed));
   }

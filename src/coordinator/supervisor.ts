@@ -118,6 +118,7 @@ export class Supervisor {
       );
       this.recovered = found.flat();
       const committed = [...decideBatches(this.recovered)];
+      await Promise.all(this.#threads.map((shards) => shards.secure()));
       await Promise.all(this.#threads.map((shards) => shards.start(committed)));
     } catch (error) {
       this.#isClosing = true;
@@ -270,6 +271,7 @@ export class Supervisor {
     try {
       const found = await next.open(this.#openShards(thread));
       const committed = await this.#committedOf(found);
+      await next.secure();
       await next.start(committed);
       for (const shard of shards) this.control.table.settleDecided(shard);
       const introduced = new Set<number>();

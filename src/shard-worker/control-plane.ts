@@ -24,13 +24,15 @@ export interface OpenShards {
 }
 
 /**
- * Order of calls: `open`, `start`, `addClient` as often as there are clients, `serve`. From `serve` on the
+ * Order of calls: `open`, `secure`, `start`, `addClient` as often as there are clients, `serve`. From `serve` on the
  * thread blocks between turns of its event loop: whoever calls must raise its request word
  * (`Control.addRequest`) and ring its doorbell after posting.
  */
 export interface ShardThread {
   /** Reads everything; nothing is shown yet. */
   open(options: OpenShards): Promise<RecoveredShard[]>;
+  /** Makes what was found durable; `start` only follows once all threads have done so. */
+  secure(): Promise<void>;
   /** Makes the outcomes of recovered batches durable. */
   start(committed: readonly string[]): Promise<void>;
   addClient(introduction: ClientIntroduction): Promise<void>;

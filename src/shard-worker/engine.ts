@@ -176,15 +176,11 @@ export class Engine {
   #replayed: Replay | null = null;
 
   /**
-   * Makes the shard writable, after the outcome of every batch that recovery found undecided is known;
-   * all of them are durable in this shard when it returns.
-   * @param committed names of the batches that are committed; all others found are aborted
+   * Makes durable what recovery found, which a power cut could still take: it may have been in the page
+   * cache only. No shard may log the outcome of a batch before all of them have done this, or the
+   * outcome could outlive a part it was concluded from.
    */
-  start(committed: ReadonlySet<string>): void {
-    const replay = this.#replayed;
-    assert.ok(replay !== null);
-    this.#replayed = null;
-    const parts = replay.resolve(committed);
+  secure(): void {
     if (this.#options.readOnly) {
       this.failure = new OmenError(
         'OMEN_READ_ONLY',
@@ -195,6 +191,20 @@ export class Engine {
       this.#manifest.renew(this.#recordsOf(this.#runs));
       this.#removeOrphans();
       this.#log.start();
+    }
+  }
+
+  /**
+   * Makes the shard writable, after every shard is secure and the outcome of every batch that recovery
+   * found undecided is known; all of them are durable in this shard when it returns.
+   * @param committed names of the batches that are committed; all others found are aborted
+   */
+  start(committed: ReadonlySet<string>): void {
+    const replay = this.#replayed;
+    assert.ok(replay !== null);
+    this.#replayed = null;
+    const parts = replay.resolve(committed);
+    if (!this.#options.readOnly) {
       for (const part of parts) {
         this.ledger.logDecision(this.#log, part, committed.has(part.batch));
       }

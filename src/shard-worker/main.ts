@@ -70,6 +70,10 @@ async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
 
 const thread: ShardThread = {
   open: (options) => answer(() => openShards(options)),
+  secure: () =>
+    answer(() => {
+      for (const engine of theHost().engines) engine.secure();
+    }),
   start: (committed) =>
     answer(() => {
       const names = new Set(committed);

@@ -179,6 +179,7 @@ export class Served {
         ...options,
       });
       host.addEngine(engine);
+      engine.secure();
       engine.start(new Set());
       served.engines.push(engine);
     }

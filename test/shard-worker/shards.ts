@@ -109,6 +109,7 @@ export class Shards {
       found.push(opened.found);
     }
     const committed = decideBatches(found);
+    for (const engine of shards.engines) engine.secure();
     for (const engine of shards.engines) engine.start(committed);
     expected.settle(shards.engines.map((engine) => shards.#scan(engine)));
     shards.#checkFiles();
