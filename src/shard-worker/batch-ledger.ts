@@ -2,9 +2,11 @@
  * What one shard has to remember of batches across shards (`view/commit-table.ts` has the protocol).
  *
  * A part goes through: applied (in the group, entries hidden) → voted (durable here) → decided (by the
- * last vote or an abort, anywhere) → logged (the decision is in this shard's group) → settled (that
- * group is durable; the bit is set in the table) → forgotten (settled by every participant).
- * Until it is forgotten, the log must keep the part: another participant may still need it to decide.
+ * last vote or an abort, anywhere) → logged (the decision is in this shard's group) → written (that
+ * group is committed) → settled (it is durable; the bit is set in the table) → forgotten (settled by
+ * every participant). Until it is forgotten, the log must keep the part: another participant may still
+ * need it to decide. A decision that is only written is no reason to forget: a power cut may take it
+ * and leave the part that it was about.
  */
 import { hashKey } from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
@@ -44,6 +46,8 @@ function keyNumber(hi: number, lo: number): number {
 }
 
 const TICKET_MASK = 2 ** 30 - 1;
+/** Of the table's 1024 slots, those that one shard may hold up by decisions it has not synced. */
+const UNSYNCED_MAX = 128;
 
 export class BatchLedger {
   readonly #table: CommitTable;
@@ -58,6 +62,8 @@ export class BatchLedger {
   #decided: Part[] = [];
   /** The decision is in the group under way. */
   #logged: Part[] = [];
+  /** The decision is committed, not synced. */
+  #written: Part[] = [];
   #settled: Part[] = [];
   /** Keys of parts that are applied and undecided, with how many such parts each is in. */
   #busy = new Map<number, number>();
@@ -140,19 +146,40 @@ export class BatchLedger {
     words[at + EPOCH_HI] = batch.epoch.hi;
   }
 
-  /** The group is durable and shown. Returns the batches that this shard's vote decided. */
-  groupCommitted(): number[] {
-    for (const part of this.#logged) {
-      this.#table.settle(part.ticket, this.#shard);
-      this.#settled.push(part);
+  /**
+   * The group is committed and shown. Returns the batches that this shard's vote decided.
+   * @param isDurable whether it, and with it all before, is synced
+   */
+  groupCommitted(isDurable: boolean): number[] {
+    if (this.#logged.length > 0) {
+      this.#written.push(...this.#logged);
+      this.#logged = [];
     }
-    this.#logged = [];
+    if (isDurable) this.synced();
     const decided = this.#applied
       .filter(({ ticket }) => this.#table.vote(ticket, this.#shard))
       .map(({ ticket }) => ticket);
     this.#voted.push(...this.#applied);
     this.#applied = [];
     return decided;
+  }
+
+  /** Everything committed is durable. */
+  synced(): void {
+    if (this.#written.length === 0) return;
+    for (const part of this.#written) this.#table.settle(part.ticket, this.#shard);
+    this.#settled.push(...this.#written);
+    this.#written = [];
+  }
+
+  /** Whether there are decisions that a power cut could take. */
+  get hasUnsynced(): boolean {
+    return this.#written.length > 0;
+  }
+
+  /** Whether the next commit is to sync: slots of the table that wait for it are nobody else's. */
+  get wantsSync(): boolean {
+    return this.#written.length + this.#logged.length >= UNSYNCED_MAX;
   }
 
   /** The group is lost. Returns the batches that were aborted by that. */
@@ -182,8 +209,16 @@ export class BatchLedger {
   }
 
   #has(ticket: number): boolean {
-    const lists = [this.#applied, this.#voted, this.#decided, this.#logged, this.#settled];
-    return lists.some((parts) => parts.some((part) => part.ticket === ticket));
+    return this.#lists().some((parts) => parts.some((part) => part.ticket === ticket));
+  }
+
+  #lists(): Part[][] {
+    return [...this.#open(), this.#settled];
+  }
+
+  /** Parts whose outcome is not durable here. */
+  #open(): Part[][] {
+    return [this.#applied, this.#voted, this.#decided, this.#logged, this.#written];
   }
 
   /** Looks for outcomes. True when there was one: writes that waited may go on. */
@@ -234,14 +269,13 @@ export class BatchLedger {
    */
   isOpenIn(memtable: MemtableWriter): boolean {
     const isIn = (part: Part) => part.memtable === memtable;
-    const open = [this.#applied, this.#voted, this.#decided, this.#logged];
-    return open.some((parts) => parts.some(isIn));
+    return this.#open().some((parts) => parts.some(isIn));
   }
 
   /** The log is needed from here on by participants that have not settled. */
   get oldestNeededLsn(): number {
     let oldest = Number.POSITIVE_INFINITY;
-    for (const parts of [this.#applied, this.#voted, this.#decided, this.#logged, this.#settled]) {
+    for (const parts of this.#lists()) {
       for (const { lsn } of parts) oldest = Math.min(oldest, lsn);
     }
     return oldest;

@@ -313,14 +313,14 @@ export class Engine {
   }
 
   /**
-   * Makes the group durable (with `sync`) and shows it. On an error nothing of the group is shown,
+   * Makes the group durable (with `sync`, or where the ledger wants it) and shows it. On an error nothing of the group is shown,
    * the shard has failed, and whether the group survives a crash is unknown.
    */
   commit(sync: boolean): void {
     assert.ok(this.failure === null);
     this.logDecisions();
     try {
-      this.#log.commit(sync);
+      this.#log.commit(sync || this.ledger.wantsSync);
     } catch (error) {
       this.#active.discard();
       this.fail(error);
@@ -339,14 +339,20 @@ export class Engine {
     return this.#log.lastLsn;
   }
 
+  /** Whether everything committed is. */
+  get isDurable(): boolean {
+    return this.#log.durableLsn >= this.#log.lastLsn;
+  }
+
   sync(): void {
-    if (this.failure !== null || this.#log.durableLsn >= this.#log.lastLsn) return;
+    if (this.failure !== null || this.isDurable) return;
     try {
       this.#log.sync();
     } catch (error) {
       this.fail(error);
       throw error;
     }
+    this.ledger.synced();
   }
 
   fail(error: unknown): void {
@@ -371,6 +377,7 @@ export class Engine {
       this.fail(error);
       throw error;
     }
+    this.ledger.synced();
     this.#seal(lastLsn);
     this.publishView();
     this.maintain();
@@ -416,7 +423,7 @@ export class Engine {
   /** Starts the flush or merge that is due. Never waits. */
   maintain(): void {
     if (!this.#isServing || this.failure !== null) return;
-    if (this.#flushing === null && this.#sealed.length > 0 && !this.ledger.isOpenIn(this.#oldest)) {
+    if (this.#flushing === null && this.#sealed.length > 0 && this.#isDecided(this.#oldest)) {
       this.#flushing = this.#flush().finally(() => {
         this.#flushing = null;
         this.maintain();
@@ -426,6 +433,18 @@ export class Engine {
       const plan = planMerge(this.#runs);
       if (plan !== null) this.#startMerge(plan);
     }
+  }
+
+  /** Whether the outcomes of all batches in the memtable are durable, by a sync if that is what lacks. */
+  #isDecided(memtable: MemtableWriter): boolean {
+    if (this.ledger.isOpenIn(memtable) && this.ledger.hasUnsynced) {
+      try {
+        this.sync();
+      } catch {
+        return false; // the failure is noted
+      }
+    }
+    return !this.ledger.isOpenIn(memtable);
   }
 
   get #oldest(): MemtableWriter {

@@ -37,6 +37,7 @@ const SPIN_ROUNDS = 60;
 const IDLE_MS = 250;
 const BUSY_MS = 1;
 const COUNT_MS = 100;
+const OUTCOMES_MS = 1000;
 
 interface Waiter {
   readonly link: ClientLink;
@@ -401,7 +402,8 @@ export class Host {
       this.#groupFailed(lane, error);
       return;
     }
-    for (const ticket of engine.ledger.groupCommitted()) this.#tellOwner(ticket, null);
+    for (const ticket of engine.ledger.groupCommitted(engine.isDurable))
+      this.#tellOwner(ticket, null);
     // The outcomes in this group may be what a flush has waited for.
     engine.maintain();
     for (const { link, sequence, isDeferred } of lane.waiters) if (isDeferred) link.done(sequence);
@@ -432,14 +434,17 @@ export class Host {
         this.#commit(lane);
       }
     }
-    if (typeof this.#durability === 'object') this.#syncOnTime(this.#durability.intervalMs);
+    if (this.#durability !== 'sync') this.#syncOnTime(this.#durability);
   }
 
-  #syncOnTime(intervalMs: number): void {
+  /** With 'os', only outcomes of batches are synced: logs and slots of other shards wait for that. */
+  #syncOnTime(durability: { intervalMs: number } | 'os'): void {
     const now = performance.now();
+    const intervalMs = durability === 'os' ? OUTCOMES_MS : durability.intervalMs;
     if (now - this.#lastSyncMs < intervalMs) return;
     this.#lastSyncMs = now;
     for (const { engine } of this.#lanes.values()) {
+      if (durability === 'os' && !engine.ledger.hasUnsynced) continue;
       try {
         engine.sync();
       } catch {

@@ -247,6 +247,29 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  'an outcome that one shard has not synced': {
+    shards: 2,
+    async run(shards) {
+      const batch = shards.take(0, 1);
+      shards.part(0, batch, [-1], [-2]);
+      shards.commit(0);
+      shards.part(1, batch, [-1], [-2]);
+      shards.commit(1);
+      // Shard 1 has the outcome in the page cache only: shard 0 has to keep what tells it.
+      shards.commit(1, false);
+      for (let round = 0; round < 2; round++) {
+        shards.put(0, -3);
+        shards.commit(0);
+        await shards.rotate(0);
+      }
+      shards.sync(1);
+      shards.put(0, -4);
+      shards.commit(0);
+      await shards.flush(0);
+      return shards;
+    },
+  },
+
   'batches found by recovery': {
     shards: 2,
     async run(shards) {

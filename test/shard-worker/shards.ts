@@ -227,13 +227,13 @@ export class Shards {
     } catch (error) {
       engine.ledger.groupFailed();
       this.#tolerate(error);
-      this.#checkDecided(shard);
+      if (groups === 1) this.#checkDecided(shard);
       return;
     }
     expected.shown[shard] += groups;
     if (sync) expected.durable[shard] = expected.shown[shard];
     if (sync) for (const batch of aborted) batch.outcome = 'aborted';
-    for (const ticket of engine.ledger.groupCommitted()) {
+    for (const ticket of engine.ledger.groupCommitted(engine.isDurable)) {
       const batch = expected.batches.find((one) => one.ticket === ticket && one.outcome === 'open');
       assert(batch !== undefined);
       batch.outcome = 'committed';
