@@ -94,7 +94,7 @@ function handleOf(
 /**
  * Reads a segment and its index into shared memory, every byte checked. A model file that is missing or
  * damaged is no error: the segment is then checked as a whole, and its index trained again.
- * @throws OMEN_CORRUPT naming file and offset; what the storage throws
+ * @throws OMEN_CORRUPT naming the file, and the offset unless it is missing; what the storage throws
  */
 export function readSegmentFiles(
   storage: Storage,
@@ -103,6 +103,9 @@ export function readSegmentFiles(
 ): ReadSegmentFiles {
   const { directory, schema } = place;
   const path = join(directory, segmentName(record.id));
+  if (!storage.exists(path)) {
+    throw new OmenError('OMEN_CORRUPT', `${path} is missing. Restore the database from a backup.`);
+  }
   const known = readModelFile(storage, place, record);
   const read = readSegment(storage, path, schema, {
     fileBytes: record.fileBytes,

@@ -51,10 +51,14 @@ export interface Operation {
  * torn operation has done nothing yet. An error does likewise, and a sync that fails loses what it
  * was to make durable. `lasting`: all operations of the same sort (reading, or changing) fail from
  * then on. An error that the operation cannot have (ENOSPC at a read) happens at the next that can.
+ * `lie`: the next sync says that it succeeded and did nothing, once or from then on, as a disk does
+ * that keeps its cache to itself. No engine can keep its promises over one; this is for seeing what it
+ * makes of the ruins.
  */
 export type Fault =
   | { readonly kill: 'before' | 'torn' | 'after' }
-  | { readonly error: string; readonly lasting: boolean };
+  | { readonly error: string; readonly lasting: boolean }
+  | { readonly lie: 'once' | 'lasting' };
 
 const READING: readonly OperationKind[] = ['open', 'read', 'list'];
 /** Operations that take space. */
@@ -74,6 +78,7 @@ export class CrashStorage implements Storage {
   #root = new ModelDirectory();
   #fault: { at: number; fault: Fault; reading: boolean | null } | undefined;
   #dead = false;
+  #hasLied = false;
 
   /** An empty disk. The seed decides where torn writes are torn. */
   constructor(seed = 1) {
@@ -83,6 +88,11 @@ export class CrashStorage implements Storage {
   /** Number of operations so far, which is the number of the next. */
   get operations(): number {
     return this.log.length;
+  }
+
+  /** Whether a sync that did nothing was said to have succeeded. */
+  get hasLied(): boolean {
+    return this.#hasLied;
   }
 
   /** Lets operation number `operation` fail. One fault at a time: a later call replaces it. */
@@ -171,12 +181,11 @@ export class CrashStorage implements Storage {
   }
 
   syncDirectory(path: string): void {
-    this.#perform(
+    this.#performSync(
       'syncDirectory',
       path,
-      0,
       () => this.#directory(path).sync(),
-      (killed) => killed || this.#directory(path).lose(),
+      () => this.#directory(path).lose(),
     );
   }
 
@@ -188,8 +197,14 @@ export class CrashStorage implements Storage {
   #handle(path: string, node: ModelFile, writable: boolean): StorageFile {
     let open = true;
     const check = (right: boolean) => assert(open && right, `${path} is open for this`);
-    const lose = (killed: boolean) => {
-      if (!killed) node.lose();
+    const sync = (kind: OperationKind) => {
+      check(true);
+      this.#performSync(
+        kind,
+        path,
+        () => node.sync(),
+        () => node.lose(),
+      );
     };
     return {
       size: () => {
@@ -212,14 +227,8 @@ export class CrashStorage implements Storage {
         check(writable);
         this.#perform('truncate', path, 0, () => node.truncate(bytes));
       },
-      sync: () => {
-        check(true);
-        this.#perform('sync', path, 0, () => node.sync(), lose);
-      },
-      datasync: () => {
-        check(true);
-        this.#perform('datasync', path, 0, () => node.sync(), lose);
-      },
+      sync: () => sync('sync'),
+      datasync: () => sync('datasync'),
       close: () => {
         open = false;
       },
@@ -232,6 +241,23 @@ export class CrashStorage implements Storage {
     if (node === undefined) throw errno('ENOENT');
     if (node instanceof ModelFile) throw errno('ENOTDIR');
     return node;
+  }
+
+  /** One sync, which may lie; `lose` is what one that fails does. */
+  #performSync(kind: OperationKind, path: string, sync: () => void, lose: () => void): void {
+    const run = () => {
+      if (!this.#lies()) sync();
+    };
+    this.#perform(kind, path, 0, run, (killed) => killed || lose());
+  }
+
+  /** Whether the sync under way, the last of the log, is to do nothing. */
+  #lies(): boolean {
+    const set = this.#fault;
+    if (set === undefined || !('lie' in set.fault) || this.log.length <= set.at) return false;
+    if (set.fault.lie === 'once') this.#fault = undefined;
+    this.#hasLied = true;
+    return true;
   }
 
   /**
@@ -263,9 +289,9 @@ export class CrashStorage implements Storage {
     throw new CrashError(`killed ${fault.kill} operation ${number}: ${kind} ${path}`);
   }
 
-  #faultAt(number: number, kind: OperationKind): Fault | undefined {
+  #faultAt(number: number, kind: OperationKind): Exclude<Fault, { lie: string }> | undefined {
     const set = this.#fault;
-    if (set === undefined || number < set.at) return undefined;
+    if (set === undefined || number < set.at || 'lie' in set.fault) return undefined;
     const reading = READING.includes(kind);
     if ('error' in set.fault) {
       if (SPACE_ERRORS.includes(set.fault.error) && !ALLOCATING.includes(kind)) return undefined;

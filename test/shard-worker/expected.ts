@@ -61,6 +61,11 @@ export class Expected {
   /** How many of them the next recovery has to find. */
   required: readonly number[] = [];
   batches: Batch[] = [];
+  /**
+   * A disk lied, and the power was cut: what is found has to fit together, but nothing has to be there.
+   * Even what was durable before the lie may have been removed for what replaced it.
+   */
+  isRuined = false;
   /** Opens so far: each needs names of its own for its batches. */
   opens = 0;
   stamp = 0;
@@ -76,6 +81,12 @@ export class Expected {
   /** The process ended and the page cache lives: all that was shown is still there. */
   processEnded(): void {
     this.required = [...this.shown];
+  }
+
+  /** The power was cut on a disk that had lied. */
+  ruined(): void {
+    this.isRuined = true;
+    this.required = [];
   }
 
   powerCut(): void {
@@ -115,6 +126,10 @@ export class Expected {
    */
   settle(found: readonly Rows[]): void {
     const kept = found.map((rows, shard) => this.#groupsIn(shard, rows));
+    if (this.isRuined) {
+      this.#checkRuins(found, kept);
+      return;
+    }
     for (const batch of this.batches) this.#settleBatch(batch, found, kept);
     for (let shard = 0; shard < this.shards; shard++) {
       const wanted = this.rows(shard, kept[shard], ({ outcome }) => outcome === 'committed');
@@ -127,6 +142,16 @@ export class Expected {
       this.shown[shard] = kept[shard];
     }
     this.batches = this.batches.filter(({ outcome }) => outcome === 'committed');
+  }
+
+  /** Of each shard by itself: some first groups and no other row, each part of a batch whole or absent. */
+  #checkRuins(found: readonly Rows[], kept: readonly number[]): void {
+    for (let shard = 0; shard < this.shards; shard++) {
+      const isIn = (batch: Batch) =>
+        batch.parts.some((part) => part.shard === shard && found[shard].has(part.marker));
+      const wanted = this.rows(shard, kept[shard], isIn);
+      compareRows(`shard ${shard}, of a disk that lied`, found[shard], wanted);
+    }
   }
 
   #groupsIn(shard: number, rows: Rows): number {

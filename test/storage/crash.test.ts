@@ -142,6 +142,34 @@ test('a failed directory sync leaves the names undecided', (t) => {
   t.is(left.size, 2);
 });
 
+test('a sync that lies succeeds and makes nothing durable', (t) => {
+  for (const lie of ['once', 'lasting'] as const) {
+    const storage = prepared();
+    storage.failAt(storage.operations, { lie });
+    overwrite(storage, 9);
+    t.true(storage.hasLied);
+    t.deepEqual(contentOf(storage.restart(), '/a'), bytes(2000, 9), 'the page cache has it');
+    const whole = (seed: number) =>
+      Buffer.from(contentOf(storage.crash(seed), '/a')).equals(bytes(2000, 9));
+    const seeds = Array.from({ length: 50 }, (_, seed) => seed);
+    t.true(seeds.some((seed) => !whole(seed)));
+    const file = storage.open('/a', 'read-write');
+    file.datasync();
+    t.is(seeds.every(whole), lie === 'once', 'the next sync of the file is honest, or not');
+  }
+});
+
+test('a directory sync can lie, and what is no sync cannot', (t) => {
+  const storage = prepared();
+  storage.failAt(storage.operations, { lie: 'once' });
+  storage.open('/b', 'create-new').close();
+  t.false(storage.hasLied);
+  storage.syncDirectory('/');
+  t.true(storage.hasLied);
+  const left = new Set(Array.from({ length: 50 }, (_, seed) => storage.crash(seed).exists('/b')));
+  t.is(left.size, 2);
+});
+
 test('the same seed gives the same crash, byte for byte', (t) => {
   const state = (seed: number) => {
     const storage = prepared(3);
