@@ -1,10 +1,12 @@
 /**
  * `omendb.json`: what a database is. Written once, at its creation, as the last step of it; a
  * directory without one is empty, foreign, or a creation that a crash cut short and the next open
- * does again.
+ * does again. A wrong column name or split point in it would give wrong answers from sound files, so
+ * it has a checksum: of what it says, however it is laid out.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { OmenError } from '../errors.ts';
 import { parseSchema, type Schema, schemaOptions } from '../schema/schema.ts';
 import { publishFile, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
@@ -75,13 +77,15 @@ function createIdentity(storage: Storage, path: string, options: OpenOptions): I
   const partitioning = parsePartition(partition, shards, schema.key);
   const databaseId = randomBytes(16).toString('hex');
   for (let shard = 0; shard < shards; shard++) storage.makeDirectory(shardDirectory(path, shard));
-  const text = JSON.stringify(
-    { format: FORMAT, databaseId, ...schemaOptions(schema), shards, partitioning },
-    null,
-    2,
-  );
+  const fields = { format: FORMAT, databaseId, ...schemaOptions(schema), shards, partitioning };
+  const text = JSON.stringify({ ...fields, checksum: checksumOf(fields) }, null, 2);
   publishFile(storage, join(path, IDENTITY_NAME), new TextEncoder().encode(`${text}\n`));
   return { format: FORMAT, databaseId, schema, shards, partitioning };
+}
+
+/** What `checksum` says of the other fields: the CRC-32 of them as JSON without spaces. */
+export function checksumOf(fields: object): string {
+  return crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
 }
 
 function readIdentity(storage: Storage, path: string): Identity {
@@ -98,7 +102,8 @@ function readIdentity(storage: Storage, path: string): Identity {
 
 function parseIdentity(name: string, text: string): Identity {
   try {
-    const parsed = JSON.parse(text);
+    const { checksum, ...parsed } = JSON.parse(text);
+    if (checksum !== checksumOf(parsed)) throw new Error('its checksum does not match');
     if (parsed.format > FORMAT) {
       throw new OmenError(
         'OMEN_NEWER_FORMAT',

@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import test from 'ava';
-import { IDENTITY_NAME } from '../../src/coordinator/identity.ts';
-import { type Database, type OpenOptions, open } from '../../src/index.ts';
+import { checksumOf, IDENTITY_NAME, openIdentity } from '../../src/coordinator/identity.ts';
+import { parseSettings } from '../../src/coordinator/options.ts';
+import { type Database, type OmenError, type OpenOptions, open } from '../../src/index.ts';
+import { realStorage } from '../../src/storage/real.ts';
 import { codeOfAsync, errorOf, NUMBERS, openNew, temporaryDirectory } from './support.ts';
 
 /** A closed database with one row. */
@@ -123,11 +125,12 @@ test('a creation that a crash cut short is done again', async (t) => {
   t.is(db.count(), 1);
 });
 
-/** Changes `omendb.json` by hand. */
+/** Changes `omendb.json` by hand, its checksum too. */
 function change(directory: string, changes: object): void {
   const path = join(directory, IDENTITY_NAME);
-  const identity = JSON.parse(readFileSync(path, 'utf8'));
-  writeFileSync(path, JSON.stringify({ ...identity, ...changes }));
+  const { checksum: _, ...identity } = JSON.parse(readFileSync(path, 'utf8'));
+  const changed = JSON.parse(JSON.stringify({ ...identity, ...changes }));
+  writeFileSync(path, JSON.stringify({ ...changed, checksum: checksumOf(changed) }));
 }
 
 test('a database of a newer release is refused and left alone', async (t) => {
@@ -159,6 +162,31 @@ test('a manifest of a newer release is refused', async (t) => {
   writeFileSync(path, `${line}\n${crc32(line).toString(16).padStart(8, '0')}\n`);
   const again = await openNew(t, {}, directory);
   t.is(again.count(), 1);
+});
+
+test('whichever byte of omendb.json is flipped, it is refused or says the same', async (t) => {
+  const directory = temporaryDirectory(t);
+  const options = { ...NUMBERS, shards: 2, partition: { splits: [10] } };
+  await databaseWith(directory, options);
+  const path = join(directory, IDENTITY_NAME);
+  const whole = readFileSync(path);
+  const settings = parseSettings({});
+  const identity = openIdentity(realStorage, directory, {}, settings);
+  let same = 0;
+  for (let at = 0; at < 8 * whole.length; at++) {
+    const flipped = Uint8Array.from(whole);
+    flipped[at >> 3] ^= 1 << (at & 7);
+    writeFileSync(path, flipped);
+    try {
+      t.deepEqual(openIdentity(realStorage, directory, {}, settings), identity, `bit ${at}`);
+      same++;
+    } catch (error) {
+      const { code, message } = error as OmenError;
+      t.is(code, 'OMEN_CORRUPT', `bit ${at}`);
+      t.true(message.startsWith(`${path} is damaged at offset 0: `));
+    }
+  }
+  t.true(same < whole.length, 'some spaces may be another kind of space');
 });
 
 test('a damaged omendb.json is refused, naming the file, whatever the damage', async (t) => {

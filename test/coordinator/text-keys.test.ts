@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFromIPC } from 'apache-arrow';
 import test from 'ava';
+import { checksumOf } from '../../src/coordinator/identity.ts';
 import { type Database, open } from '../../src/index.ts';
 import { KEY_BYTES_MAX } from '../../src/schema/key-bytes.ts';
 import { codeOfAsync, openNew, temporaryDirectory } from './support.ts';
@@ -78,7 +79,9 @@ for (const key of ['utf8', 'binary'] as const) {
     const options = { key, value: 'json', shards: 4, partition: { splits } } as const;
     const db = await open(directory, options);
     await db.close();
-    const identity = JSON.parse(readFileSync(join(directory, 'omendb.json'), 'utf8'));
+    const { checksum: _, ...identity } = JSON.parse(
+      readFileSync(join(directory, 'omendb.json'), 'utf8'),
+    );
     t.deepEqual(identity.partitioning, { kind: 'range', splits: written });
     const again = await open(directory, options);
     await again.close();
@@ -96,8 +99,9 @@ for (const key of ['utf8', 'binary'] as const) {
       [...written.slice(0, 2), 'x'.repeat(2 * KEY_BYTES_MAX)],
     ];
     for (const damage of damages) {
-      const partitioning = { kind: 'range', splits: damage };
-      writeFileSync(join(directory, 'omendb.json'), JSON.stringify({ ...identity, partitioning }));
+      const changed = { ...identity, partitioning: { kind: 'range', splits: damage } };
+      const text = JSON.stringify({ ...changed, checksum: checksumOf(changed) });
+      writeFileSync(join(directory, 'omendb.json'), text);
       await t.throwsAsync(open(directory), { code: 'OMEN_CORRUPT' });
     }
   });
