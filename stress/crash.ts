@@ -1,6 +1,7 @@
 /**
- * Crashes of the engine in this process, over a model of a disk: random lives of shards and those that the
- * tests enumerate, failed at a random operation, recovered, killed while recovering, checked.
+ * Layer A: crashes of the engine in this process, over a model of a disk. Random lives of shards and those
+ * that the tests enumerate, failed at every operation or a random one, recovered, killed while recovering,
+ * checked.
  */
 import { seededRandom } from '../src/storage/model-file.ts';
 import { type Case, FAULTS, operationsOf, runCase, show } from '../test/shard-worker/crashes.ts';
@@ -31,26 +32,31 @@ export async function replay(one: Case): Promise<void> {
   await runCase(scenarioOf(one.scenario), one);
 }
 
-export interface CrashRun {
-  readonly seed: number;
-  readonly cases: number;
-  /** Hears of each failure, with the name that replays it. */
-  readonly onFailure: (name: string, error: unknown) => void;
-  readonly onProgress: (cases: number) => void;
+/** Hears of each failure, with the name that replays it. */
+export type OnFailure = (name: string, error: unknown) => void;
+
+async function attempt(scenario: Scenario, one: Case, onFailure: OnFailure): Promise<void> {
+  try {
+    await runCase(scenario, one);
+  } catch (error) {
+    onFailure(show(one), error);
+  }
 }
 
-/** Returns how many cases failed. */
-export async function crash({ seed, cases, onFailure, onProgress }: CrashRun): Promise<number> {
+/** Runs so many cases drawn from the seed. */
+export async function crashAnywhere(
+  seed: number,
+  cases: number,
+  onFailure: OnFailure,
+): Promise<void> {
   const random = seededRandom(seed);
   const draw = (count: number) => Math.floor(random() * count);
   const names = Object.keys(SCENARIOS);
-  let failures = 0;
   for (let done = 0; done < cases; ) {
     const name = random() < 0.25 ? names[draw(names.length)] : `random ${draw(2 ** 31)}`;
     const scenario = scenarioOf(name);
     const extent = await extentOf(name, scenario, onFailure);
     if (extent === null) {
-      failures++;
       done++;
       continue;
     }
@@ -58,23 +64,34 @@ export async function crash({ seed, cases, onFailure, onProgress }: CrashRun): P
     for (let i = 0; i < CASES_PER_SCENARIO && done < cases; i++, done++) {
       const operation = first + draw(end - first + 1);
       const one = { scenario: name, operation, fault: draw(FAULTS.length), seed: draw(2 ** 31) };
-      try {
-        await runCase(scenario, one);
-      } catch (error) {
-        failures++;
-        onFailure(show(one), error);
+      await attempt(scenario, one, onFailure);
+    }
+  }
+}
+
+/**
+ * Runs every operation of every scenario of the tests with every fault; the seed decides what is left
+ * after each, and where the recoveries die. Returns how many cases that were.
+ */
+export async function crashEverywhere(seed: number, onFailure: OnFailure): Promise<number> {
+  let cases = 0;
+  for (const [name, scenario] of Object.entries(SCENARIOS)) {
+    const extent = await extentOf(name, scenario, onFailure);
+    if (extent === null) continue;
+    for (let operation = extent.first; operation <= extent.end; operation++) {
+      for (let fault = 0; fault < FAULTS.length; fault++, cases++) {
+        await attempt(scenario, { scenario: name, operation, fault, seed }, onFailure);
       }
     }
-    onProgress(done);
   }
-  return failures;
+  return cases;
 }
 
 /** Where a fault may strike. A scenario that fails without any has failed at an operation beyond all. */
 async function extentOf(
   name: string,
   scenario: Scenario,
-  onFailure: CrashRun['onFailure'],
+  onFailure: OnFailure,
 ): Promise<{ first: number; end: number } | null> {
   try {
     const { first, log } = await operationsOf(scenario);

@@ -1,55 +1,143 @@
 /**
- * Runs a stress by name: `npx node stress/main.ts crash [--seed N] [--cases N] [--case NAME]`. Failures go to
- * stdout, each with the command that replays it; what is going on goes to stderr.
+ * Runs a stress by name: `npm run stress -- crash`. Failures and sums go to stdout, each failure with the
+ * command that replays it; what is going on goes to stderr.
  */
 import { parseArgs } from 'node:util';
-import { crash, parseCase, replay } from './crash.ts';
+import { type Campaign, campaignsOf } from './campaigns.ts';
+import { parseCase, replay } from './crash.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { checkMutants } from './mutants.ts';
 
-const USAGE = `Usage: npx node stress/main.ts crash [options]
+const USAGE = `Usage: npm run stress -- COMMAND [options]
 
-  --seed N     draws other cases; the same number, the same cases (default: the time)
-  --cases N    how many (default 2000)
-  --case NAME  runs the one case that a failure named
+crash    kills the engine and cuts its power, and checks what every recovery finds
+  --layer A      in this process, over a model of a disk (default)
+  --layer B      a process of its own, by SIGKILL
+  --layer C      a process on a volume of its own, whose plug is pulled: ext4 and xfs, as root
+  --everywhere   layer A: every operation and fault of the tests' scenarios, not random ones
+  --case NAME    layer A: the one case that a failure named
+damage   changes files of a database that was closed
+mutants  puts bugs into a copy of the sources: the tests have to notice each
+  --only TEXT    those whose description contains it
+
+  --seed N       the first seed (default: the one after the last in the log, or 1)
+  --cases N      how many in all (default: those of one seed)
+  --log DIR      keeps a log there, to which every run adds: stress.jsonl
 `;
 
-async function main(): Promise<number> {
+const PREFIX = 'npx node stress/main.ts';
+
+interface Extent {
+  readonly seed: number | undefined;
+  readonly cases: number | undefined;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Returns how many failed. */
+async function runCampaign(campaign: Campaign, journal: Journal, extent: Extent): Promise<number> {
+  const { run, casesPerSeed, obstacle } = campaign;
+  if (obstacle !== null) {
+    say(`SKIPPED: ${run} cannot be run here: ${obstacle}`);
+    return 0;
+  }
+  const wanted = extent.cases ?? casesPerSeed;
+  let seed = extent.seed ?? journal.nextSeed(run);
+  let failed = 0;
+  for (let done = 0; done < wanted; seed++) {
+    const failures: string[] = [];
+    const cases = await campaign.runSeed(
+      seed,
+      Math.min(casesPerSeed, wanted - done),
+      (arguments_, error) => {
+        failures.push(`${PREFIX} ${arguments_}`);
+        say(`${PREFIX} ${arguments_}\n  ${String(error)}`);
+      },
+    );
+    journal.add(run, seed, cases, failures);
+    failed += failures.length;
+    done += Number.isFinite(casesPerSeed) ? cases : wanted;
+    process.stderr.write(`${run}: seed ${seed}, ${cases} cases, ${failures.length} failed\n`);
+  }
+  const total = journal.total(run);
+  say(
+    `${run}: ${failed} failed; of all that are logged, ${total.failures} of ${total.cases} cases`,
+  );
+  return failed;
+}
+
+function runMutants(journal: Journal, only: string): number {
+  const escaped: string[] = [];
+  let mutants = 0;
+  checkMutants({
+    only,
+    onResult: (what, caughtBy, skipped) => {
+      if (skipped !== null) {
+        say(`SKIPPED: ${what}, as no plug can be pulled here: ${skipped}`);
+        return;
+      }
+      mutants++;
+      say(`${caughtBy === null ? 'ESCAPED' : `caught by ${caughtBy}`}: ${what}`);
+      if (caughtBy === null) escaped.push(`${PREFIX} mutants --only '${what}'`);
+    },
+  });
+  journal.add('mutants', journal.nextSeed('mutants'), mutants, escaped);
+  say(`${mutants - escaped.length} of ${mutants} mutants caught`);
+  return escaped.length;
+}
+
+/** A whole number from 1 on, or undefined where none is given. Throws for anything else. */
+function numberOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new TypeError(`--${name} is no ${text}`);
+  return number;
+}
+
+function parseOptions() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      seed: { type: 'string' },
-      cases: { type: 'string', default: '2000' },
+      layer: { type: 'string', default: 'A' },
+      everywhere: { type: 'boolean', default: false },
       case: { type: 'string' },
+      only: { type: 'string', default: '' },
+      seed: { type: 'string' },
+      cases: { type: 'string' },
+      log: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help || positionals.length !== 1 || positionals[0] !== 'crash') {
-    process.stderr.write(USAGE);
-    return values.help ? 0 : 2;
-  }
-  if (values.case !== undefined) {
-    await replay(parseCase(values.case));
-    process.stdout.write('This case passes.\n');
-    return 0;
-  }
-  const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-  const cases = Number(values.cases);
-  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(cases)) {
-    process.stderr.write(USAGE);
+  const extent = { seed: numberOf('seed', values.seed), cases: numberOf('cases', values.cases) };
+  return { ...values, ...extent, command: positionals.length === 1 ? positionals[0] : '' };
+}
+
+async function main(): Promise<number> {
+  let options: ReturnType<typeof parseOptions>;
+  try {
+    options = parseOptions();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}`);
     return 2;
   }
-  process.stderr.write(`crash: seed ${seed}, ${cases} cases\n`);
-  const failures = await crash({
-    seed,
-    cases,
-    onFailure: (name, error) => {
-      process.stdout.write(`npx node stress/main.ts crash --case '${name}'\n  ${String(error)}\n`);
-    },
-    onProgress: (done) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${done} cases`);
-    },
-  });
-  process.stdout.write(`${cases} cases, ${failures} failed (seed ${seed})\n`);
-  return failures === 0 ? 0 : 1;
+  const { command, layer, everywhere } = options;
+  if (options.case !== undefined && command === 'crash') {
+    await replay(parseCase(options.case));
+    say('This case passes.');
+    return 0;
+  }
+  const campaigns = campaignsOf(command, layer, everywhere);
+  if (options.help || (campaigns.length === 0 && command !== 'mutants')) {
+    process.stderr.write(USAGE);
+    return options.help ? 0 : 2;
+  }
+  const journal = openJournal(options.log ?? null);
+  let failed = 0;
+  if (command === 'mutants') failed = runMutants(journal, options.only);
+  for (const campaign of campaigns) failed += await runCampaign(campaign, journal, options);
+  return failed === 0 ? 0 : 1;
 }
 
 process.exitCode = await main();

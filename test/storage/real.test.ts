@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +84,36 @@ test('no descriptor left is OMEN_TOO_MANY_FILES', (t) => {
   const command = 'ulimit -n 64; exec "$0" --input-type=module -e "$1"';
   const said = execFileSync('sh', ['-c', command, process.execPath, script], { encoding: 'utf8' });
   t.is(said.trim(), 'OMEN_TOO_MANY_FILES');
+});
+
+test('what is published is synced, then named, then its name is synced', (t) => {
+  const directory = temporaryDirectory(t);
+  const from = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+  const script = `
+    import { realStorage } from ${from('../../src/storage/real.ts')};
+    import { publishFile } from ${from('../../src/storage/storage.ts')};
+    publishFile(realStorage, ${JSON.stringify(join(directory, 'a'))}, new Uint8Array(5000));`;
+  const calls = 'trace=pwrite64,fsync,fdatasync,/^rename';
+  const command = [process.execPath, '--input-type=module', '-e', script];
+  const { status, stderr } = spawnSync('strace', ['-f', '-y', '-e', calls, ...command], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) {
+    t.log('SKIPPED: system calls cannot be traced here');
+    t.pass();
+    return;
+  }
+  const ours = stderr.split('\n').filter((line) => line.includes(directory));
+  const path = (name: string) => `${directory}${name}`;
+  t.deepEqual(
+    ours.map((line) => line.replace(/^\[pid +\d+\] /, '').replace(/\(\d+|\) += .*|, "\\0.*/g, '(')),
+    [
+      `pwrite64(<${path('/a.tmp')}>(`,
+      `fsync(<${path('/a.tmp')}>(`,
+      `rename("${path('/a.tmp')}", "${path('/a')}"(`,
+      `fsync(<${path('')}>(`,
+    ],
+  );
 });
 
 test('a full disk is OMEN_DISK_FULL, after as much as fits was written', (t) => {
