@@ -166,7 +166,7 @@ export class Engine {
   async #replay(): Promise<RecoveredShard> {
     const replay = new Replay(this.shard, this.#manifest.current.flushedLsn, {
       active: () => this.#active,
-      seal: (lastLsn) => this.#seal(lastLsn),
+      seal: (lastLsn, rowBytes) => this.#seal(lastLsn, rowBytes),
     });
     const report = this.#log.read(this.#manifest.current.logLsn, replay.visit);
     this.#replayed = replay;
@@ -394,9 +394,10 @@ export class Engine {
     return this.#log.files.at(-1) ?? null;
   }
 
-  #seal(lastLsn: number): void {
-    this.#sealed.unshift({ memtable: this.#active, lastLsn });
-    this.#active = new MemtableWriter(this.#pool.take(), this.#options.control.table);
+  /** @param rowBytes of a row that has to fit into the next memtable */
+  #seal(lastLsn: number, rowBytes = 0): void {
+    if (!this.#active.isEmpty) this.#sealed.unshift({ memtable: this.#active, lastLsn });
+    this.#active = new MemtableWriter(this.#pool.take(rowBytes), this.#options.control.table);
   }
 
   /** Posts the present set of memtables and segments to all readers. */

@@ -5,6 +5,7 @@
  */
 import type { Control } from '../view/control.ts';
 import { layoutMemtable, type MemtableHandle, type MemtableShape } from '../view/memtable.ts';
+import { arenaBytesFor } from './memtable-writer.ts';
 
 interface Retired {
   readonly memory: SharedArrayBuffer;
@@ -40,14 +41,24 @@ export class MemtablePool {
     this.#nextId = control.version(shard) * 65536 + 1;
   }
 
-  take(): MemtableHandle {
+  /** @param rowBytes of a row that has to fit, be it larger than memtables are now */
+  take(rowBytes = 0): MemtableHandle {
+    const arenaBytes = arenaBytesFor(rowBytes);
+    if (arenaBytes > this.#shape.arenaBytes) {
+      const shape = { ...this.#shape, arenaBytes };
+      return this.#handle(shape, new SharedArrayBuffer(layoutMemtable(shape).bytes));
+    }
     const oldest = this.#control.oldestSeen(this.#shard, this.#clients());
     const free = this.#retired.findIndex(({ version }) => version <= oldest);
     const memory =
       free >= 0
         ? this.#retired.splice(free, 1)[0].memory
         : new SharedArrayBuffer(layoutMemtable(this.#shape).bytes);
-    return { id: this.#nextId++, memory, shape: this.#shape, storesKeys: this.#storesKeys };
+    return this.#handle(this.#shape, memory);
+  }
+
+  #handle(shape: MemtableShape, memory: SharedArrayBuffer): MemtableHandle {
+    return { id: this.#nextId++, memory, shape, storesKeys: this.#storesKeys };
   }
 
   /** Lets go of all memory that waits to be reused. */

@@ -37,6 +37,11 @@ import { sortTies } from '../view/tie-sort.ts';
 
 const ORDINAL_ONE = 256;
 
+/** Bytes of an arena that holds one entry of `rowBytes` row bytes, by the measure of `fits`. */
+export function arenaBytesFor(rowBytes: number): number {
+  return ARENA_START + ENTRY_HEADER_BYTES + 8 + ((rowBytes + 7) & ~7);
+}
+
 export class MemtableWriter {
   readonly handle: MemtableHandle;
   readonly reader: Memtable;

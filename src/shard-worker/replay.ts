@@ -40,8 +40,11 @@ export interface RecoveredShard {
 
 interface ReplayTarget {
   active(): MemtableWriter;
-  /** Seals the active memtable, whose last record has this LSN, and begins another. */
-  seal(lastLsn: number): void;
+  /**
+   * Seals the active memtable, whose last record has this LSN, and begins another, which holds a row of
+   * so many bytes: it may be larger than memtables are now, as their size is no part of the data.
+   */
+  seal(lastLsn: number, rowBytes: number): void;
 }
 
 interface OpenPart extends BatchPart {
@@ -110,7 +113,7 @@ export class Replay {
       memtable.publish();
       memtable.sealChunks();
       // Amid a part: the next replay needs it from its head on, to know what becomes of its rest.
-      this.#target.seal(this.#operationsLeft > 0 ? this.#currentLsn - 1 : lsn - 1);
+      this.#target.seal(this.#operationsLeft > 0 ? this.#currentLsn - 1 : lsn - 1, rowBytes);
       memtable = this.#target.active();
     }
     const hi = words[at + KEY_HI];

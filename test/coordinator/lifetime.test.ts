@@ -213,3 +213,26 @@ test('a database opened in a worker thread serves there, and closes there', asyn
   const db = await openNew(t, {}, directory);
   t.deepEqual([...db.keys()], [1, 2, 3]);
 });
+
+test('rows larger than the memtables of a later open are recovered whole', async (t) => {
+  const directory = temporaryDirectory(t);
+  const value = (key: number) => `${key},`.repeat(key % 3 === 0 ? 200_000 : 10);
+  const keys = Array.from({ length: 12 }, (_, key) => key);
+  const TEXTS = { key: 'int64', value: 'utf8' } as const;
+  const first = await open(directory, { ...TEXTS, shards: 2 });
+  await first.put(3, value(3));
+  await first.batch(keys.map((key) => ({ type: 'put', key, value: value(key) })));
+  await first.close();
+  const SMALLEST = { entriesMax: 64, arenaBytes: 2 ** 16 };
+  for (let round = 0; round < 3; round++) {
+    const again = await open(directory, { ...TEXTS, memtable: SMALLEST });
+    t.deepEqual(
+      [...again.entries()],
+      keys.map((key) => [key, value(key)]),
+      `open ${round}`,
+    );
+    if (round === 1) await again.compact();
+    t.true(keys.every((key) => again.get(key) === value(key)));
+    await again.close();
+  }
+});
