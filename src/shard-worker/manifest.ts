@@ -42,6 +42,7 @@ export interface Manifest {
   readonly runs: readonly (readonly SegmentRecord[])[];
 }
 
+const KEY_FORMS: readonly KeyForm[] = ['f64', 'words', 'bytes'];
 const RECORD_COUNTS = ['id', 'rows', 'fileBytes', 'pagesCrc', 'modelBytes', 'modelCrc'] as const;
 
 const NAME = /^manifest-(\d{10})\.json$/;
@@ -70,17 +71,48 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isRecord(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    RECORD_COUNTS.every((name) => isCount(value[name])) &&
+    KEY_FORMS.some((form) => form === value.form)
+  );
+}
+
+/** A run holds a segment at least: readers begin with the first. */
+function isRuns(value: unknown): boolean {
+  const isRun = (run: unknown) => Array.isArray(run) && run.length > 0 && run.every(isRecord);
+  return Array.isArray(value) && value.every(isRun);
+}
+
+function isManifest(value: unknown): value is Manifest {
+  return (
+    isObject(value) &&
+    isCount(value.flushedLsn) &&
+    isCount(value.logLsn) &&
+    value.logLsn >= 1 &&
+    isCount(value.nextId) &&
+    (value.logFile === null || typeof value.logFile === 'string') &&
+    isRuns(value.runs)
+  );
+}
+
 function parseManifest(path: string, text: string, databaseId: string, shard: number): Manifest {
   const [line, crc] = text.split('\n');
   if (crc === undefined || crc !== crc32(line).toString(16).padStart(8, '0')) {
     throw corrupt(path, 'its checksum does not match');
   }
-  let manifest: Manifest;
+  let manifest: unknown;
   try {
-    manifest = JSON.parse(line) as Manifest;
+    manifest = JSON.parse(line);
   } catch (error) {
     throw corrupt(path, 'it is not JSON', error);
   }
+  if (!isObject(manifest) || !isCount(manifest.format)) throw corrupt(path, 'it has no format');
   if (manifest.format > MANIFEST_FORMAT) {
     throw new OmenError(
       'OMEN_NEWER_FORMAT',
@@ -90,14 +122,7 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
   if (manifest.databaseId !== databaseId || manifest.shard !== shard) {
     throw corrupt(path, `it belongs to shard ${manifest.shard} of ${manifest.databaseId}`);
   }
-  const segments = manifest.runs.flat();
-  const isWhole =
-    isCount(manifest.flushedLsn) &&
-    isCount(manifest.logLsn) &&
-    isCount(manifest.nextId) &&
-    (manifest.logFile === null || typeof manifest.logFile === 'string') &&
-    segments.every((record) => RECORD_COUNTS.every((name) => isCount(record[name])));
-  if (!isWhole) throw corrupt(path, 'a number in it is not one, or a name');
+  if (!isManifest(manifest)) throw corrupt(path, 'a number in it is not one, or a name');
   return manifest;
 }
 

@@ -11,6 +11,7 @@ import {
   batchName,
   COMMITTED_FLAG,
   DECISION,
+  DECISION_BYTES,
   DEL,
   EPOCH_HI,
   EPOCH_LO,
@@ -21,6 +22,7 @@ import {
   PART,
   PARTICIPANTS,
   PUT,
+  partBytes,
   SHARDS,
   TICKET,
   TYPE,
@@ -69,11 +71,21 @@ export class Replay {
     this.#target = target;
   }
 
-  /** @throws OMEN_NEWER_FORMAT for a record of a type that this release does not know */
+  /**
+   * @throws OMEN_NEWER_FORMAT for a record of a type that this release does not know, OMEN_CORRUPT for one
+   * that is not as long as its type has it: no checksum keeps that from who wrote it
+   */
   readonly visit: RecordVisitor = (views, offset, bytes, lsn) => {
     const words = views.u32;
     const at = offset >>> 2;
-    const type = words[at + TYPE] & 0xff;
+    const type = bytes > 4 ? words[at + TYPE] & 0xff : 0;
+    if (!isWhole(words, at, type, bytes)) {
+      throw new OmenError(
+        'OMEN_CORRUPT',
+        `The log of shard ${this.#shard} is damaged at LSN ${lsn}: a record of type ${type} ` +
+          `has ${bytes} bytes. Restore the shard from a backup.`,
+      );
+    }
     if (type === PUT || type === DEL) {
       this.#apply(words, at, type, bytes - OPERATION_BYTES, lsn);
     } else if (type === PART) {
@@ -156,6 +168,13 @@ export class Replay {
     for (const part of parts) if (!committed.has(part.batch)) hide(part);
     return parts;
   }
+}
+
+function isWhole(words: Uint32Array, at: number, type: number, bytes: number): boolean {
+  if (type === PUT || type === DEL) return bytes >= OPERATION_BYTES;
+  if (type === DECISION) return bytes === DECISION_BYTES;
+  if (type !== PART) return true;
+  return bytes > partBytes(0) && bytes === partBytes(words[at + PARTICIPANTS]);
 }
 
 function hide(part: OpenPart): void {
