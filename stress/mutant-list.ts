@@ -103,6 +103,13 @@ export const MUTANTS: readonly Mutant[] = [
     by: 'damage',
   },
   {
+    what: 'a log that ends before what was durable is believed',
+    file: 'src/shard-worker/engine.ts',
+    find: 'if (report.lastLsn < durableLsn) {',
+    replace: 'if (report.lastLsn < 0) {',
+    by: 'damage',
+  },
+  {
     what: 'a manifest is written in place',
     file: 'src/storage/storage.ts',
     find: 'const temporary = path + TEMPORARY_SUFFIX;',

@@ -168,7 +168,16 @@ export class Engine {
       active: () => this.#active,
       seal: (lastLsn, rowBytes) => this.#seal(lastLsn, rowBytes),
     });
-    const report = this.#log.read(this.#manifest.current.logLsn, replay.visit);
+    const { logLsn, durableLsn } = this.#manifest.current;
+    const report = this.#log.read(logLsn, replay.visit);
+    if (report.lastLsn < durableLsn) {
+      const { path, offset } = report.end ?? { path: this.#options.directory, offset: 0 };
+      throw new OmenError(
+        'OMEN_CORRUPT',
+        `${path} is damaged at offset ${offset}: the log ends there with LSN ${report.lastLsn}, ` +
+          `and was durable up to ${durableLsn}. Restore the shard from a backup.`,
+      );
+    }
     this.#replayed = replay;
     return replay.finish(report);
   }
@@ -387,7 +396,16 @@ export class Engine {
   #nameLogFile(): void {
     const { current } = this.#manifest;
     const logFile = this.#newestLogFile;
-    if (current.logFile !== logFile) this.#manifest.replace({ ...current, logFile });
+    const { durableLsn } = this.#log;
+    if (current.logFile !== logFile) this.#manifest.replace({ ...current, logFile, durableLsn });
+  }
+
+  /** Says in the manifest where the log ends, where that matters: it holds what no segment does. */
+  #noteEnd(): void {
+    const { current } = this.#manifest;
+    const { durableLsn } = this.#log;
+    const isKnown = durableLsn <= Math.max(current.durableLsn, current.flushedLsn);
+    if (this.failure === null && !isKnown) this.#manifest.replace({ ...current, durableLsn });
   }
 
   get #newestLogFile(): string | null {
@@ -564,6 +582,7 @@ export class Engine {
         ...this.#manifest.current,
         flushedLsn,
         logLsn: Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
+        durableLsn: this.#log.durableLsn,
         logFile: this.#newestLogFile,
         nextId: this.#nextId,
         runs: this.#recordsOf(runs),
@@ -691,7 +710,11 @@ export class Engine {
   async close(): Promise<void> {
     this.#isServing = false;
     await Promise.all([this.#flushing, this.#merging]);
-    this.sync();
-    this.#log.close();
+    try {
+      this.sync();
+      if (!this.#options.readOnly) this.#noteEnd();
+    } finally {
+      this.#log.close();
+    }
   }
 }

@@ -34,6 +34,11 @@ export interface Manifest {
   readonly flushedLsn: number;
   /** The log is needed from here on: for what is not flushed, and for batches open elsewhere. */
   readonly logLsn: number;
+  /**
+   * Records up to here were durable when this was written, and a log that ends before is damaged: of its
+   * last records nothing in itself would tell that they were acknowledged.
+   */
+  readonly durableLsn: number;
   /** The newest file of the log, which must be there: nothing else would tell that it is missing. */
   readonly logFile: string | null;
   /** Segments get this number next; numbers are never used again. */
@@ -95,6 +100,7 @@ function isManifest(value: unknown): value is Manifest {
     isCount(value.flushedLsn) &&
     isCount(value.logLsn) &&
     value.logLsn >= 1 &&
+    isCount(value.durableLsn) &&
     isCount(value.nextId) &&
     (value.logFile === null || typeof value.logFile === 'string') &&
     isRuns(value.runs)
@@ -155,6 +161,7 @@ export class ManifestFile {
       shard,
       flushedLsn: 0,
       logLsn: 1,
+      durableLsn: 0,
       logFile: null,
       nextId: 1,
       runs: [],

@@ -83,6 +83,8 @@ export interface RecoveryReport {
   /** Names of the files that were read. */
   readonly files: readonly string[];
   readonly tail: TornTail | null;
+  /** Where the log ends: its newest file, and the offset behind its last frame; null without files. */
+  readonly end: { readonly path: string; readonly offset: number } | null;
   /** Empty unless salvaging. */
   readonly dropped: readonly Dropped[];
 }

@@ -162,6 +162,7 @@ export class LocalLog implements CommitLog {
     let lastLsn = fromLsn - 1;
     let durableLsn = 0;
     let tail: TornTail | null = null;
+    let end: RecoveryReport['end'] = null;
     for (let i = 0; i < files.length; i++) {
       const { name, header } = files[i];
       const options = {
@@ -185,6 +186,7 @@ export class LocalLog implements CommitLog {
       lastLsn = Math.max(lastLsn, report.lastLsn);
       durableLsn = report.durableLsn;
       tail = report.tail;
+      end = { path, offset: report.bytes };
       dropped.push(...report.dropped);
     }
     if (this.#writer === undefined) {
@@ -192,7 +194,7 @@ export class LocalLog implements CommitLog {
       const needed = lastLsn >= fromLsn;
       this.#recovered = { lastLsn, durableLsn: needed ? durableLsn : lastLsn };
     }
-    return { lastLsn, records, frames, files: files.map((file) => file.name), tail, dropped };
+    return { lastLsn, records, frames, files: files.map((file) => file.name), tail, end, dropped };
   }
 
   /**

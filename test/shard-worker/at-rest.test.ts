@@ -1,7 +1,6 @@
 import test from 'ava';
 import { seededRandom } from '../../src/storage/model-file.ts';
-import { type AtRest, damaged, databaseAtRest, flipped, imageOf, openDamaged } from './at-rest.ts';
-import { Violation } from './expected.ts';
+import { damaged, databaseAtRest, flipped, imageOf, openDamaged } from './at-rest.ts';
 
 /** One byte in this many; all of them with OMENDB_CRASH_CASES=all. */
 const STRIDE = process.env.OMENDB_CRASH_CASES === 'all' ? 1 : 37;
@@ -91,25 +90,20 @@ test('a file in the place of another of its kind is not taken for it', async (t)
   t.true(swaps >= 8, `${swaps} swaps`);
 });
 
-/**
- * A log that is replaced by itself as it once was ends earlier, as after a crash: that its groups were
- * acknowledged stood behind them. Every other file says which state of the shard it belongs to.
- */
-test('a file as it once was gives no wrong answer, but for the newest log', async (t) => {
+test('a file as it once was is not taken for what it is now', async (t) => {
   const images: ReturnType<typeof imageOf>[] = [];
-  const database: AtRest = await databaseAtRest('numbers', 5, (image) => images.push(image));
+  const database = await databaseAtRest('numbers', 5, (image) => images.push(image));
   const now = imageOf(database.disk);
   let stale = 0;
   for (const image of images) {
     for (const [path, content] of image) {
-      if (Buffer.from(content).equals(now.get(path) ?? new Uint8Array(0))) continue;
+      const current = now.get(path);
+      if (current !== undefined && Buffer.from(content).equals(current)) continue;
       stale++;
-      try {
-        await openDamaged(database, damaged(database, [[path, content]]));
-      } catch (error) {
-        if (!database.newestLogs.includes(path) || !(error instanceof Violation)) throw error;
-        t.regex(error.message, /ends with group \d+, but \d+ was acknowledged/);
-      }
+      const result = await openDamaged(database, damaged(database, [[path, content]]));
+      // One that was removed since is in nobody's way; a log ends too early.
+      if (current !== undefined) t.true(result.startsWith(path), result);
+      else if (!path.includes('/wal-')) t.is(result, 'same');
     }
     // What a file was then, under the name that it has now.
     for (const [path, content] of image) {

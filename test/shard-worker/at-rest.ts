@@ -15,8 +15,6 @@ export interface AtRest {
   readonly expected: Expected;
   /** Paths of all files. */
   readonly files: readonly string[];
-  /** The newest log of each shard: the only files that grow. */
-  readonly newestLogs: readonly string[];
 }
 
 /** Every file of a disk with the content it has. */
@@ -59,11 +57,7 @@ export async function databaseAtRest(
   await shards.close();
   expected.processEnded();
   const files = [...imageOf(disk).keys()];
-  const newestLogs = Array.from({ length: SHARDS }, (_, shard) => {
-    const logs = files.filter((path) => path.startsWith(`${directoryOf(shard)}/wal-0`));
-    return logs[logs.length - 1];
-  });
-  return { disk, expected, files, newestLogs };
+  return { disk, expected, files };
 }
 
 /** Of all files but those kept to be overwritten: nobody reads them. */
