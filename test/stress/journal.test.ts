@@ -30,7 +30,7 @@ test('every line is JSON with commit and seed, but for one that a kill cut', (t)
   t.is(lines.length, 3);
   const { commit, at, ...rest } = JSON.parse(lines[2]);
   t.deepEqual(rest, { run: 'damage', seed: 2, cases: 10, failures: ['replay this'] });
-  t.true(commit === null || /^[0-9a-f]{12}\+?$/.test(commit), commit);
+  t.true(commit === null || /^[0-9a-f]{12}\+?$/.test(commit), String(commit));
   t.true(Date.parse(at) > 0);
 });
 
