@@ -5,7 +5,7 @@
  * it has a checksum: of what it says, however it is laid out.
  */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { OmenError } from '../errors.ts';
 import { parseSchema, type Schema, schemaOptions } from '../schema/schema.ts';
@@ -30,6 +30,27 @@ export function shardDirectory(path: string, shard: number): string {
   return join(path, `shard-${String(shard).padStart(4, '0')}`);
 }
 
+/** Makes the directory `path` with those above it, the name of each durable before the next is made. */
+export function makePath(storage: Storage, path: string): void {
+  if (!storage.exists(path)) {
+    makePath(storage, dirname(path));
+    storage.makeDirectory(path);
+  }
+  syncName(storage, path);
+}
+
+/**
+ * Makes the name of a directory durable: who made it may have been killed before that. Where we may not
+ * read what it stands in, we did not make it.
+ */
+function syncName(storage: Storage, path: string): void {
+  try {
+    storage.syncDirectory(dirname(path));
+  } catch (error) {
+    if (!(error instanceof OmenError && error.code === 'OMEN_PERMISSION')) throw error;
+  }
+}
+
 /**
  * Reads the identity of the database at `path`, or creates one there.
  * @throws OMEN_NOT_FOUND, OMEN_EXISTS, OMEN_FOREIGN_DIRECTORY, OMEN_NEWER_FORMAT, OMEN_CORRUPT,
@@ -47,6 +68,11 @@ export function openIdentity(
     }
     const identity = readIdentity(storage, path);
     checkOptions(identity, options);
+    if (!settings.readOnly) {
+      // Its creation may have been killed as the last step was done, and not yet durable.
+      syncName(storage, path);
+      storage.syncDirectory(path);
+    }
     return identity;
   }
   refuseForeign(storage, path);
@@ -76,6 +102,7 @@ function createIdentity(storage: Storage, path: string, options: OpenOptions): I
   const { partition = 'hash' } = options;
   const partitioning = parsePartition(partition, shards, schema.key);
   const databaseId = randomBytes(16).toString('hex');
+  syncName(storage, path);
   for (let shard = 0; shard < shards; shard++) storage.makeDirectory(shardDirectory(path, shard));
   const fields = { format: FORMAT, databaseId, ...schemaOptions(schema), shards, partitioning };
   const text = JSON.stringify({ ...fields, checksum: checksumOf(fields) }, null, 2);

@@ -4,7 +4,7 @@
  * of any read or write.
  */
 import { randomBytes } from 'node:crypto';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { MessageChannel, threadId } from 'node:worker_threads';
 import { OmenError } from '../errors.ts';
 import { createRing } from '../ring/ring.ts';
@@ -21,7 +21,7 @@ import { realStorage } from '../storage/real.ts';
 import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
 import { CLIENTS_MAX, Control, createControl } from '../view/control.ts';
 import { Client, type Connection } from './client.ts';
-import { type Identity, openIdentity, shardDirectory } from './identity.ts';
+import { type Identity, makePath, openIdentity, shardDirectory } from './identity.ts';
 import { type Lock, takeLock } from './lock.ts';
 import type { Membership, MembershipData } from './membership.ts';
 import { type OpenOptions, parseSettings, type Settings } from './options.ts';
@@ -48,12 +48,6 @@ function newLinkMemory(): LinkMemory {
     responses: createRing(RESPONSE_RING_BYTES),
     completed: new SharedArrayBuffer(128),
   };
-}
-
-function makePath(path: string): void {
-  if (realStorage.exists(path)) return;
-  makePath(dirname(path));
-  realStorage.makeDirectory(path);
 }
 
 export class Supervisor {
@@ -94,7 +88,7 @@ export class Supervisor {
       if (!settings.createIfMissing || settings.readOnly) {
         throw new OmenError('OMEN_NOT_FOUND', `There is no directory ${path}.`);
       }
-      makePath(path);
+      makePath(realStorage, path);
     }
     const lock = await takeLock(path, settings.readOnly);
     try {

@@ -2,9 +2,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import test from 'ava';
-import { checksumOf, IDENTITY_NAME, openIdentity } from '../../src/coordinator/identity.ts';
+import {
+  checksumOf,
+  IDENTITY_NAME,
+  makePath,
+  openIdentity,
+} from '../../src/coordinator/identity.ts';
 import { parseSettings } from '../../src/coordinator/options.ts';
 import { type Database, type OmenError, type OpenOptions, open } from '../../src/index.ts';
+import { CrashError, CrashStorage } from '../../src/storage/crash.ts';
 import { realStorage } from '../../src/storage/real.ts';
 import { codeOfAsync, errorOf, NUMBERS, openNew, temporaryDirectory } from './support.ts';
 
@@ -123,6 +129,48 @@ test('a creation that a crash cut short is done again', async (t) => {
   const db = await openNew(t, { ...NUMBERS, shards: 2 }, directory);
   await db.put(1, { value: 1 });
   t.is(db.count(), 1);
+});
+
+test('a database once created survives a power cut, wherever earlier creations were killed', (t) => {
+  const path = '/srv/deep/data';
+  const settings = parseSettings({});
+  const create = (storage: CrashStorage) => {
+    makePath(storage, path);
+    return openIdentity(storage, path, { ...NUMBERS, shards: 2 }, settings);
+  };
+  for (let operation = 0; ; operation++) {
+    const storage = new CrashStorage();
+    storage.failAt(operation, { kill: 'after' });
+    try {
+      create(storage);
+      t.true(operation > 10, `${operation} operations`);
+      return;
+    } catch (error) {
+      if (!(error instanceof CrashError)) throw error;
+    }
+    const again = storage.restart();
+    const created = create(again);
+    for (let seed = 0; seed < 20; seed++) {
+      const found = openIdentity(again.crash(seed), path, {}, settings);
+      t.deepEqual(found, created, `operation ${operation}, seed ${seed}`);
+    }
+  }
+});
+
+test('a database is created where the directory above may not be read', (t) => {
+  const storage = new CrashStorage();
+  makePath(storage, '/srv/data');
+  const settings = parseSettings({});
+  const list = storage.operations;
+  storage.failAt(list + 1, { error: 'EACCES', lasting: false });
+  openIdentity(storage, '/srv/data', { ...NUMBERS, shards: 1 }, settings);
+  t.like(storage.log[list + 1], { kind: 'syncDirectory', path: '/srv' });
+  const failing = new CrashStorage();
+  makePath(failing, '/srv/data');
+  failing.failAt(failing.operations + 1, { error: 'EIO', lasting: false });
+  t.throws(() => openIdentity(failing, '/srv/data', { ...NUMBERS, shards: 1 }, settings), {
+    code: 'OMEN_IO',
+  });
 });
 
 /** Changes `omendb.json` by hand, its checksum too. */
