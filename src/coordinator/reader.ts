@@ -46,7 +46,7 @@ export class Reader {
   readonly #isHash: boolean;
   /** Whether keys are integers, spread by their hash. */
   readonly #isFlat: boolean;
-  readonly #shardsPerHash: number;
+  readonly #shardsPerHash: number = Number.NaN;
   readonly #splits: readonly Bound[];
   readonly #retired = new Retired();
   readonly #batch = new KeyBatch();
@@ -155,7 +155,7 @@ export class Reader {
 
   get(key: unknown): unknown {
     // Most look-ups, in as few instructions as they take (`F64Index.find` says why).
-    if (typeof key === 'number' && this.#isFlat && Number.isSafeInteger(key)) {
+    if (typeof key === 'number' && this.#isFlat === true && Number.isSafeInteger(key)) {
       const shard = ((this.key.hashInteger(key) >>> 0) * this.#shardsPerHash) | 0;
       const view = this.#views[shard];
       if (view !== null && this.#isCurrent(view, shard) && view.isOfNumbers) {

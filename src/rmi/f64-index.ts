@@ -42,21 +42,22 @@ export interface Beside {
   readonly width: number;
 }
 
+/** Numbers have initial values of their kind: then V8 need not ask at each use what a field holds. */
 export class F64Index {
   readonly #keys: Float64Array;
-  readonly #count: number;
-  readonly #windowLast: number;
+  readonly #count: number = 0;
+  readonly #windowLast: number = 0;
   readonly #nodes: Float64Array;
   /** Read as signed: a cell that is a node is negative, and no sum of indices leaves 32 bits. */
   readonly #words: Int32Array;
   readonly #cells: Int32Array;
   /** The root, where its cells are of equal width; otherwise one whose only cell is a node. */
-  readonly #rootBase: number;
-  readonly #rootScale: number;
-  readonly #rootCount: number;
+  readonly #rootBase: number = Number.NaN;
+  readonly #rootScale: number = Number.NaN;
+  readonly #rootCount: number = 0;
   readonly #rootCells: Int32Array;
   readonly #beside: Uint8Array;
-  readonly #besideWidth: number;
+  readonly #besideWidth: number = 0;
   /** What was read ahead, added up: only so that the loads have a use. */
   readAhead = 0;
 

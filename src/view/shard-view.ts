@@ -74,7 +74,7 @@ export interface ShardSnapshot {
 }
 
 export class ShardView {
-  readonly version: number;
+  readonly version: number = 0;
   readonly memtables: readonly OrderedMemtable[];
   readonly runs: readonly Run[];
   readonly readers: RowReaders;
