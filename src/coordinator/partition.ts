@@ -101,11 +101,6 @@ export function isPartitioning(
   return splits.length === shards - 1 && splits.every(isWritten) && isAscending(splits, type);
 }
 
-/** The shard of a key with this hash, where keys are spread by hash. */
-export function shardOfHash(hash: number, shards: number): number {
-  return Math.floor((hash * shards) / 4294967296);
-}
-
 /** The shard of a key where shards begin at `splits`, which `splitsOf` gives. */
 export function shardOf(splits: readonly Bound[], key: Bound): number {
   let shard = 0;

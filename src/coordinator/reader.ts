@@ -7,7 +7,7 @@
  *   Snapshots pin theirs; it only moves on when none older is pinned.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { hashKey, KeyCodec } from '../schema/key.ts';
+import { hashKey, KeyCodec, shardOfHash } from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound } from '../view/bounds.ts';
@@ -22,7 +22,7 @@ import {
   type ViewMessage,
 } from '../view/shard-view.ts';
 import type { Membership } from './membership.ts';
-import { shardOf, shardOfHash, splitsOf } from './partition.ts';
+import { shardOf, splitsOf } from './partition.ts';
 
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
@@ -46,7 +46,7 @@ export class Reader {
   readonly #isHash: boolean;
   /** Whether keys are integers, spread by their hash. */
   readonly #isFlat: boolean;
-  readonly #shardsPerHash: number = Number.NaN;
+  readonly #shards: number = 0;
   readonly #splits: readonly Bound[];
   readonly #retired = new Retired();
   readonly #batch = new KeyBatch();
@@ -62,7 +62,7 @@ export class Reader {
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#isHash = partitioning.kind === 'hash';
     this.#isFlat = this.#isHash && this.key.takesIntegers;
-    this.#shardsPerHash = shards / 2 ** 32;
+    this.#shards = shards;
     this.#splits = splitsOf(partitioning, schema.key);
   }
 
@@ -149,14 +149,14 @@ export class Reader {
 
   /** The shard of the key in the codec, whose hash is given. */
   shardOf(hash: number): number {
-    if (this.#isHash) return shardOfHash(hash, this.#membership.shards);
+    if (this.#isHash) return shardOfHash(hash, this.#shards);
     return shardOf(this.#splits, this.key);
   }
 
   get(key: unknown): unknown {
     // Most look-ups, in as few instructions as they take (`F64Index.find` says why).
     if (typeof key === 'number' && this.#isFlat === true && Number.isSafeInteger(key)) {
-      const shard = ((this.key.hashInteger(key) >>> 0) * this.#shardsPerHash) | 0;
+      const shard = this.key.shardOfInteger(key, this.#shards);
       const view = this.#views[shard];
       if (view !== null && this.#isCurrent(view, shard) && view.isOfNumbers) {
         return view.getNumber(key);
@@ -191,9 +191,8 @@ export class Reader {
   findMany(keys: ArrayLike<unknown>): KeyBatch {
     const batch = this.#batch;
     batch.encode(this.key, keys);
-    const { shards } = this.#membership;
     const views: ShardView[] = [];
-    for (let shard = 0; shard < shards; shard++) views.push(this.view(shard));
+    for (let shard = 0; shard < this.#shards; shard++) views.push(this.view(shard));
     const shardOfKey = (key: number): number => shardOf(this.#splits, batch.boundOf(key));
     batch.find(views, this.#isHash ? null : shardOfKey);
     return batch;

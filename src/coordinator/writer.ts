@@ -11,7 +11,7 @@
  */
 import { OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
-import { KeyCodec } from '../schema/key.ts';
+import { KeyCodec, shardOfHash } from '../schema/key.ts';
 import { storedBytes } from '../schema/key-bytes.ts';
 import { RowEncoder } from '../schema/row.ts';
 import {
@@ -28,7 +28,7 @@ import { DEL, OPERATION_BYTES, PUT } from '../shard-worker/records.ts';
 import type { Bound } from '../view/bounds.ts';
 import { Link, type Settler } from './link.ts';
 import type { Membership } from './membership.ts';
-import { shardOf, shardOfHash, splitsOf } from './partition.ts';
+import { shardOf, splitsOf } from './partition.ts';
 
 /** Writes that wait for room, beyond which they are rejected. */
 const BACKLOG_MAX = 65_536;

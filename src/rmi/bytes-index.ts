@@ -31,7 +31,7 @@ import {
   windowsBeside,
 } from './fingerprints.ts';
 import * as layout from './model.ts';
-import { cellBySeparators, type Model, wordsOf } from './model.ts';
+import { cellBySeparators, type Model, signed, wordsOf } from './model.ts';
 
 // V8 folds a module's constants only where they are its own: imported, each is loaded and checked at
 // every use.
@@ -379,9 +379,4 @@ export class BytesIndex {
     }
     return ~low;
   }
-}
-
-/** The same memory as signed words. */
-function signed(words: Uint32Array): Int32Array {
-  return new Int32Array(words.buffer, words.byteOffset, words.length);
 }

@@ -8,7 +8,7 @@
  */
 import { strict as assert } from 'node:assert';
 import * as layout from './model.ts';
-import { cellBySeparators, type Model, wordsOf } from './model.ts';
+import { cellBySeparators, type Model, signed, wordsOf } from './model.ts';
 
 // V8 folds a module's constants only where they are its own: imported, each is loaded and checked at
 // every use.
@@ -254,11 +254,6 @@ export class F64Index {
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** The same memory as signed words. */
-function signed(words: Uint32Array): Int32Array {
-  return new Int32Array(words.buffer, words.byteOffset, words.length);
 }
 
 /** `F64Index.predict`; a function, so that a loop keeps the arrays at hand. */

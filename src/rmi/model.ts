@@ -99,6 +99,11 @@ export function wordsOf(nodes: Float64Array): Uint32Array {
   return new Uint32Array(nodes.buffer, nodes.byteOffset, 2 * nodes.length);
 }
 
+/** The same memory as signed words. */
+export function signed(words: Uint32Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
+}
+
 export function modelBytes({ cells, nodes, code, fingerprints }: Model): number {
   return cells.byteLength + nodes.byteLength + code.byteLength + fingerprints.byteLength;
 }

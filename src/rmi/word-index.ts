@@ -9,7 +9,7 @@
 import { strict as assert } from 'node:assert';
 import { WINDOW } from './f64-index.ts';
 import * as layout from './model.ts';
-import { cellBySeparators, type Model, wordsOf } from './model.ts';
+import { cellBySeparators, type Model, signed, wordsOf } from './model.ts';
 
 // The module's own, see F64Index.
 const SCALE = 1;
@@ -220,11 +220,6 @@ export class WordIndex {
     }
     return low;
   }
-}
-
-/** The same memory as signed words. */
-function signed(words: Uint32Array): Int32Array {
-  return new Int32Array(words.buffer, words.byteOffset, words.length);
 }
 
 /** `WordIndex.predict`. */

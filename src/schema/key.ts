@@ -222,6 +222,11 @@ export class KeyCodec {
     this.lo = view.getUint32(STORED_KEY_AT + 4);
   }
 
+  /** `shardOfHash` of a key that `hashInteger` takes. */
+  shardOfInteger(key: number, shards: number): number {
+    return part(this.hashInteger(key), shards);
+  }
+
   /**
    * The hash of an int64 or timestamp key that is a safe integer, as a signed word; takes no `encode`.
    * Its bits are those of `hashKey`.
@@ -296,17 +301,26 @@ export function isExactNumber(type: KeyType, hi: number, lo: number): boolean {
 }
 
 /**
- * The shard of a key under hash partitioning: a 32-bit finaliser (the one of MurmurHash3) over both
- * words, then the upper bits of a multiplication. Part of the format: it may never change.
+ * What shards of a hash-partitioned database are chosen by: a 32-bit finaliser (the one of MurmurHash3)
+ * over both words. Part of the format: it may never change.
  */
 export function hashKey(hi: number, lo: number): number {
   return mix(hi, lo) >>> 0;
 }
 
-/** Not exported: V8 inlines a function of another module only after it has checked which it is. */
+/** The shard of a key with this hash, signed or not, where keys are spread by hash. Part of the format, too. */
+export function shardOfHash(hash: number, shards: number): number {
+  return part(hash, shards);
+}
+
+/** These are not exported: V8 inlines a function of another module only after it has checked which it is. */
 function mix(hi: number, lo: number): number {
   let h = lo ^ Math.imul(hi, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
+}
+
+function part(hash: number, shards: number): number {
+  return (((hash >>> 0) * shards) / TWO_32) | 0;
 }

@@ -9,7 +9,7 @@
  *
  * A KeyBatch belongs to one thread, and is used over and over: nothing is allocated a key.
  */
-import { hashKey, type KeyCodec } from '../schema/key.ts';
+import { hashKey, type KeyCodec, shardOfHash } from '../schema/key.ts';
 import {
   type EncodedKey,
   hashStored,
@@ -60,6 +60,8 @@ export class KeyBatch {
   /** What was found. A key in none of them was not. */
   readonly found: Stretch[] = [];
   #codec: KeyCodec | null = null;
+  /** Whether keys are of variable length. */
+  #storesKeys = false;
   #hasWords = false;
   readonly #key: KeyBytes = { memory: this.memory, start: 0, end: 0 };
   readonly #spare = { order: new Uint32Array(0), number: new Float64Array(0) };
@@ -89,6 +91,7 @@ export class KeyBatch {
     this.count = count;
     this.found.length = 0;
     this.#codec = codec;
+    this.#storesKeys = codec.bytes !== null;
     const { order } = this;
     for (let key = 0; key < count; key++) order[key] = key;
   }
@@ -142,7 +145,7 @@ export class KeyBatch {
 
   /** The bytes of a key; null where keys are of fixed width. */
   #bytesOf(key: number): KeyBytes | null {
-    if (this.#codec === null || this.#codec.bytes === null) return null;
+    if (!this.#storesKeys) return null;
     const bytes = this.#key;
     bytes.start = this.start[key];
     bytes.end = this.end[key];
@@ -203,12 +206,12 @@ export class KeyBatch {
     // Asked once: what is written from now on is written after this look-up.
     const areOfNumbers = views.map((view) => view.isOfNumbers);
     if (shardOf !== null || areOfNumbers.includes(false)) this.#completeWords();
-    const shardsPerHash = views.length / 2 ** 32;
     const { hash, order } = this;
+    const shards = views.length;
     const starts =
       shardOf === null
-        ? this.#regroup(0, this.count, views.length, (slot) => (hash[slot] * shardsPerHash) | 0)
-        : this.#regroup(0, this.count, views.length, (slot) => shardOf(order[slot]));
+        ? this.#regroup(0, this.count, shards, (slot) => shardOfHash(hash[slot], shards))
+        : this.#regroup(0, this.count, shards, (slot) => shardOf(order[slot]));
     for (const [shard, view] of views.entries()) {
       const [from, to] = [starts[shard], starts[shard + 1]];
       if (areOfNumbers[shard]) this.#findInRuns(view.runs, 0, from, to);
@@ -250,7 +253,7 @@ export class KeyBatch {
 
   #findInShard({ memtables, runs }: ShardView, from: number, to: number): void {
     const { order, position, hash, hi, lo, stored } = this;
-    const storesKeys = this.#codec !== null && this.#codec.bytes !== null;
+    const storesKeys = this.#storesKeys;
     let start = from;
     let end = to;
     for (const { memtable, visible } of memtables) {
@@ -316,12 +319,8 @@ export class KeyBatch {
    */
   #take(source: Source, from: number, to: number): readonly [number, number] {
     const unknown = this.#bringForward(from, to, 0);
-    this.#keep(source, from, unknown);
+    if (from < unknown) this.found.push({ source, from, to: unknown });
     return [unknown, this.#bringForward(unknown, to, UNKNOWN)];
-  }
-
-  #keep(source: Source, from: number, to: number): void {
-    if (from < to) this.found.push({ source, from, to });
   }
 
   /** Moves the slots whose positions are not below `least` to the front; returns where they end. */

@@ -1,7 +1,13 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import type { ErrorCode } from '../../src/errors.ts';
-import { hashKey, isExactNumber, KeyCodec, sortableToNumber } from '../../src/schema/key.ts';
+import {
+  hashKey,
+  isExactNumber,
+  KeyCodec,
+  shardOfHash,
+  sortableToNumber,
+} from '../../src/schema/key.ts';
 import { FIXED_KEY_TYPES, type KeyType } from '../../src/schema/schema.ts';
 import { INT64_MAX, INT64_MIN, keysOf, UINT64_MAX } from './arbitraries.ts';
 
@@ -209,13 +215,27 @@ test('the hash of a key is what it was when the format was fixed', (t) => {
   }
 });
 
+test('shards have even shares of all hashes, in their order', (t) => {
+  for (const shards of [1, 2, 3, 5, 64, 128]) {
+    t.is(shardOfHash(0, shards), 0);
+    t.is(shardOfHash(0xffffffff, shards), shards - 1);
+    for (let shard = 1; shard < shards; shard++) {
+      const first = Math.ceil((shard * 2 ** 32) / shards);
+      t.is(shardOfHash(first, shards), shard);
+      t.is(shardOfHash(first - 1, shards), shard - 1);
+    }
+  }
+});
+
 for (const type of ['int64', 'timestamp'] as const) {
   test(`the hash of a safe integer ${type} key is the same without encoding it`, (t) => {
     const codec = new KeyCodec(type, false);
     fc.assert(
       fc.property(fc.maxSafeInteger(), (key) => {
         codec.encode(key);
-        return codec.hashInteger(key) >>> 0 === codec.hash();
+        if (codec.hashInteger(key) >>> 0 !== codec.hash()) return false;
+        const shard = codec.shardOfInteger(key, 5);
+        return shard === shardOfHash(codec.hash(), 5) && shard === shardOfHash(codec.hash() | 0, 5);
       }),
       { examples: [[0], [-0], [-1], [2 ** 32], [-(2 ** 32)], [2 ** 53 - 1], [1 - 2 ** 53]] },
     );
