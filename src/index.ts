@@ -2,6 +2,7 @@
 
 export type { Handle } from './coordinator/attach.ts';
 export type { ColumnsFound, ColumnValues } from './coordinator/columns.ts';
+export type { Condition, WriteOptions } from './coordinator/condition.ts';
 export {
   attach,
   type BatchOperation,

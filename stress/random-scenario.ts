@@ -54,6 +54,7 @@ function group(shards: Shards, shard: number, random: Random): void {
   if (random() < 0.3) shards.append(shard, Math.ceil(random() * 8));
   shards.put(shard, ...freeKeys(shards, shard, random));
   if (random() < 0.5) shards.del(shard, ...freeKeys(shards, shard, random));
+  if (random() < 0.3) shards.judge(shard, ...freeKeys(shards, shard, random));
   shards.commit(shard, random() < 0.7);
 }
 

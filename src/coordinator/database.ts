@@ -10,6 +10,7 @@ import type { Cursor } from '../view/cursor.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
+import { conditionOf, type WriteOptions } from './condition.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { OpenOptions } from './options.ts';
 import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
@@ -19,10 +20,12 @@ import { cursorOf, scanBatches, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
 
-/** One operation of a batch. */
-export type BatchOperation<KeyInput, RowInput> =
-  | { readonly type: 'put'; readonly key: KeyInput; readonly value: RowInput }
-  | { readonly type: 'del'; readonly key: KeyInput };
+/** One operation of a batch, and what has to be there beforehand for the batch to apply. */
+export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
+  (
+    | { readonly type: 'put'; readonly key: KeyInput; readonly value: RowInput }
+    | { readonly type: 'del'; readonly key: KeyInput }
+  );
 
 export interface ScanOptions extends IterateOptions {
   readonly signal?: AbortSignal;
@@ -173,17 +176,33 @@ export class Database<
    * the arguments are encoded before this returns. Rejects with OMEN_INVALID_KEY, OMEN_INVALID_ROW,
    * OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN, OMEN_UNSAFE_INTEGER, OMEN_ROW_TOO_LARGE,
    * OMEN_BACKPRESSURE, OMEN_MEMORY_FULL, OMEN_SHARD_FAILED, OMEN_OUTCOME_UNKNOWN, OMEN_CLOSED.
+   *
+   * With `if`, only where the condition holds, judged by the newest row there is at the moment of the
+   * write; else it rejects with OMEN_CONDITION_FAILED, once the row that it was judged by is visible.
    */
-  put(key: KeyInput, row: RowInput): Promise<void> {
-    return this.#client.writer.put(key, row);
+  put(key: KeyInput, row: RowInput, options?: WriteOptions<RowInput>): Promise<void> {
+    if (options === undefined) return this.#client.writer.put(key, row);
+    return this.#writeIf({ type: 'put', key, value: row }, options);
   }
 
-  /** Deletes a row. Resolves also when there was none. Rejects as `put`. */
-  del(key: KeyInput): Promise<void> {
-    return this.#client.writer.del(key);
+  /** Deletes a row; with `if`, as `put`. Resolves also when there was none. Rejects as `put`. */
+  del(key: KeyInput, options?: WriteOptions<RowInput>): Promise<void> {
+    if (options === undefined) return this.#client.writer.del(key);
+    return this.#writeIf({ type: 'del', key }, options);
   }
 
-  /** All of the operations or none of them, across shards and through a crash. Rejects as `put`. */
+  async #writeIf(
+    operation: BatchOperation<KeyInput, RowInput>,
+    options: WriteOptions<RowInput>,
+  ): Promise<void> {
+    return this.#client.writer.batch([{ ...operation, if: conditionOf(options) }]);
+  }
+
+  /**
+   * All of the operations or none of them, across shards and through a crash. Their conditions are
+   * judged by what there is before the batch, all at one instant; where one does not hold, nothing of
+   * the batch applies, and the message of OMEN_CONDITION_FAILED says which. Rejects as `put`.
+   */
   batch(operations: readonly BatchOperation<KeyInput, RowInput>[]): Promise<void> {
     return this.#client.writer.batch(operations);
   }

@@ -15,6 +15,8 @@ import { KeyCodec, shardOfHash } from '../schema/key.ts';
 import { storedBytes } from '../schema/key-bytes.ts';
 import { RowEncoder } from '../schema/row.ts';
 import {
+  IF_EQUALS,
+  INDEX_MAX,
   MESSAGE_BYTES_MAX,
   MESSAGE_HEADER_BYTES,
   REQUEST_RING_BYTES,
@@ -26,6 +28,7 @@ import {
 } from '../shard-worker/protocol.ts';
 import { DEL, OPERATION_BYTES, PUT } from '../shard-worker/records.ts';
 import type { Bound } from '../view/bounds.ts';
+import { conditionType } from './condition.ts';
 import { Link, type Settler } from './link.ts';
 import type { Membership } from './membership.ts';
 import { shardOf, splitsOf } from './partition.ts';
@@ -37,11 +40,6 @@ const POLL_IN_FLIGHT = 4;
 const POLL_MS = 0.5;
 const TICKET_POLL_MS = 1;
 const KEEP_ALIVE_MS = 2 ** 30;
-
-/** One operation of a batch. */
-export type BatchOperation =
-  | { readonly type: 'put'; readonly key: unknown; readonly value: unknown }
-  | { readonly type: 'del'; readonly key: unknown };
 
 interface Task {
   readonly bytes: number;
@@ -295,7 +293,7 @@ export class Writer {
 
   /**
    * All operations or none, across shards.
-   * @throws OMEN_INVALID_BATCH, OMEN_ROW_TOO_LARGE, and what `put` throws: nothing is sent then
+   * @throws OMEN_INVALID_BATCH, OMEN_INVALID_CONDITION, OMEN_ROW_TOO_LARGE, and what `put` throws: nothing is sent then
    */
   batch(operations: unknown): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -313,6 +311,8 @@ export class Writer {
       throw new OmenError('OMEN_INVALID_BATCH', 'A batch is an array of operations.');
     }
     const parts = new Map<number, Part>();
+    // In a message they come first: all are judged by what there is before the batch.
+    for (const [i, operation] of operations.entries()) this.#addCondition(parts, i, operation);
     for (const [i, operation] of operations.entries()) {
       const type = operation?.type;
       if (type !== 'put' && type !== 'del') {
@@ -326,6 +326,17 @@ export class Writer {
       this.#addOperation(parts, type === 'put' ? PUT : DEL, rowBytes);
     }
     return [...parts.values()].sort((a, b) => a.shard - b.shard);
+  }
+
+  #addCondition(parts: Map<number, Part>, index: number, operation: unknown): void {
+    if (typeof operation !== 'object' || operation === null || !('if' in operation)) return;
+    const condition = operation.if;
+    const type = conditionType(condition);
+    if (type === null) return;
+    this.#key.encode('key' in operation ? operation.key : undefined);
+    let rowBytes = this.#keyBytes;
+    if (type === IF_EQUALS) rowBytes += this.#row.encode((condition as { equals: unknown }).equals);
+    this.#addOperation(parts, type | (Math.min(index, INDEX_MAX) << 8), rowBytes);
   }
 
   #addOperation(parts: Map<number, Part>, type: number, rowBytes: number): void {

@@ -24,6 +24,7 @@ import type { ViewMessage } from '../view/shard-view.ts';
 import { type LocalLog, openLocalLog } from '../wal/log.ts';
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
+import { Conditions } from './conditions.ts';
 import type { Job, RunJob } from './jobs.ts';
 import { ManifestFile, modelName, type SegmentRecord, segmentName } from './manifest.ts';
 import { MemtablePool } from './memtable-pool.ts';
@@ -84,6 +85,7 @@ export class Engine {
   readonly #log: LocalLog;
   readonly #pool: MemtablePool;
   readonly #retired = new Retired();
+  readonly #conditions: Conditions;
   #active: MemtableWriter;
   #sealed: Sealed[] = [];
   #segments = new Map<number, OpenSegment>();
@@ -120,6 +122,7 @@ export class Engine {
     );
     this.#active = new MemtableWriter(this.#pool.take(), control.table);
     this.ledger = new BatchLedger(control.table, shard, options.epoch, storesKeys);
+    this.#conditions = new Conditions(schema);
   }
 
   /**
@@ -306,6 +309,15 @@ export class Engine {
       }
     }
     if (ticket !== 0) this.ledger.addEntry(this.#active.entryOfRow(row), hi, lo, words, at);
+  }
+
+  /**
+   * Whether a condition of a write, in `words` at `at`, holds of what there is, pending writes included.
+   * Its key may not be in an undecided batch (`BatchLedger.isBusy`).
+   */
+  holds(words: Uint32Array, at: number): boolean {
+    const memtables = [this.#active, ...this.#sealed.map(({ memtable }) => memtable)];
+    return this.#conditions.hold(words, at, { memtables, runs: this.#runs });
   }
 
   /** Announces that the next `operations` writes are this shard's part of a batch. */

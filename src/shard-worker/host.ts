@@ -9,6 +9,8 @@
  *   wait for a batch is parked, and everything of that client to that shard behind it too. Parts of
  *   batches are applied in the order of their tickets. So every wait is for an earlier ticket, and
  *   there is no cycle.
+ * - A batch whose conditions do not hold is not taken. What they were judged by may be pending itself:
+ *   its client is told when the group under way is committed, or that it is lost.
  */
 import { OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
@@ -16,6 +18,7 @@ import { ABORTED, UNDECIDED } from '../view/commit-table.ts';
 import type { Control } from '../view/control.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
+import { isCondition } from './conditions.ts';
 import type { Engine } from './engine.ts';
 import {
   MESSAGE_HEADER_BYTES,
@@ -57,6 +60,8 @@ interface Lane {
   readonly engine: Engine;
   /** Whose writes are in the group under way. */
   waiters: Waiter[];
+  /** Whose conditions did not hold, by what may be in that group; called with why it was lost. */
+  verdicts: ((lost: OmenError | null) => void)[];
   parked: Parked[];
   isMemoryFull: boolean;
 }
@@ -84,7 +89,8 @@ export class Host {
   }
 
   addEngine(engine: Engine): void {
-    this.#lanes.set(engine.shard, { engine, waiters: [], parked: [], isMemoryFull: false });
+    const lane = { engine, waiters: [], verdicts: [], parked: [], isMemoryFull: false };
+    this.#lanes.set(engine.shard, lane);
   }
 
   get engines(): Engine[] {
@@ -347,37 +353,60 @@ export class Host {
     if (op !== WRITE_BATCH) {
       const type = op === WRITE_DEL ? DEL : PUT;
       engine.write(type, words[at + 3], words[at + 2], 0, words, at + 4, words[at + 1]);
-    } else {
-      this.#applyBatch(engine, words, at);
+    } else if (!this.#applyBatch(lane, waiter, message)) {
+      return;
     }
     lane.waiters.push(waiter);
   }
 
-  #applyBatch(engine: Engine, words: Uint32Array, at: number): void {
-    const operations = words[at + 1];
+  /** False, with nothing applied, where a condition does not hold. */
+  #applyBatch(lane: Lane, waiter: Waiter, message: Message): boolean {
+    const { engine } = lane;
+    const { words, at } = message;
     const ticket = words[at + 2];
-    if (ticket !== 0) {
-      engine.beginPart(ticket, this.#control.table.participants(ticket), operations);
-    }
+    let left = words[at + 1];
     let from = at + MESSAGE_HEADER_BYTES / 4;
-    for (let i = 0; i < operations; i++) {
+    for (; left > 0 && isCondition(words[from] & 0xff); left--) {
+      if (!engine.holds(words, from)) {
+        this.#fail(lane, waiter, message, conditionFailed(words[from]));
+        return false;
+      }
+      from += operationWords(words[from + 1]);
+    }
+    if (ticket !== 0) engine.beginPart(ticket, this.#control.table.participants(ticket), left);
+    for (; left > 0; left--) {
       const type = words[from] === DEL ? DEL : PUT;
       const rowBytes = words[from + 1];
       engine.write(type, words[from + 3], words[from + 2], ticket, words, from + 4, rowBytes);
       from += operationWords(rowBytes);
     }
+    return true;
   }
 
   #refuse(lane: Lane, waiter: Waiter, message: Message, error: OmenError): void {
+    this.#abort(lane, waiter, message)?.(error);
+  }
+
+  /** A condition did not hold: told when what it was judged by is certain. */
+  #fail(lane: Lane, waiter: Waiter, message: Message, error: OmenError): void {
+    const tell = this.#abort(lane, waiter, message);
+    if (tell === null) return;
+    if (lane.engine.hasPending) lane.verdicts.push((lost) => tell(lost ?? error));
+    else tell(error);
+  }
+
+  /** Aborts what the message is part of. Returns how to tell its client, null where that is told. */
+  #abort(lane: Lane, waiter: Waiter, message: Message): ((error: OmenError) => void) | null {
     const { link, sequence, isDeferred } = waiter;
     const ticket = this.#isBatch(message) ? message.words[message.at + 2] : 0;
-    if (ticket === 0) {
-      link.fail(sequence, error);
-      return;
-    }
-    if (this.#control.table.abort(ticket)) this.#tellOwner(ticket, error);
+    if (ticket === 0) return (error) => link.fail(sequence, error);
+    const { table } = this.#control;
+    // Asked now: once the batch is settled, its slot may be another's.
+    const { client, request } = table.owner(ticket);
+    const isOurs = table.abort(ticket);
     this.#passOver(lane, message);
     if (isDeferred) link.done(sequence);
+    return isOurs ? (error) => this.#links.get(client)?.batchFailed(request, error) : null;
   }
 
   /** Tells the client of a batch how it ended: the one thread that decided it does. */
@@ -408,6 +437,12 @@ export class Host {
     engine.maintain();
     for (const { link, sequence, isDeferred } of lane.waiters) if (isDeferred) link.done(sequence);
     lane.waiters = [];
+    this.#tellVerdicts(lane, null);
+  }
+
+  #tellVerdicts(lane: Lane, lost: OmenError | null): void {
+    for (const tell of lane.verdicts) tell(lost);
+    if (lane.verdicts.length > 0) lane.verdicts = [];
   }
 
   #groupFailed(lane: Lane, cause: unknown): void {
@@ -420,6 +455,7 @@ export class Host {
     for (const ticket of lane.engine.ledger.groupFailed()) this.#tellOwner(ticket, error);
     for (const { link, sequence } of lane.waiters) link.fail(sequence, error);
     lane.waiters = [];
+    this.#tellVerdicts(lane, error);
   }
 
   /** What follows a commit: outcomes of batches, syncs on time, flushes. */
@@ -476,10 +512,27 @@ function sizeOf(message: Message): { entries: number; rowBytes: number } {
   return { entries: words[at + 1], rowBytes: 4 * messageWords(message) };
 }
 
-function memoryFull(shard: number, message: Message): OmenError | null {
-  const { words, at } = message;
+function hasPut({ words, at }: Message): boolean {
   const op = words[at] & 0xff;
-  if (op === WRITE_DEL) return null;
+  if (op !== WRITE_BATCH) return op === WRITE_PUT;
+  let from = at + MESSAGE_HEADER_BYTES / 4;
+  for (let i = words[at + 1]; i > 0; i--) {
+    if (words[from] === PUT) return true;
+    from += operationWords(words[from + 1]);
+  }
+  return false;
+}
+
+/** @param head the first word of the condition */
+function conditionFailed(head: number): OmenError {
+  return new OmenError(
+    'OMEN_CONDITION_FAILED',
+    `The condition of operation ${head >>> 8} did not hold: nothing was written.`,
+  );
+}
+
+function memoryFull(shard: number, message: Message): OmenError | null {
+  if (!hasPut(message)) return null;
   return new OmenError(
     'OMEN_MEMORY_FULL',
     `Shard ${shard} has used up its share of the memory budget. Open with a larger "memory", ` +

@@ -36,6 +36,7 @@ import { radixSort, sortBuffers } from '../view/radix-sort.ts';
 import { sortTies } from '../view/tie-sort.ts';
 
 const ORDINAL_ONE = 256;
+const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
 
 /** Bytes of an arena that holds one entry of `rowBytes` row bytes, by the measure of `fits`. */
 export function arenaBytesFor(rowBytes: number): number {
@@ -55,6 +56,12 @@ export class MemtableWriter {
   #published = ARENA_START;
   #entries = 0;
   #pendingEntries = 0;
+  /**
+   * The newest pending entry of each hash, up to #indexed, made where somebody asks. Their `next` words
+   * lead to older ones of the same hash until `publish` has a use for them.
+   */
+  readonly #pending = new Map<number, number>();
+  #indexed = ARENA_START;
 
   /** Takes over `handle.memory`, whose hash index and control block are cleared here. */
   constructor(handle: MemtableHandle, table: CommitTable) {
@@ -138,6 +145,7 @@ export class MemtableWriter {
     this.#published = this.#end;
     this.#entries += this.#pendingEntries;
     this.#pendingEntries = 0;
+    this.#forgetIndex();
     Atomics.store(this.#control, ENTRIES, this.#entries);
     Atomics.store(this.#control, WATERMARK, this.#end);
   }
@@ -146,6 +154,54 @@ export class MemtableWriter {
   discard(): void {
     this.#end = this.#published;
     this.#pendingEntries = 0;
+    this.#forgetIndex();
+  }
+
+  #forgetIndex(): void {
+    this.#indexed = this.#published;
+    if (this.#pending.size > 0) this.#pending.clear();
+  }
+
+  /**
+   * The newest entry of a key, pending ones and tombstones included, or 0. Nothing of the key may be in
+   * an undecided batch.
+   * @param hash the key's hash
+   * @param stored its stored form at word `at`, where the memtable stores keys
+   */
+  newest(hash: number, hi: number, lo: number, stored: Uint32Array, at: number): number {
+    const pending = this.#newestPending(hash, hi, lo, stored, at);
+    if (pending !== 0) return pending;
+    const visible = { watermark: this.#published, undecided: NOTHING_HIDDEN };
+    return this.handle.storesKeys
+      ? this.reader.findStored(hash, stored, at, visible)
+      : this.reader.find(hash, hi, lo, visible);
+  }
+
+  #newestPending(hash: number, hi: number, lo: number, stored: Uint32Array, at: number): number {
+    const words = this.#words;
+    const { storesKeys } = this.handle;
+    for (; this.#indexed < this.#end; this.#indexed = this.reader.following(this.#indexed)) {
+      const word = this.#indexed >>> 2;
+      const own = this.#hashAt(word);
+      words[word + NEXT] = this.#pending.get(own) ?? 0;
+      this.#pending.set(own, this.#indexed);
+    }
+    let entry = this.#pending.get(hash) ?? 0;
+    while (entry !== 0) {
+      const word = entry >>> 2;
+      if (words[word + KEY_LO] === lo && words[word + KEY_HI] === hi) {
+        if (!storesKeys || isSameStored(stored, at, words, word + STORED_KEY)) break;
+      }
+      entry = words[word + NEXT];
+    }
+    return entry;
+  }
+
+  /** The hash of the key of the entry at a word. */
+  #hashAt(word: number): number {
+    const words = this.#words;
+    if (this.handle.storesKeys) return hashStored(words, word + STORED_KEY);
+    return hashKey(words[word + KEY_HI], words[word + KEY_LO]);
   }
 
   /** Hides an entry of an aborted batch for ever. Before the batch is settled by this shard. */

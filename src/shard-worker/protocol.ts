@@ -6,10 +6,14 @@
  *   WRITE_PUT, WRITE_DEL   op | shard << 8, row bytes, key lo, key hi, row
  *   WRITE_BATCH            op | shard << 8, operations, ticket or 0, request, then for each operation
  *                          PUT or DEL, row bytes, key lo, key hi, row padded to 8 bytes
+ *                          and, before all of them, of each condition
+ *                          IF_… | index << 8, row bytes, key lo, key hi, row padded to 8 bytes
+ *                          which counts as an operation; `index` tells the caller which one failed
  *   WRITE_STAGE            as WRITE_BATCH, kept under its request number until
  *   WRITE_STAGED           op | shard << 8, operations, ticket, request: the part staged before
  * Where keys differ in length, `key lo, key hi` is the prefix, and the key in its stored form stands
- * before the row, counted in the row bytes; in a WRITE_DEL or DEL it stands there without a row.
+ * before the row, counted in the row bytes; in a WRITE_DEL, DEL, IF_ABSENT or IF_PRESENT it stands
+ * there without a row. A batch is applied only where all of its conditions hold beforehand.
  *
  * Every message has a sequence number, counted by both sides. The thread completes messages in order
  * and says so with one word, the number completed (`COMPLETED`). Whatever does not simply succeed in
@@ -32,6 +36,13 @@ export const WRITE_BATCH = 3;
 export const WRITE_STAGE = 4;
 export const WRITE_STAGED = 5;
 export const MESSAGE_HEADER_BYTES = 16;
+
+/** Conditions among the operations of a batch: no numbers of records. */
+export const IF_ABSENT = 16;
+export const IF_PRESENT = 17;
+export const IF_EQUALS = 18;
+/** Larger numbers of operations are told as this one. */
+export const INDEX_MAX = 2 ** 24 - 1;
 
 export const FAILED = 1;
 export const DEFERRED = 2;

@@ -1,6 +1,13 @@
 /** The model: a Map of everything there should be, sorted whenever order matters. */
 import type { IterateOptions } from '../../src/index.ts';
-import type { Form, Operation, Write } from './operations.ts';
+import {
+  FAILED,
+  type Form,
+  isSame,
+  type Operation,
+  type SingleWrite,
+  type Write,
+} from './operations.ts';
 
 type Key = number | bigint | string | Uint8Array;
 type Entry = [Key, unknown];
@@ -111,11 +118,21 @@ export class Model {
     return this.#rows.get(nameOf(keyGiven(this.#form, key)))?.[1];
   }
 
-  #write(write: Write): undefined {
-    if (write.op === 'batch') {
-      for (const single of write.writes) this.#write(single);
-      return;
-    }
+  #write(write: Write): unknown {
+    const writes = write.op === 'batch' ? write.writes : [write];
+    if (!writes.every((single) => this.#holds(single))) return FAILED;
+    for (const single of writes) this.#apply(single);
+    return undefined;
+  }
+
+  #holds({ key, if: asked }: SingleWrite): boolean {
+    if (asked === undefined || asked === 'as read') return true;
+    const row = this.#get(key);
+    if (typeof asked === 'string') return (row === undefined) === (asked === 'absent');
+    return row !== undefined && isSame(row, rowGiven(this.#form, asked.equals));
+  }
+
+  #apply(write: SingleWrite): void {
     const key = keyGiven(this.#form, write.key);
     if (write.op === 'del') this.#rows.delete(nameOf(key));
     else this.#rows.set(nameOf(key), [key, rowGiven(this.#form, write.row)]);

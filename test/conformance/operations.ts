@@ -3,11 +3,21 @@
  * to a client that attached there.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Database, IterateOptions, OpenOptions, RangeOptions } from '../../src/index.ts';
+import {
+  type Condition,
+  type Database,
+  type IterateOptions,
+  OmenError,
+  type OpenOptions,
+  type RangeOptions,
+} from '../../src/index.ts';
+
+/** Besides what the database takes: that there is what was read just before, which always holds. */
+export type Asked = Condition | 'as read';
 
 export type Write =
-  | { readonly op: 'put'; readonly key: unknown; readonly row: unknown }
-  | { readonly op: 'del'; readonly key: unknown }
+  | { readonly op: 'put'; readonly key: unknown; readonly row: unknown; readonly if?: Asked }
+  | { readonly op: 'del'; readonly key: unknown; readonly if?: Asked }
   | { readonly op: 'batch'; readonly writes: readonly SingleWrite[] };
 export type SingleWrite = Extract<Write, { op: 'put' | 'del' }>;
 
@@ -29,21 +39,48 @@ export type Operation =
 /** The options that decide in what form rows come back. */
 export type Form = Pick<OpenOptions, 'key' | 'columns' | 'value' | 'bigints'>;
 
+/** What a write answers whose condition does not hold. */
+export const FAILED = 'a condition failed';
+
+function conditionOf(db: Database, { key, if: asked }: SingleWrite): { if?: Condition } {
+  if (asked === undefined) return {};
+  if (asked !== 'as read') return { if: asked };
+  const row = db.get(key);
+  return { if: row === undefined ? 'absent' : { equals: row } };
+}
+
+async function write(db: Database, operation: Write): Promise<unknown> {
+  try {
+    if (operation.op === 'put') {
+      const { key, row } = operation;
+      if (operation.if === undefined) await db.put(key, row);
+      else await db.put(key, row, conditionOf(db, operation));
+    } else if (operation.op === 'del') {
+      if (operation.if === undefined) await db.del(operation.key);
+      else await db.del(operation.key, conditionOf(db, operation));
+    } else {
+      await db.batch(
+        operation.writes.map((single) => {
+          const { key } = single;
+          const condition = conditionOf(db, single);
+          if (single.op === 'del') return { type: 'del', key, ...condition };
+          return { type: 'put', key, value: single.row, ...condition };
+        }),
+      );
+    }
+  } catch (error) {
+    if (error instanceof OmenError && error.code === 'OMEN_CONDITION_FAILED') return FAILED;
+    throw error;
+  }
+}
+
 /** Does one operation. What comes back is plain data. */
 export async function perform(db: Database, form: Form, operation: Operation): Promise<unknown> {
   switch (operation.op) {
     case 'put':
-      return db.put(operation.key, operation.row);
     case 'del':
-      return db.del(operation.key);
     case 'batch':
-      return db.batch(
-        operation.writes.map((write) =>
-          write.op === 'put'
-            ? { type: 'put', key: write.key, value: write.row }
-            : { type: 'del', key: write.key },
-        ),
-      );
+      return write(db, operation);
     case 'get':
     case 'has':
     case 'floor':

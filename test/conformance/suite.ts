@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Model } from './model.ts';
-import { isSame, type Operation, type SingleWrite, type Write } from './operations.ts';
+import { type Asked, isSame, type Operation, type SingleWrite, type Write } from './operations.ts';
 import type { Subject } from './schemas.ts';
 
 /** A database as somebody uses it. */
@@ -28,15 +28,32 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     { weight: 5, arbitrary: fc.constantFrom(...subject.keys) },
     { weight: 1, arbitrary: subject.otherKeys },
   );
-  const put = fc.record({ op: fc.constant('put' as const), key, row: subject.rows });
-  const del = fc.record({ op: fc.constant('del' as const), key });
-  const single: fc.Arbitrary<SingleWrite> = fc.oneof(
-    { weight: 3, arbitrary: put },
-    { weight: 1, arbitrary: del },
+  const asked: fc.Arbitrary<Asked | undefined> = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(undefined) },
+    { weight: 2, arbitrary: fc.constant('as read' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('absent' as const, 'present' as const) },
+    { weight: 1, arbitrary: subject.rows.map((equals) => ({ equals })) },
   );
+  const singles = (condition: fc.Arbitrary<Asked | undefined>): fc.Arbitrary<SingleWrite> =>
+    fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          op: fc.constant('put' as const),
+          key,
+          row: subject.rows,
+          if: condition,
+        }),
+      },
+      { weight: 1, arbitrary: fc.record({ op: fc.constant('del' as const), key, if: condition }) },
+    );
+  const single = singles(asked);
   const batch = fc.record({
     op: fc.constant('batch' as const),
-    writes: fc.array(single, { maxLength: 30 }),
+    writes: fc.oneof(
+      fc.array(singles(fc.constantFrom(undefined, 'as read' as const)), { maxLength: 30 }),
+      fc.array(single, { maxLength: 3 }),
+    ),
   });
   const write: fc.Arbitrary<Write> = fc.oneof(
     { weight: 3, arbitrary: single },

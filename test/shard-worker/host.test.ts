@@ -252,3 +252,97 @@ test('deletes are taken when memory is full', async (t) => {
   t.is(del.outcome?.error, null);
   t.is(served.get(0, 3), undefined);
 });
+
+test('a condition sees what is pending, and is answered after the sync of the write it saw', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const written = client.put(0, 1, 10);
+  const failed = client.batch(0, 0, 0, [[1, 11, { if: null }]]);
+  const swapped = client.batch(0, 0, 0, [[1, 12, { if: 10 }]]);
+  const again = client.batch(0, 0, 0, [[1, 13, { if: 10 }]]);
+  const syncs = () => served.storage.log.filter(({ kind }) => kind === 'datasync').length;
+  const before = syncs();
+  await served.until('all are answered', () => again.outcome !== undefined);
+  t.true(syncs() > before);
+  const codes = [written, failed, swapped, again].map(({ outcome }) => outcome?.error?.code);
+  t.deepEqual(codes, [undefined, 'OMEN_CONDITION_FAILED', undefined, 'OMEN_CONDITION_FAILED']);
+  t.is(served.get(0, 1), 12);
+});
+
+test('a condition that failed by a write that was lost is told of the loss', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const { table } = served.control;
+  const ticket = table.take([0, 1], client.number, client.newRequest());
+  const logged = served.storage.operations;
+  served.storage.failAt(logged + 1, { error: 'EIO', lasting: false });
+  const lost = client.put(0, 1, 1);
+  const failed = client.batch(0, 0, 0, [[1, 2, { if: null }]]);
+  client.batch(0, ticket, 1, [[1, 3, { if: null }]]);
+  client.batch(1, ticket, 1, [[1, 3]]);
+  await served.until('all are told', () => failed.outcome !== undefined && client.batches.has(1));
+  t.is(served.storage.log[logged + 1].kind, 'datasync');
+  t.is(lost.outcome?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
+  t.is(failed.outcome?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
+  t.is(client.batches.get(1)?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
+  await served.settled();
+  t.deepEqual([served.get(0, 1), served.get(1, 1)], [undefined, undefined]);
+});
+
+test('a condition on a key of an open batch waits for its outcome', async (t) => {
+  const served = await Served.open(t);
+  const [client, other] = [served.client(), served.client()];
+  const { table } = served.control;
+  for (const commits of [true, false]) {
+    const ticket = table.take([0, 1], client.number, client.newRequest());
+    client.batch(0, ticket, 1, [[1, 1]]);
+    await served.settled();
+    const waiting = other.batch(0, 0, 0, [[1, 2, { if: commits ? 1 : 2 }]]);
+    await served.settled();
+    t.is(waiting.outcome, undefined);
+    if (commits) client.batch(1, ticket, 1, [[1, 1]]);
+    else table.abort(ticket);
+    await served.until('it goes on', () => waiting.outcome !== undefined);
+    t.is(waiting.outcome?.error, null);
+    t.is(served.get(0, 1), 2);
+  }
+});
+
+test('a batch whose condition fails in one shard is absent in the others, and its ticket is free', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const { table } = served.control;
+  const there = client.put(1, 1, 1);
+  await served.until('it is there', () => there.outcome !== undefined);
+  for (const order of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const request = client.newRequest();
+    const ticket = table.take([0, 1], client.number, request);
+    for (const shard of order) {
+      client.batch(shard, ticket, request, [
+        [2, 2],
+        [1, 2, { if: null }],
+      ]);
+      await served.settled();
+    }
+    await served.until('it is decided', () => client.batches.has(request));
+    t.is(client.batches.get(request)?.error?.code, 'OMEN_CONDITION_FAILED');
+    await served.until('it is settled', () => table.isSettledEverywhere(ticket));
+    t.deepEqual(
+      [0, 1].map((shard) => served.get(shard, 2)),
+      [undefined, undefined],
+    );
+    t.deepEqual(
+      [0, 1].map((shard) => served.get(shard, 1)),
+      [undefined, 1],
+    );
+  }
+  const request = client.newRequest();
+  const ticket = table.take([0, 1], client.number, request);
+  client.batch(0, ticket, request, [[1, 3, { if: null }]]);
+  client.batch(1, ticket, request, [[1, 3, { if: 'any' }]]);
+  await served.until('it is decided', () => client.batches.has(request));
+  t.deepEqual([served.get(0, 1), served.get(1, 1)], [3, 3]);
+});

@@ -210,6 +210,46 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  conditions: {
+    shards: 2,
+    async run(shards) {
+      shards.put(0, -1, -2, -2);
+      shards.del(0, -1);
+      shards.judge(0, -1, -2, -3);
+      shards.commit(0);
+      shards.judge(0, -1, -2, -3);
+      await shards.rotate(0);
+      const refused = shards.take(0, 1);
+      shards.part(0, refused, [-1, -4], [-2]);
+      shards.commit(0);
+      // Its condition does not hold in shard 1.
+      shards.judge(1, -1);
+      shards.refuse(1, refused);
+      shards.settle(0);
+      shards.judge(0, -1, -2, -4);
+      const taken = shards.take(0, 1);
+      shards.judge(1, -1);
+      shards.part(1, taken, [-1]);
+      shards.commit(1);
+      shards.part(0, taken, [-2], [-4]);
+      shards.put(0, -5);
+      shards.judge(0, -5);
+      shards.commit(0);
+      shards.settle(0);
+      shards.settle(1);
+      shards.judge(0, -1, -2, -4, -5);
+      shards.judge(1, -1);
+      await shards.compact(0);
+      const again = await shards.reopened();
+      again.judge(0, -1, -2, -4, -5);
+      again.judge(1, -1);
+      again.put(1, -1);
+      again.judge(1, -1);
+      again.commit(1);
+      return again;
+    },
+  },
+
   'batches across flushes': {
     shards: 3,
     async run(shards) {
@@ -313,7 +353,7 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
 };
 
 /** What differs with texts for keys: records, a flush, a merge, a batch, its replay. */
-const ALSO_WITH_TEXTS = ['groups', 'merges', 'batches across flushes'];
+const ALSO_WITH_TEXTS = ['groups', 'merges', 'conditions', 'batches across flushes'];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...WITH_NUMBERS,

@@ -16,6 +16,9 @@ import { Engine, type EngineOptions } from '../../src/shard-worker/engine.ts';
 import { type Durability, Host } from '../../src/shard-worker/host.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
 import {
+  IF_ABSENT,
+  IF_EQUALS,
+  IF_PRESENT,
   MESSAGE_HEADER_BYTES,
   REQUEST_RING_BYTES,
   RESPONSE_RING_BYTES,
@@ -39,19 +42,41 @@ const TURNS_MAX = 20_000;
 /** What became of a message or a batch: undefined while nobody knows. */
 export type Outcome = { readonly error: OmenError | null };
 
-/** One operation: a stamp to put, or null to delete. */
-export type Operation = readonly [at: number, stamp: number | null];
+/**
+ * One operation: a stamp to put, or null to delete. `if` makes it depend on a stamp that has to be
+ * there, on none (null), or on any ('any').
+ */
+export type Operation = readonly [
+  at: number,
+  stamp: number | null,
+  condition?: { readonly if: number | null | 'any' },
+];
+
+function pushOperation(words: number[], type: number, at: number, stamp: number | null): void {
+  key.encode(at);
+  const rowBytes = stamp === null ? 0 : row.encode({ stamp });
+  words.push(type, rowBytes, key.lo, key.hi);
+  words.push(...row.views.u32.subarray(0, 2 * Math.ceil(rowBytes / 8)));
+}
 
 function encodeOperations(operations: readonly Operation[]): Uint32Array {
   const words: number[] = [0, 0, 0, 0];
+  operations.forEach(([at, , condition], i) => {
+    if (condition === undefined) return;
+    const { if: wanted } = condition;
+    const type = wanted === null ? IF_ABSENT : wanted === 'any' ? IF_PRESENT : IF_EQUALS;
+    pushOperation(words, type | (i << 8), at, wanted === 'any' ? null : wanted);
+  });
   for (const [at, stamp] of operations) {
-    key.encode(at);
-    const rowBytes = stamp === null ? 0 : row.encode({ stamp });
-    words.push(stamp === null ? DEL : PUT, rowBytes, key.lo, key.hi);
-    words.push(...row.views.u32.subarray(0, 2 * Math.ceil(rowBytes / 8)));
+    pushOperation(words, stamp === null ? DEL : PUT, at, stamp);
   }
   assert.equal(OPERATION_BYTES, MESSAGE_HEADER_BYTES);
   return Uint32Array.from(words);
+}
+
+/** How many operations a message with these has: conditions count, too. */
+function countOf(operations: readonly Operation[]): number {
+  return operations.length + operations.filter(([, , condition]) => condition).length;
 }
 
 export class TestClient {
@@ -99,13 +124,13 @@ export class TestClient {
     operations: readonly Operation[],
   ): { outcome?: Outcome } {
     const words = encodeOperations(operations);
-    words.set([WRITE_BATCH | (shard << 8), operations.length, ticket, request]);
+    words.set([WRITE_BATCH | (shard << 8), countOf(operations), ticket, request]);
     return this.#send(words);
   }
 
   stage(shard: number, request: number, operations: readonly Operation[]): { outcome?: Outcome } {
     const words = encodeOperations(operations);
-    words.set([WRITE_STAGE | (shard << 8), operations.length, 0, request]);
+    words.set([WRITE_STAGE | (shard << 8), countOf(operations), 0, request]);
     return this.#send(words);
   }
 

@@ -11,6 +11,7 @@ import { decideBatches } from '../../src/shard-worker/decide-batches.ts';
 import { Engine } from '../../src/shard-worker/engine.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
 import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
+import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../../src/shard-worker/protocol.ts';
 import { DEL, PUT } from '../../src/shard-worker/records.ts';
 import { CrashStorage } from '../../src/storage/crash.ts';
 import type { Storage } from '../../src/storage/storage.ts';
@@ -144,6 +145,43 @@ export class Shards {
     codec.encode(keyOf(at));
     const { words } = payloadOf(codec, NO_ROW);
     return !this.engines[shard].ledger.isBusy(codec.hi, codec.lo, words, 0);
+  }
+
+  /**
+   * Asks conditions about keys, none of which is in an open batch: they have to be judged by all that
+   * was written, what is pending included. @throws Violation
+   */
+  judge(shard: number, ...keys: readonly number[]): void {
+    const engine = this.engines[shard];
+    if (engine.failure !== null) return;
+    const { table } = this.control;
+    const isCommitted = ({ ticket, outcome }: Batch) =>
+      outcome === 'committed' || (outcome === 'open' && table.state(ticket) === COMMITTED);
+    const rows = new Map(this.expected.rows(shard, this.expected.shown[shard], isCommitted));
+    for (const { key, stamp } of this.#pending[shard]) {
+      if (stamp === null) rows.delete(key);
+      else rows.set(key, stamp);
+    }
+    for (const at of keys) {
+      const stamp = rows.get(at);
+      const holds = [
+        this.#holds(engine, IF_ABSENT, at, null),
+        this.#holds(engine, IF_PRESENT, at, null),
+        this.#holds(engine, IF_EQUALS, at, stamp ?? 0),
+        this.#holds(engine, IF_EQUALS, at, (stamp ?? 0) + 1),
+      ];
+      const wanted = [stamp === undefined, stamp !== undefined, stamp !== undefined, false];
+      if (holds.join() === wanted.join()) continue;
+      throw new Violation(`shard ${shard}: of key ${at}, which is ${stamp}, ${holds} holds`);
+    }
+  }
+
+  #holds(engine: Engine, type: number, at: number, stamp: number | null): boolean {
+    const { codec, keyOf } = this.#kind;
+    codec.encode(keyOf(at));
+    const rowBytes = stamp === null ? 0 : row.encode(rowOf(stamp));
+    const { words, bytes } = payloadOf(codec, row.views.u8.subarray(0, rowBytes));
+    return engine.holds(Uint32Array.of(type, bytes, codec.lo, codec.hi, ...words), 0);
   }
 
   /** Takes a ticket for a batch; each shard has to be given its part, in the order of tickets. */
