@@ -3,7 +3,7 @@
  * a test holds the two equal. A code, once released, keeps its name and its meaning.
  */
 export const ERRORS = {
-  OMEN_INVALID_OPTIONS: 'An option of open() is unknown, has the wrong type or is out of range.',
+  OMEN_INVALID_OPTIONS: 'An option is unknown, has the wrong type or is out of range.',
   OMEN_INVALID_KEY:
     'The key has the wrong type for this database, or is NaN, out of range, malformed or too long.',
   OMEN_INVALID_ROW:
@@ -35,6 +35,7 @@ export const ERRORS = {
   OMEN_BACKPRESSURE: 'Too many writes are pending. Await db.ready() before writing more.',
   OMEN_MEMORY_FULL: 'The memory budget is used up: puts are refused, reads and deletes go on.',
   OMEN_CONDITION_FAILED: 'The condition of a conditional write did not hold. Nothing was written.',
+  OMEN_CONTENTION: 'An update found the row changed by others as often as it was to try.',
   OMEN_SHARD_FAILED: 'The shard failed and refuses writes; reads go on. The cause tells why.',
   OMEN_OUTCOME_UNKNOWN: 'The shard failed before it answered: the write may or may not be durable.',
   OMEN_ATTACH_FAILED: 'The handle is not of an open database in this process.',

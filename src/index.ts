@@ -16,6 +16,7 @@ export type { PartitionOption } from './coordinator/partition.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
 export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/row-types.ts';
 export type { ShardStats, Stats } from './coordinator/stats.ts';
+export type { UpdateOptions } from './coordinator/update.ts';
 export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
 export type { Durability } from './shard-worker/host.ts';
 export type { Found, MemtableProbe } from './view/explain.ts';

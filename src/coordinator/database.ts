@@ -10,7 +10,7 @@ import type { Cursor } from '../view/cursor.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
-import { conditionOf, type WriteOptions } from './condition.ts';
+import { type Condition, conditionOf, type WriteOptions } from './condition.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { OpenOptions } from './options.ts';
 import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
@@ -19,6 +19,7 @@ import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
 import { cursorOf, scanBatches, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
+import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
 
 /** One operation of a batch, and what has to be there beforehand for the batch to apply. */
 export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
@@ -45,6 +46,8 @@ export class Database<
 > {
   readonly #client: Client;
   readonly #owner: Owner;
+  /** Updates under way, by the names of their keys. */
+  readonly #updates = new Map<string, Promise<unknown>>();
   #closing: Promise<void> | null = null;
 
   /** Use `open` or `attach`. */
@@ -196,6 +199,32 @@ export class Database<
     options: WriteOptions<RowInput>,
   ): Promise<void> {
     return this.#client.writer.batch([{ ...operation, if: conditionOf(options) }]);
+  }
+
+  /**
+   * Replaces a row by what `change` makes of it, deletes it where that is undefined. `change` is called
+   * with the row there is, or undefined, and again with a newer one whenever the row has changed by the
+   * time it is written; so it may do nothing else, and returns at once. Resolves to what was written.
+   * Rejects as `put`, and with OMEN_CONTENTION, OMEN_INVALID_OPTIONS and what `change` throws.
+   */
+  async update(
+    key: KeyInput,
+    change: (row: Row | undefined) => RowInput | undefined,
+    options?: UpdateOptions,
+  ): Promise<RowInput | undefined> {
+    const { reader } = this.#encoded(key);
+    const name = nameOf(reader.key);
+    const tries = triesOf(options);
+    const own = structuredClone(key);
+    const access: Access = {
+      get: () => this.get(own),
+      put: (row, condition) =>
+        this.put(own, row as RowInput, { if: condition as Condition<RowInput> }),
+      del: (condition) => this.del(own, { if: condition as Condition<RowInput> }),
+    };
+    const changed = (row: unknown) => change(row as Row | undefined);
+    const work = () => updateRow(access, changed, tries);
+    return (await inTurn(this.#updates, name, work)) as RowInput | undefined;
   }
 
   /**

@@ -72,6 +72,14 @@ const tasks = {
     say('done');
     await db.close();
   },
+  /** Adds 1 to the value of the key `first`, `count` times, all at once and then one by one. */
+  async increment(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
+    const increment = () => db.update(first, (row) => ({ value: (row?.value ?? 0) + 1 }));
+    const half = Math.floor(count / 2);
+    await Promise.all(Array.from({ length: half }, increment));
+    for (let i = half; i < count; i++) await increment();
+    await db.close();
+  },
   /** Reads the key `first` and nothing else until it is there, and never gives up control meanwhile. */
   async spin(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
     const spin = (tries: number): number => {
