@@ -13,28 +13,47 @@ export interface Campaign {
   /** Cases that are run with one seed; infinite where they are what there is. */
   readonly casesPerSeed: number;
   /** Why nothing can be run here, or null. */
-  readonly obstacle: string | null;
+  obstacle(): string | null;
+  /** The arguments that run so many cases of a seed again. */
+  replay(seed: number, cases: number): string;
   /** Returns how many cases were run: `cases`, unless there are no more. */
   runSeed(seed: number, cases: number, onFailure: OnFailure): Promise<number>;
 }
 
-/** One life, in which a case is a death: the first failure ends it. */
-async function life(
-  replay: string,
-  onFailure: OnFailure,
-  live: () => Promise<void>,
-): Promise<void> {
-  try {
-    await live();
-  } catch (error) {
-    onFailure(replay, error);
-  }
+const NONE = () => null;
+
+function replayer(command: string): Campaign['replay'] {
+  return (seed, cases) => {
+    return `${command} --seed ${seed}${Number.isFinite(cases) ? ` --cases ${cases}` : ''}`;
+  };
+}
+
+/** Seeds of lives, in each of which a case is a death: the first failure ends it. */
+function lives(
+  run: string,
+  replay: Campaign['replay'],
+  live: (seed: number, cases: number) => Promise<void>,
+): Pick<Campaign, 'run' | 'casesPerSeed' | 'replay' | 'runSeed'> {
+  return {
+    run,
+    casesPerSeed: 8,
+    replay,
+    async runSeed(seed, cases, onFailure) {
+      try {
+        await live(seed, cases);
+      } catch (error) {
+        onFailure(replay(seed, cases), error);
+      }
+      return cases;
+    },
+  };
 }
 
 const RANDOM_CRASHES: Campaign = {
   run: 'crash A',
   casesPerSeed: 500,
-  obstacle: null,
+  obstacle: NONE,
+  replay: replayer('crash'),
   async runSeed(seed, cases, onFailure) {
     await crashAnywhere(seed, cases, (name, error) => onFailure(`crash --case '${name}'`, error));
     return cases;
@@ -44,52 +63,52 @@ const RANDOM_CRASHES: Campaign = {
 const EVERY_CRASH: Campaign = {
   run: 'crash A everywhere',
   casesPerSeed: Number.POSITIVE_INFINITY,
-  obstacle: null,
+  obstacle: NONE,
+  replay: replayer('crash --everywhere'),
   runSeed: (seed, _cases, onFailure) =>
     crashEverywhere(seed, (name, error) => onFailure(`crash --case '${name}'`, error)),
 };
 
 const KILLS: Campaign = {
-  run: 'crash B',
-  casesPerSeed: 8,
-  obstacle: null,
-  async runSeed(seed, cases, onFailure) {
-    const replay = `crash --layer B --seed ${seed} --cases ${cases}`;
-    await life(replay, onFailure, () => killLife(seed, cases));
-    return cases;
-  },
+  ...lives('crash B', replayer('crash --layer B'), killLife),
+  obstacle: NONE,
 };
 
-function plugs(): Campaign[] {
-  return FILE_SYSTEMS.map((fileSystem) => ({
-    run: `crash C ${fileSystem}`,
-    casesPerSeed: 8,
-    obstacle: obstacle(fileSystem),
-    async runSeed(seed, cases, onFailure) {
-      const replay = `crash --layer C --seed ${seed} --cases ${cases}`;
-      await life(replay, onFailure, () => plugLife(fileSystem, seed, cases));
-      return cases;
-    },
-  }));
-}
+const PLUGS: readonly Campaign[] = FILE_SYSTEMS.map((fileSystem) => ({
+  ...lives(`crash C ${fileSystem}`, replayer('crash --layer C'), (seed, cuts) =>
+    plugLife(fileSystem, seed, cuts),
+  ),
+  obstacle: () => obstacle(fileSystem),
+}));
 
 const DAMAGE: Campaign = {
   run: 'damage',
   casesPerSeed: 1000,
-  obstacle: null,
+  obstacle: NONE,
+  replay: replayer('damage'),
   async runSeed(seed, cases, onFailure) {
-    await damage(seed, cases, (error) =>
-      onFailure(`damage --seed ${seed} --cases ${cases}`, error),
-    );
+    await damage(seed, cases, (error) => onFailure(this.replay(seed, cases), error));
     return cases;
   },
 };
 
 /** The campaigns of a command and its options; none where there are no such. */
-export function campaignsOf(command: string, layer: string, everywhere: boolean): Campaign[] {
+export function campaignsOf(
+  command: string,
+  layer: string,
+  everywhere: boolean,
+): readonly Campaign[] {
   if (command === 'damage') return [DAMAGE];
   if (command !== 'crash') return [];
   if (layer === 'A') return [everywhere ? EVERY_CRASH : RANDOM_CRASHES];
   if (layer === 'B') return [KILLS];
-  return layer === 'C' ? plugs() : [];
+  return layer === 'C' ? PLUGS : [];
+}
+
+/** The campaign that the journal has under this name. */
+export function campaignOf(run: string): Campaign {
+  const all = [RANDOM_CRASHES, EVERY_CRASH, KILLS, ...PLUGS, DAMAGE];
+  const found = all.find((campaign) => campaign.run === run);
+  if (found === undefined) throw new Error(`There is no run "${run}".`);
+  return found;
 }

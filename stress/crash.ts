@@ -4,12 +4,22 @@
  * checked.
  */
 import { seededRandom } from '../src/storage/model-file.ts';
-import { type Case, FAULTS, operationsOf, runCase, show } from '../test/shard-worker/crashes.ts';
+import {
+  type Case,
+  type Death,
+  FAULTS,
+  liveUntil,
+  operationsOf,
+  outlive,
+  runCase,
+  show,
+} from '../test/shard-worker/crashes.ts';
 import { SCENARIOS, type Scenario } from '../test/shard-worker/scenarios.ts';
 import { randomScenario } from './random-scenario.ts';
 
 const RANDOM_NAME = /^random (\d+)$/;
-const CASES_PER_SCENARIO = 20;
+const DEATHS_PER_SCENARIO = 10;
+const FUTURES_PER_DEATH = 4;
 
 function scenarioOf(name: string): Scenario {
   const seed = RANDOM_NAME.exec(name)?.[1];
@@ -35,11 +45,26 @@ export async function replay(one: Case): Promise<void> {
 /** Hears of each failure, with the name that replays it. */
 export type OnFailure = (name: string, error: unknown) => void;
 
-async function attempt(scenario: Scenario, one: Case, onFailure: OnFailure): Promise<void> {
+/** Lives once, and sees what may come of it with each seed. */
+async function attempt(
+  scenario: Scenario,
+  one: Omit<Case, 'seed'>,
+  seeds: readonly number[],
+  onFailure: OnFailure,
+): Promise<void> {
+  let death: Death;
   try {
-    await runCase(scenario, one);
+    death = await liveUntil(scenario, one);
   } catch (error) {
-    onFailure(show(one), error);
+    onFailure(show({ ...one, seed: seeds[0] }), error);
+    return;
+  }
+  for (const seed of seeds) {
+    try {
+      await outlive(death, seed);
+    } catch (error) {
+      onFailure(show({ ...one, seed }), error);
+    }
   }
 }
 
@@ -61,10 +86,13 @@ export async function crashAnywhere(
       continue;
     }
     const { first, end } = extent;
-    for (let i = 0; i < CASES_PER_SCENARIO && done < cases; i++, done++) {
+    for (let i = 0; i < DEATHS_PER_SCENARIO && done < cases; i++) {
       const operation = first + draw(end - first + 1);
-      const one = { scenario: name, operation, fault: draw(FAULTS.length), seed: draw(2 ** 31) };
-      await attempt(scenario, one, onFailure);
+      const length = Math.min(FUTURES_PER_DEATH, cases - done);
+      const one = { scenario: name, operation, fault: draw(FAULTS.length) };
+      const seeds = Array.from({ length }, () => draw(2 ** 31));
+      await attempt(scenario, one, seeds, onFailure);
+      done += length;
     }
   }
 }
@@ -80,7 +108,7 @@ export async function crashEverywhere(seed: number, onFailure: OnFailure): Promi
     if (extent === null) continue;
     for (let operation = extent.first; operation <= extent.end; operation++) {
       for (let fault = 0; fault < FAULTS.length; fault++, cases++) {
-        await attempt(scenario, { scenario: name, operation, fault, seed }, onFailure);
+        await attempt(scenario, { scenario: name, operation, fault }, [seed], onFailure);
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
  * The cumulative log of stress runs: `stress.jsonl` in a directory given by option, a line for every seed
- * that was run to its end. A run that is broken off loses the seed under way; the next one goes on
+ * that was run to its end. A run that is broken off loses the seeds under way; the next one goes on
  * with the seed after the last that is there.
  */
 import { spawnSync } from 'node:child_process';
@@ -17,12 +17,16 @@ export interface Entry {
   readonly cases: number;
   /** The commands that replay what failed. */
   readonly failures: readonly string[];
+  /** How long it took, by the wall's clock. */
+  readonly seconds?: number;
 }
 
 export interface Journal {
   /** The seed after the highest one logged for this run; 1 for the first. */
   nextSeed(run: string): number;
-  add(run: string, seed: number, cases: number, failures: readonly string[]): void;
+  add(entry: Omit<Entry, 'at' | 'commit'>): void;
+  /** Everything that is logged, in the order in which it ended. */
+  readonly entries: readonly Entry[];
   /** Cases and failures of this run that are logged, over all seeds and commits. */
   total(run: string): { cases: number; failures: number };
 }
@@ -54,8 +58,9 @@ export function openJournal(directory: string | null): Journal {
   const of = (run: string) => entries.filter((entry) => entry.run === run);
   return {
     nextSeed: (run) => Math.max(0, ...of(run).map(({ seed }) => seed)) + 1,
-    add(run, seed, cases, failures) {
-      const entry = { at: new Date().toISOString(), commit, run, seed, cases, failures };
+    entries,
+    add(what) {
+      const entry = { at: new Date().toISOString(), commit, ...what };
       entries.push(entry);
       if (path !== null) appendFileSync(path, `${JSON.stringify(entry)}\n`);
     },

@@ -5,8 +5,11 @@
 import { parseArgs } from 'node:util';
 import { type Campaign, campaignsOf } from './campaigns.ts';
 import { parseCase, replay } from './crash.ts';
+import { type Order, runOrders } from './hands.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { checkMutants } from './mutants.ts';
+import { progress } from './progress.ts';
+import { markdownOf, sumsOf, textOf } from './summary.ts';
 
 const USAGE = `Usage: npm run stress -- COMMAND [options]
 
@@ -20,8 +23,12 @@ damage   changes files of a database that was closed
 mutants  puts bugs into a copy of the sources: the tests have to notice each
   --only TEXT    those whose description contains it
 
+summary  what a log adds up to, as a table
+  --json, --markdown
+
   --seed N       the first seed (default: the one after the last in the log, or 1)
   --cases N      how many in all (default: those of one seed)
+  --jobs N       so many processes at once (default: 1)
   --log DIR      keeps a log there, to which every run adds: stress.jsonl
 `;
 
@@ -30,40 +37,67 @@ const PREFIX = 'npx node stress/main.ts';
 interface Extent {
   readonly seed: number | undefined;
   readonly cases: number | undefined;
+  readonly jobs: number;
 }
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Whether the user asked to come to an end. */
+let isEnding = false;
+
+function endOnInterrupt(): void {
+  process.once('SIGINT', () => {
+    isEnding = true;
+    process.stderr.write('\nEnding, once the seeds under way have. Again to break them off.\n');
+  });
+}
+
 /** Returns how many failed. */
-async function runCampaign(campaign: Campaign, journal: Journal, extent: Extent): Promise<number> {
-  const { run, casesPerSeed, obstacle } = campaign;
+async function runCampaign(
+  campaign: Campaign,
+  journal: Journal,
+  { jobs, ...extent }: Extent,
+): Promise<number> {
+  const { run, casesPerSeed } = campaign;
+  const obstacle = campaign.obstacle();
   if (obstacle !== null) {
     say(`SKIPPED: ${run} cannot be run here: ${obstacle}`);
     return 0;
   }
   const wanted = extent.cases ?? casesPerSeed;
   let seed = extent.seed ?? journal.nextSeed(run);
+  let given = 0;
+  const next = (): Order | null => {
+    if (isEnding || given >= wanted) return null;
+    const cases = Math.min(casesPerSeed, wanted - given);
+    given += Number.isFinite(casesPerSeed) ? cases : wanted;
+    const replay = campaign.replay(seed, cases);
+    return { run, seed: seed++, cases, replay };
+  };
+  let done = 0;
   let failed = 0;
-  for (let done = 0; done < wanted; seed++) {
-    const failures: string[] = [];
-    const cases = await campaign.runSeed(
-      seed,
-      Math.min(casesPerSeed, wanted - done),
-      (arguments_, error) => {
-        failures.push(`${PREFIX} ${arguments_}`);
-        say(`${PREFIX} ${arguments_}\n  ${String(error)}`);
-      },
-    );
-    journal.add(run, seed, cases, failures);
+  const shown = progress(run, wanted);
+  await runOrders(jobs, next, ({ seconds, failures, ...outcome }) => {
+    done += outcome.cases;
     failed += failures.length;
-    done += Number.isFinite(casesPerSeed) ? cases : wanted;
-    process.stderr.write(`${run}: seed ${seed}, ${cases} cases, ${failures.length} failed\n`);
-  }
+    if (failures.length > 0) shown.end();
+    for (const { replay, error } of failures) say(`${PREFIX} ${replay}\n  ${error}`);
+    journal.add({
+      run,
+      seed: outcome.seed,
+      cases: outcome.cases,
+      failures: failures.map(({ replay }) => `${PREFIX} ${replay}`),
+      seconds: Math.round(seconds * 10) / 10,
+    });
+    shown.at(done, failed);
+  });
+  shown.end();
   const total = journal.total(run);
   say(
-    `${run}: ${failed} failed; of all that are logged, ${total.failures} of ${total.cases} cases`,
+    `${run}: ${failed} of ${done} cases failed; of all that are logged, ` +
+      `${total.failures} of ${total.cases}`,
   );
   return failed;
 }
@@ -83,7 +117,8 @@ function runMutants(journal: Journal, only: string): number {
       if (caughtBy === null) escaped.push(`${PREFIX} mutants --only '${what}'`);
     },
   });
-  journal.add('mutants', journal.nextSeed('mutants'), mutants, escaped);
+  const seed = journal.nextSeed('mutants');
+  journal.add({ run: 'mutants', seed, cases: mutants, failures: escaped });
   say(`${mutants - escaped.length} of ${mutants} mutants caught`);
   return escaped.length;
 }
@@ -106,11 +141,18 @@ function parseOptions() {
       only: { type: 'string', default: '' },
       seed: { type: 'string' },
       cases: { type: 'string' },
+      jobs: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
       log: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  const extent = { seed: numberOf('seed', values.seed), cases: numberOf('cases', values.cases) };
+  const extent = {
+    seed: numberOf('seed', values.seed),
+    cases: numberOf('cases', values.cases),
+    jobs: numberOf('jobs', values.jobs) ?? 1,
+  };
   return { ...values, ...extent, command: positionals.length === 1 ? positionals[0] : '' };
 }
 
@@ -128,6 +170,12 @@ async function main(): Promise<number> {
     say('This case passes.');
     return 0;
   }
+  if (command === 'summary') {
+    const sums = sumsOf(openJournal(options.log ?? null).entries);
+    if (options.json) say(JSON.stringify(sums, null, 2));
+    else say(options.markdown ? markdownOf(sums) : textOf(sums));
+    return 0;
+  }
   const campaigns = campaignsOf(command, layer, everywhere);
   if (options.help || (campaigns.length === 0 && command !== 'mutants')) {
     process.stderr.write(USAGE);
@@ -135,6 +183,7 @@ async function main(): Promise<number> {
   }
   const journal = openJournal(options.log ?? null);
   let failed = 0;
+  endOnInterrupt();
   if (command === 'mutants') failed = runMutants(journal, options.only);
   for (const campaign of campaigns) failed += await runCampaign(campaign, journal, options);
   return failed === 0 ? 0 : 1;

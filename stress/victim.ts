@@ -46,7 +46,8 @@ export function startVictim(life: Life): Victim {
     process: child,
     async said(count) {
       while (lines < count) {
-        if (child.exitCode !== null) throw new Error(`The writer ended with ${child.exitCode}.`);
+        const end = child.exitCode ?? child.signalCode;
+        if (end !== null) throw new Error(`The writer ended with ${end}.`);
         await Promise.race([new Promise<void>((resolve) => (wake = resolve)), ended]);
       }
     },

@@ -56,16 +56,23 @@ const CODED_BYTES_MAX = 32;
 
 assert(RANGE_MIN * GAP > (CODED_BYTES_MAX + 1) / 2 + 1 && RANGE_MIN > 2 * CODE_UNIT);
 
+/** The codes of shares that are in use: a model is looked at by its training, its segment and its views. */
+const codes = new WeakMap<Uint16Array, Float64Array>();
+
 /**
  * The code as fractions of an interval, for each kind of byte before: where the part of the end and of
  * each byte begins, and how wide it is, in turns.
+ * @param shares never changed afterwards
  */
 export function codeOf(shares: Uint16Array): Float64Array {
+  const known = codes.get(shares);
+  if (known !== undefined) return known;
   const code = new Float64Array(2 * CODE_ENTRIES);
   for (let i = 0; i + 1 < shares.length; i++) {
     code[2 * i] = shares[i] / CODE_UNIT;
     code[2 * i + 1] = ((shares[i + 1] - shares[i]) / CODE_UNIT) * (1 - GAP);
   }
+  codes.set(shares, code);
   return code;
 }
 

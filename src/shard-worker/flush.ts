@@ -17,6 +17,9 @@ import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
 
+/** Every batch of a sealed memtable is decided, and its entries say so: this gives the answers of the real table. */
+const DECIDED = CommitTable.empty();
+
 export interface FlushJob {
   readonly kind: 'flush';
   readonly place: SegmentPlace;
@@ -55,8 +58,7 @@ function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
 
 /** Writes and syncs the segments; the caller syncs the directory. May return none. */
 export function flushMemtable(storage: Storage, job: FlushJob): WrittenSegmentFiles[] {
-  // Every batch is decided and flagged, so an empty table gives the same answers as the real one.
-  const memtable = new Memtable(job.memtable, CommitTable.empty());
+  const memtable = new Memtable(job.memtable, DECIDED);
   const entries = newestEntries(memtable, job.keepTombstones);
   const written: WrittenSegmentFiles[] = [];
   const rowsMax = segmentLimit(job.place.schema);

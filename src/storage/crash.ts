@@ -121,15 +121,15 @@ export class CrashStorage implements Storage {
   open(path: string, mode: OpenMode): StorageFile {
     if (mode === 'create-new') {
       return this.#perform('create', path, 0, () => {
-        const directory = this.#directory(dirname(path));
-        if (directory.entries.has(basename(path))) throw errno('EEXIST');
+        const directory = this.#directory(split(path).parent);
+        if (directory.entries.has(split(path).name)) throw errno('EEXIST');
         const node = new ModelFile();
-        directory.add(basename(path), node);
+        directory.add(split(path).name, node);
         return this.#handle(path, node, true);
       });
     }
     return this.#perform('open', path, 0, () => {
-      const node = this.#directory(dirname(path)).entries.get(basename(path));
+      const node = this.#directory(split(path).parent).entries.get(split(path).name);
       if (node === undefined) throw errno('ENOENT');
       if (!(node instanceof ModelFile)) throw errno('EISDIR');
       return this.#handle(path, node, mode === 'read-write');
@@ -138,9 +138,9 @@ export class CrashStorage implements Storage {
 
   exists(path: string): boolean {
     this.#refuseWhenDead();
-    if (path === dirname(path)) return true;
+    if (path === split(path).parent) return true;
     try {
-      return this.#directory(dirname(path)).entries.has(basename(path));
+      return this.#directory(split(path).parent).entries.has(split(path).name);
     } catch {
       return false;
     }
@@ -154,29 +154,29 @@ export class CrashStorage implements Storage {
 
   makeDirectory(path: string): void {
     this.#perform('makeDirectory', path, 0, () => {
-      const parent = this.#directory(dirname(path));
-      const node = parent.entries.get(basename(path));
+      const parent = this.#directory(split(path).parent);
+      const node = parent.entries.get(split(path).name);
       if (node instanceof ModelFile) throw errno('EEXIST');
-      if (node === undefined) parent.add(basename(path), new ModelDirectory());
+      if (node === undefined) parent.add(split(path).name, new ModelDirectory());
     });
   }
 
   rename(from: string, to: string): void {
-    assert(dirname(from) === dirname(to), 'the model renames within one directory only');
+    assert(split(from).parent === split(to).parent, 'the model renames within one directory only');
     this.#perform('rename', from, 0, () => {
-      const directory = this.#directory(dirname(from));
-      if (!directory.entries.has(basename(from))) throw errno('ENOENT');
-      directory.rename(basename(from), basename(to));
+      const directory = this.#directory(split(from).parent);
+      if (!directory.entries.has(split(from).name)) throw errno('ENOENT');
+      directory.rename(split(from).name, split(to).name);
     });
   }
 
   remove(path: string): void {
     this.#perform('remove', path, 0, () => {
-      const directory = this.#directory(dirname(path));
-      const node = directory.entries.get(basename(path));
+      const directory = this.#directory(split(path).parent);
+      const node = directory.entries.get(split(path).name);
       if (node === undefined) throw errno('ENOENT');
       if (!(node instanceof ModelFile)) throw errno('EISDIR');
-      directory.remove(basename(path));
+      directory.remove(split(path).name);
     });
   }
 
@@ -236,8 +236,8 @@ export class CrashStorage implements Storage {
   }
 
   #directory(path: string): ModelDirectory {
-    if (path === dirname(path)) return this.#root;
-    const node = this.#directory(dirname(path)).entries.get(basename(path));
+    if (path === split(path).parent) return this.#root;
+    const node = this.#directory(split(path).parent).entries.get(split(path).name);
     if (node === undefined) throw errno('ENOENT');
     if (node instanceof ModelFile) throw errno('ENOTDIR');
     return node;
@@ -305,6 +305,23 @@ export class CrashStorage implements Storage {
   #refuseWhenDead(): void {
     if (this.#dead) throw new CrashError('the process is dead');
   }
+}
+
+interface PathParts {
+  readonly parent: string;
+  readonly name: string;
+}
+
+/** Of every path asked for: they are few, and asked for again and again. */
+const pathParts = new Map<string, PathParts>();
+
+function split(path: string): PathParts {
+  let parts = pathParts.get(path);
+  if (parts === undefined) {
+    parts = { parent: dirname(path), name: basename(path) };
+    pathParts.set(path, parts);
+  }
+  return parts;
 }
 
 /** An error as node:fs throws it. */

@@ -12,6 +12,7 @@
  */
 
 export const SECTOR_BYTES = 512;
+const NOTHING = new Uint8Array(0);
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */
 export type Random = () => number;
@@ -38,71 +39,75 @@ interface Version<T> {
   lost: boolean;
 }
 
+/** The sectors from number `first` on as one write left them. */
+interface Write extends Version<Uint8Array> {
+  readonly first: number;
+}
+
+/** Bytes behind `size` are zeros. What shares its bytes with another file copies them to change them. */
+interface Content {
+  bytes: Uint8Array;
+  size: number;
+  isShared: boolean;
+}
+
 export class ModelFile {
-  #cached = new Uint8Array(0);
-  #size = 0;
-  #durable = new Uint8Array(0);
+  #cached: Content = { bytes: NOTHING, size: 0, isShared: true };
+  #durable: Content = { bytes: NOTHING, size: 0, isShared: true };
   #order = 0;
-  /** Versions since the last sync, oldest first: of each sector, and of the size. */
-  #sectors = new Map<number, Version<Uint8Array>[]>();
+  /** Since the last sync, oldest first. One that is lost is of one sector. */
+  #writes: Write[] = [];
   #sizes: Version<number>[] = [];
 
   get size(): number {
-    return this.#size;
+    return this.#cached.size;
   }
 
   read(target: Uint8Array, position: number): number {
-    const count = Math.max(0, Math.min(target.byteLength, this.#size - position));
-    target.set(this.#cached.subarray(position, position + count));
+    const { bytes, size } = this.#cached;
+    const count = Math.max(0, Math.min(target.byteLength, size - position));
+    target.set(bytes.subarray(position, position + count));
     return count;
   }
 
   write(source: Uint8Array, position: number): void {
+    const before = this.size;
     const end = position + source.byteLength;
-    this.#reserve(end);
-    this.#cached.set(source, position);
-    this.#changed(position, end, Math.max(this.#size, end));
+    resize(this.#cached, Math.max(before, end));
+    this.#cached.bytes.set(source, position);
+    this.#changed(position, end, before);
   }
 
   truncate(bytes: number): void {
-    this.#reserve(bytes);
-    this.#cached.fill(0, bytes);
-    this.#changed(bytes, this.#size, bytes);
+    const before = this.size;
+    resize(this.#cached, bytes);
+    this.#changed(bytes, before, before);
   }
 
   sync(): void {
-    const durableSize = settle(this.#sizes) ?? this.#durable.byteLength;
-    const durable = new Uint8Array(durableSize);
-    durable.set(this.#durable.subarray(0, durableSize));
-    for (const [sector, versions] of this.#sectors) {
-      const image = settle(versions);
-      if (image !== undefined) place(durable, sector, image);
-      if (versions.length === 0) this.#sectors.delete(sector);
-    }
-    this.#durable = durable;
+    const writes = this.#writes;
+    if (writes.length + this.#sizes.length === 0) return;
+    resize(this.#durable, settle(this.#sizes) ?? this.#durable.size);
+    for (const write of writes) if (!write.lost) place(this.#durable, write);
+    this.#writes = writes.filter(
+      (write, i) => write.lost && !writes.slice(i + 1).some((later) => isOver(write, later)),
+    );
   }
 
   /** The sync that failed. */
   lose(): void {
     for (const version of this.#sizes) version.lost = true;
-    for (const versions of this.#sectors.values()) {
-      for (const version of versions) version.lost = true;
-    }
+    this.#writes = this.#writes.flatMap(sectorsOf);
+    for (const version of this.#writes) version.lost = true;
   }
 
   clone(): ModelFile {
     const copy = new ModelFile();
-    copy.#cached = this.#cached.slice();
-    copy.#size = this.#size;
-    copy.#durable = this.#durable.slice();
+    copy.#cached = shared(this.#cached);
+    copy.#durable = shared(this.#durable);
     copy.#order = this.#order;
     copy.#sizes = this.#sizes.map((version) => ({ ...version }));
-    for (const [sector, versions] of this.#sectors) {
-      copy.#sectors.set(
-        sector,
-        versions.map((version) => ({ ...version })),
-      );
-    }
+    copy.#writes = this.#writes.map((write) => ({ ...write }));
     return copy;
   }
 
@@ -118,45 +123,32 @@ export class ModelFile {
       const pick = Math.floor(random() * (versions.length + 1));
       return pick === versions.length ? durable : versions[pick].value;
     };
-    const file = new ModelFile();
-    const size = choose(this.#durable.byteLength, this.#sizes);
-    const content = new Uint8Array(size);
-    content.set(this.#durable.subarray(0, size));
-    for (const [sector, versions] of this.#sectors) {
-      const image = choose(null, versions);
-      if (image !== null) place(content, sector, image);
-      if (policy === 'garbled' && random() < 0.2) place(content, sector, noise(random));
+    const content = shared(this.#durable);
+    const size = choose(content.size, this.#sizes);
+    if (size !== content.size || this.#writes.length > 0) resize(content, size);
+    const sectors = Map.groupBy(this.#writes.flatMap(sectorsOf), ({ first }) => first);
+    for (const [first, versions] of sectors) {
+      const value = choose(null, versions);
+      if (value !== null) place(content, { first, value });
+      if (policy === 'garbled' && random() < 0.2) place(content, { first, value: noise(random) });
     }
+    const file = new ModelFile();
     file.#cached = content;
-    file.#size = size;
-    file.#durable = content.slice();
+    file.#durable = shared(content);
     return file;
   }
 
-  #reserve(bytes: number): void {
-    if (bytes <= this.#cached.byteLength) return;
-    const grown = new Uint8Array(Math.max(bytes, 2 * this.#cached.byteLength));
-    grown.set(this.#cached);
-    this.#cached = grown;
-  }
-
-  /** Notes the sectors from byte `start` to `end`, and the size, as they are now. */
-  #changed(start: number, end: number, size: number): void {
+  /** Notes the sectors from byte `start` to `end`, and the size unless it is as before, as they are now. */
+  #changed(start: number, end: number, before: number): void {
     const order = ++this.#order;
-    if (size !== this.#size) this.#sizes.push({ order, value: size, lost: false });
-    this.#size = size;
+    const { bytes, size } = this.#cached;
+    if (size !== before) this.#sizes.push({ order, value: size, lost: false });
     if (start >= end) return;
     const first = Math.floor(start / SECTOR_BYTES);
     const after = Math.ceil(end / SECTOR_BYTES);
-    const images = this.#cached.slice(first * SECTOR_BYTES, after * SECTOR_BYTES);
-    for (let sector = first; sector < after; sector++) {
-      const offset = (sector - first) * SECTOR_BYTES;
-      const value = images.subarray(offset, offset + SECTOR_BYTES);
-      const versions = this.#sectors.get(sector);
-      const version = { order, value, lost: false };
-      if (versions === undefined) this.#sectors.set(sector, [version]);
-      else versions.push(version);
-    }
+    const value = new Uint8Array((after - first) * SECTOR_BYTES);
+    value.set(bytes.subarray(first * SECTOR_BYTES, after * SECTOR_BYTES));
+    this.#writes.push({ order, first, value, lost: false });
   }
 }
 
@@ -166,13 +158,49 @@ function settle<T>(versions: Version<T>[]): T | undefined {
   return versions.splice(0, newest + 1).at(-1)?.value;
 }
 
-function place(content: Uint8Array, sector: number, image: Uint8Array): void {
-  const offset = sector * SECTOR_BYTES;
-  if (offset < content.byteLength) {
-    content.set(image.subarray(0, content.byteLength - offset), offset);
+function shared(content: Content): Content {
+  content.isShared = true;
+  return { ...content };
+}
+
+/** Makes a content its own, and as long as that. */
+function resize(content: Content, size: number): void {
+  const { bytes, isShared } = content;
+  if (size > bytes.byteLength || isShared) {
+    const capacity = size > bytes.byteLength ? Math.max(size, 2 * bytes.byteLength) : size;
+    content.bytes = new Uint8Array(capacity);
+    content.bytes.set(bytes.subarray(0, Math.min(size, content.size)));
+    content.isShared = false;
+  } else if (size < content.size) {
+    bytes.fill(0, size, content.size);
   }
+  content.size = size;
+}
+
+/** Puts sectors in their place, as far as the content reaches, which is its own. */
+function place({ bytes, size }: Content, { first, value }: Pick<Write, 'first' | 'value'>): void {
+  const offset = first * SECTOR_BYTES;
+  if (offset < size) bytes.set(value.subarray(0, size - offset), offset);
+}
+
+function sectorsOf(write: Write): Write[] {
+  const { first, value } = write;
+  if (value.byteLength === SECTOR_BYTES) return [write];
+  return Array.from({ length: value.byteLength / SECTOR_BYTES }, (_, i) => ({
+    ...write,
+    first: first + i,
+    value: value.subarray(i * SECTOR_BYTES, (i + 1) * SECTOR_BYTES),
+  }));
+}
+
+/** Whether a later write that is not lost has written the sector of an earlier one. */
+function isOver({ first }: Write, later: Write): boolean {
+  const sectors = later.value.byteLength / SECTOR_BYTES;
+  return !later.lost && first >= later.first && first < later.first + sectors;
 }
 
 function noise(random: Random): Uint8Array {
-  return Uint8Array.from({ length: SECTOR_BYTES }, () => random() * 256);
+  const bytes = new Uint8Array(SECTOR_BYTES);
+  for (let i = 0; i < SECTOR_BYTES; i++) bytes[i] = random() * 256;
+  return bytes;
 }

@@ -13,7 +13,7 @@ import { OmenError } from '../errors.ts';
 import { FRAME_BYTES_MAX, FRAME_HEADER_BYTES, recordStride, type Views, viewsOf } from './frame.ts';
 
 /** A multiple of the block, as every capacity is: a frame is written with its padding. */
-const INITIAL_BYTES = 256 * 1024;
+const INITIAL_BYTES = 16 * 1024;
 const KEPT_BYTES = 8 * 2 ** 20;
 
 export class RecordGroup {

@@ -111,16 +111,11 @@ export function flipped({ disk }: AtRest, path: string, at: number, bits: number
  */
 export async function openDamaged({ expected }: AtRest, disk: CrashStorage): Promise<string> {
   try {
-    await Shards.open(disk, copyOf(expected));
+    await Shards.open(disk, expected.clone());
     return 'same';
   } catch (error) {
     const isRefused = error instanceof OmenError && error.code === 'OMEN_CORRUPT';
     if (!isRefused || !NAMES_PLACE.test(error.message)) throw error;
     return error.message;
   }
-}
-
-function copyOf(expected: Expected): Expected {
-  const copy = new Expected(expected.shards, expected.keyKind);
-  return Object.assign(copy, structuredClone({ ...expected }));
 }

@@ -58,8 +58,26 @@ export async function operationsOf(
   return { first, log: storage.log };
 }
 
+/** How a life ended: what is on the disk, and what has to be. */
+export interface Death {
+  readonly storage: CrashStorage;
+  readonly expected: Expected;
+  readonly operation: number;
+}
+
 /** @throws Violation, or whatever else nobody expects */
-export async function runCase(scenario: Scenario, { operation, fault, seed }: Case): Promise<void> {
+export async function runCase(scenario: Scenario, one: Case): Promise<void> {
+  await outlive(await liveUntil(scenario, one), one.seed);
+}
+
+/**
+ * Lives until the fault has struck, and the life is over.
+ * @throws Violation, or whatever else nobody expects
+ */
+export async function liveUntil(
+  scenario: Scenario,
+  { operation, fault }: Pick<Case, 'operation' | 'fault'>,
+): Promise<Death> {
   const storage = emptyDisk(scenario.shards);
   const expected = new Expected(scenario.shards, scenario.keyKind);
   storage.failAt(operation, FAULTS[fault]);
@@ -68,6 +86,16 @@ export async function runCase(scenario: Scenario, { operation, fault, seed }: Ca
     shards.checkShown();
     checkFailures(storage, operation, FAULTS[fault], shards);
   });
+  return { storage, expected, operation };
+}
+
+/**
+ * One of the futures that a death may have, and all checks in it. The death itself stays as it is.
+ * @throws Violation, or whatever else nobody expects
+ */
+export async function outlive(death: Death, seed: number): Promise<void> {
+  const { storage, operation } = death;
+  const expected = death.expected.clone();
   const random = seededRandom(seed * 7919 + operation);
   if (storage.hasLied) {
     await excavate(storage.crash(Math.floor(random() * 2 ** 31)), expected);

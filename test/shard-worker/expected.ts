@@ -78,6 +78,26 @@ export class Expected {
     this.shown = new Array(shards).fill(0);
   }
 
+  /** A copy that goes its own way: another future of the same past. */
+  clone(): Expected {
+    const copies = new Map<Batch | null, Batch>();
+    // Of the others, and of groups, nothing changes any more.
+    for (const batch of this.batches) {
+      if (batch.outcome === 'open') copies.set(batch, { ...batch, parts: [...batch.parts] });
+    }
+    const copyOf = (group: Write[]): Write[] => {
+      if (!group.some(({ batch }) => copies.has(batch))) return group;
+      return group.map((write) => ({ ...write, batch: copies.get(write.batch) ?? write.batch }));
+    };
+    return Object.assign(new Expected(this.shards, this.keyKind), {
+      ...this,
+      groups: this.groups.map((groups) => groups.map(copyOf)),
+      durable: [...this.durable],
+      shown: [...this.shown],
+      batches: this.batches.map((batch) => copies.get(batch) ?? batch),
+    });
+  }
+
   /** The process ended and the page cache lives: all that was shown is still there. */
   processEnded(): void {
     this.required = [...this.shown];

@@ -32,7 +32,7 @@ import { KEY_KINDS, type KeyKind, payloadOf } from './key-kinds.ts';
 export const SCHEMA = KEY_KINDS.numbers.schema;
 export const DATABASE_ID = '00112233445566778899aabbccddeeff';
 /** Small, so that a flush has little to do; prewriting a mebibyte would be most of the time. */
-const SHAPE = { entriesMax: 128, arenaBytes: 64 * 1024 };
+const SHAPE = { entriesMax: 128, arenaBytes: 32 * 1024 };
 const WAL_PIECE_BYTES = 16 * 1024;
 
 const row = new RowEncoder(SCHEMA);

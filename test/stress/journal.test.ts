@@ -8,24 +8,24 @@ test('what is logged adds up over processes, each run by itself', (t) => {
   const directory = join(temporaryDirectory(t), 'deep', 'down');
   const first = openJournal(directory);
   t.is(first.nextSeed('crash A'), 1);
-  first.add('crash A', 1, 500, []);
-  first.add('crash A', 2, 300, ['replay this']);
-  first.add('crash B', 7, 8, []);
+  first.add({ run: 'crash A', seed: 1, cases: 500, failures: [] });
+  first.add({ run: 'crash A', seed: 2, cases: 300, failures: ['replay this'] });
+  first.add({ run: 'crash B', seed: 7, cases: 8, failures: [] });
   const second = openJournal(directory);
   t.is(second.nextSeed('crash A'), 3);
   t.is(second.nextSeed('crash B'), 8);
-  second.add('crash A', 3, 100, []);
+  second.add({ run: 'crash A', seed: 3, cases: 100, failures: [] });
   t.deepEqual(openJournal(directory).total('crash A'), { cases: 900, failures: 1 });
 });
 
 test('every line is JSON with commit and seed, but for one that a kill cut', (t) => {
   const directory = temporaryDirectory(t);
   const path = join(directory, 'stress.jsonl');
-  openJournal(directory).add('damage', 1, 10, []);
+  openJournal(directory).add({ run: 'damage', seed: 1, cases: 10, failures: [] });
   appendFileSync(path, '{"at":"2026-');
   const again = openJournal(directory);
   t.is(again.nextSeed('damage'), 2);
-  again.add('damage', 2, 10, ['replay this']);
+  again.add({ run: 'damage', seed: 2, cases: 10, failures: ['replay this'] });
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
   t.is(lines.length, 3);
   const { commit, at, ...rest } = JSON.parse(lines[2]);
@@ -36,7 +36,7 @@ test('every line is JSON with commit and seed, but for one that a kill cut', (t)
 
 test('without a directory it counts, and keeps nothing', (t) => {
   const journal = openJournal(null);
-  journal.add('damage', 5, 10, []);
+  journal.add({ run: 'damage', seed: 5, cases: 10, failures: [] });
   t.is(journal.nextSeed('damage'), 6);
   t.deepEqual(journal.total('damage'), { cases: 10, failures: 0 });
 });
