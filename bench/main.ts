@@ -71,6 +71,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  scans: {
+    about: 'every row as Arrow and as entries, against LMDB (10 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/scans.ts');
+      const result = await run(tiny ? { rows: 5000, rounds: 1 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   ring: {
     about: 'the ring against ringbuf.js and messages between threads',
     async run({ tiny }) {

@@ -14,7 +14,9 @@ export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/
 export type { OpenOptions } from './coordinator/options.ts';
 export type { PartitionOption } from './coordinator/partition.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
+export type { Rows } from './coordinator/row-iterator.ts';
 export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/row-types.ts';
+export type { Scan } from './coordinator/scan.ts';
 export type { ShardStats, Stats } from './coordinator/stats.ts';
 export type { UpdateOptions } from './coordinator/update.ts';
 export { ERRORS, type ErrorCode, OmenError } from './errors.ts';

@@ -31,6 +31,8 @@ export interface Store {
   /** The rows, or the values, of many keys at once. */
   getMany?(keys: Keys): readonly { readonly value: number }[];
   getColumn?(keys: Keys): ArrayLike<number>;
+  /** Reads every row in order; returns how many there are. @throws unless their values add up so */
+  walk?(sum: number): number;
   close(): Promise<void> | void;
 }
 
@@ -128,6 +130,7 @@ interface Lmdb {
     transactionSync(work: () => void): void;
     putSync(key: Key, value: Buffer): void;
     getBinaryFast(key: Key): Buffer | undefined;
+    getRange(): Iterable<{ readonly key: Key; readonly value: Buffer }>;
     close(): Promise<void>;
   };
 }
@@ -162,6 +165,15 @@ export async function openLmdb(path: string, rows: Rows, keyEncoding: LmdbKeys):
       });
     },
     get: (key) => (environment.getBinaryFast(keyOf(key)) as Buffer).readDoubleLE(0),
+    walk(expected) {
+      let [rows, sum] = [0, 0];
+      for (const { value } of environment.getRange()) {
+        sum += value.readDoubleLE(0);
+        rows++;
+      }
+      if (sum !== expected) throw new Error(`The values of all entries add up to ${sum}.`);
+      return rows;
+    },
     close: () => environment.close(),
   };
 }

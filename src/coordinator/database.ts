@@ -2,11 +2,9 @@
  * The database as a client's thread sees it. Reads are synchronous, straight from shared memory;
  * writes resolve when they are as durable as was asked.
  */
-import type { RecordBatch } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
 import { show } from '../schema/show.ts';
-import { greatestBound, isOutside, leastBound, seekFirst } from '../view/bounds.ts';
-import type { Cursor } from '../view/cursor.ts';
+import { greatestBound, leastBound } from '../view/bounds.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
@@ -14,9 +12,10 @@ import { type Condition, conditionOf, type WriteOptions } from './condition.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { OpenOptions } from './options.ts';
 import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
-import { type IterateOptions, type Iteration, parseIteration, type RangeOptions } from './range.ts';
+import { type IterateOptions, parseIteration, type RangeOptions } from './range.ts';
+import { entryAt, keyAt, RowIterator, type RowRead, type Rows, valueAt } from './row-iterator.ts';
 import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
-import { cursorOf, scanBatches, throwIfAborted } from './scan.ts';
+import { parseFields, Scan, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
@@ -29,6 +28,11 @@ export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
   );
 
 export interface ScanOptions extends IterateOptions {
+  /** The fields of the batches, in this order, `key` among them where it is wanted. */
+  readonly columns?: readonly string[];
+  /** Whether rows come in key order (the default); else each shard's do, shard after shard. */
+  readonly ordered?: boolean;
+  /** Aborts between batches. */
   readonly signal?: AbortSignal;
 }
 
@@ -166,14 +170,6 @@ export class Database<
     return this.#client;
   }
 
-  #keyAt(cursor: Cursor): Key {
-    return this.#client.reader.key.decode(cursor.hi, cursor.lo, cursor.bytes) as Key;
-  }
-
-  #rowAt(cursor: Cursor): Row {
-    return this.#client.reader.view(0).row(cursor) as Row;
-  }
-
   /**
    * Stores a row, replacing the one before. Resolves when it is as durable as the database promises;
    * the arguments are encoded before this returns. Rejects with OMEN_INVALID_KEY, OMEN_INVALID_ROW,
@@ -242,40 +238,46 @@ export class Database<
   }
 
   /** Entries of a range in key order, from one snapshot: a synchronous iterator. */
-  entries(range?: IterateOptions): Generator<[Key, Row], void, undefined> {
-    return this.#iterate(range, (cursor) => [this.#keyAt(cursor), this.#rowAt(cursor)]);
+  entries(range?: IterateOptions): Rows<[Key, Row]> {
+    return this.#iterate(range, entryAt as RowRead<[Key, Row]>);
   }
 
-  keys(range?: IterateOptions): Generator<Key, void, undefined> {
-    return this.#iterate(range, (cursor) => this.#keyAt(cursor));
+  keys(range?: IterateOptions): Rows<Key> {
+    return this.#iterate(range, keyAt as RowRead<Key>);
   }
 
-  values(range?: IterateOptions): Generator<Row, void, undefined> {
-    return this.#iterate(range, (cursor) => this.#rowAt(cursor));
+  values(range?: IterateOptions): Rows<Row> {
+    return this.#iterate(range, valueAt as RowRead<Row>);
   }
 
-  /** Checks at once; the snapshot is taken at the first step, so that one never begun pins nothing. */
-  #iterate<T>(
-    range: IterateOptions | undefined,
-    read: (cursor: Cursor) => T,
-  ): Generator<T, void, undefined> {
+  /** Checks at once; the snapshot is taken at the first step. */
+  #iterate<T>(range: IterateOptions | undefined, read: RowRead<T>): RowIterator<T> {
     const client = this.#client;
     client.throwIfClosed();
-    return walk(client, parseIteration(range, client.reader.key), read);
+    const iteration = parseIteration(range, client.reader.key);
+    return new RowIterator(client, iteration, () => client.reader.capture(), read);
   }
 
   /**
-   * Rows of a range as Arrow record batches, in key order, from one snapshot. The first field is `key`.
-   * @throws OMEN_INVALID_RANGE at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
+   * Rows of a range as Arrow record batches, from one snapshot. Their first field is `key`, unless
+   * `columns` says otherwise. A range of any length takes the memory of a batch.
+   * @throws OMEN_INVALID_RANGE, OMEN_UNKNOWN_COLUMN at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
    */
-  scan(range?: ScanOptions): AsyncGenerator<RecordBatch, void, undefined> {
+  scan(range?: ScanOptions): Scan {
     const client = this.#client;
     client.throwIfClosed();
-    const iteration = parseIteration(range, client.reader.key, ['signal']);
-    const capture = () => client.reader.capture();
-    return scanBatches(client.membership.schema, capture, iteration, () => {
-      client.throwIfClosed();
-      throwIfAborted(range?.signal);
+    const { reader, membership } = client;
+    const iteration = parseIteration(range, reader.key, ['columns', 'ordered', 'signal']);
+    return new Scan({
+      schema: membership.schema,
+      iteration,
+      fields: parseFields(membership.schema, range?.columns),
+      together: parseOrdered(range?.ordered) && !reader.isByRange,
+      capture: () => reader.capture(),
+      throwIfOver() {
+        client.throwIfClosed();
+        throwIfAborted(range?.signal);
+      },
     });
   }
 
@@ -332,33 +334,14 @@ export class Database<
   }
 }
 
+function parseOrdered(ordered: unknown = true): boolean {
+  if (typeof ordered === 'boolean') return ordered;
+  throw new OmenError('OMEN_INVALID_RANGE', '"ordered" is true or false.');
+}
+
 /** Whether the elements can be asked for by number, without an iterator. */
 function isIndexed<T>(keys: Iterable<T>): keys is Iterable<T> & ArrayLike<T> {
   return Array.isArray(keys) || ArrayBuffer.isView(keys);
-}
-
-function* walk<T>(
-  client: Client,
-  iteration: Iteration,
-  read: (cursor: Cursor) => T,
-): Generator<T, void, undefined> {
-  client.throwIfClosed();
-  if (iteration.isEmpty) return;
-  const snapshot = client.reader.capture();
-  try {
-    const { reverse } = iteration;
-    const cursor = cursorOf(snapshot.shards);
-    seekFirst(cursor, iteration, reverse);
-    for (let left = iteration.limit; left > 0 && !cursor.done; left--) {
-      if (isOutside(cursor, iteration, reverse)) return;
-      yield read(cursor);
-      if (client.isClosed) client.throwIfClosed();
-      if (reverse) cursor.prev();
-      else cursor.next();
-    }
-  } finally {
-    snapshot.release();
-  }
 }
 
 /**

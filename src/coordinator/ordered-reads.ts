@@ -8,12 +8,12 @@
 import { type Bound, boundsOf, greatestBound, leastBound } from '../view/bounds.ts';
 import type { Cursor } from '../view/cursor.ts';
 import { ceilRow, floorRow, type SortedRows, selectRow } from '../view/order.ts';
+import { cursorOf } from '../view/row-blocks.ts';
 import type { Place, Run } from '../view/segment.ts';
 import { rowOf, type ShardSnapshot } from '../view/shard-view.ts';
 import { sortedRowsOf } from '../view/sorted-rows.ts';
 import type { Iteration } from './range.ts';
 import type { Reader } from './reader.ts';
-import { cursorOf } from './scan.ts';
 
 export type Entry = [key: unknown, row: unknown];
 

@@ -241,6 +241,13 @@ export class Reader {
     return this.#pin(this.now());
   }
 
+  /** How many snapshots of shards are held. */
+  get pinned(): number {
+    let sum = 0;
+    for (const pins of this.#pins) for (const count of pins.values()) sum += count;
+    return sum;
+  }
+
   #read(): Reading {
     const undecided = new Set(this.#membership.control.table.undecided());
     const shards = this.#views.map((_, shard) => this.view(shard).capture(undecided));

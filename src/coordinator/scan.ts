@@ -1,18 +1,26 @@
 /**
- * Scans: rows of a range as Arrow record batches, in key order, from one snapshot. Memory holds one
- * batch at a time, however long the range.
+ * Scans: rows of a range as Arrow record batches, from one snapshot. Memory holds one batch at a time,
+ * however long the range.
+ *
+ * Rows of one run that nothing newer reaches into are handed out where they lie, without a copy: the
+ * memory of a segment is never used for anything else. Only integer keys, which look-ups have in another
+ * form, are written anew.
  */
-import type { RecordBatch } from 'apache-arrow';
-import { layoutSegment, type SegmentLayout } from '../arrow/layout.ts';
+import type { Schema as ArrowSchema, Data, RecordBatch, Table } from 'apache-arrow';
+import type { NamedField } from '../arrow/record-batch.ts';
 import { OmenError } from '../errors.ts';
-import { sortableToNumber } from '../schema/key.ts';
-import { isVariable, type Schema } from '../schema/schema.ts';
-import { isOutside, seekFirst } from '../view/bounds.ts';
-import { ColumnWriter, type Selection, variableBytes } from '../view/column-writer.ts';
-import { type Cursor, MergeCursor, PieceCursor } from '../view/cursor.ts';
-import { KeyWriter, storedKeyBytes } from '../view/key-writer.ts';
-import { RunCursor, residentKeysToFile, type Segment } from '../view/segment.ts';
-import type { ShardSnapshot } from '../view/shard-view.ts';
+import type { Schema } from '../schema/schema.ts';
+import {
+  gatherField,
+  groupsOf,
+  integerKeys,
+  isText,
+  KEY,
+  textLengths,
+  wordKeys,
+} from '../view/gather.ts';
+import { type Block, type RowBlocks, rowBlocks, type Stretch } from '../view/row-blocks.ts';
+import type { Segment } from '../view/segment.ts';
 import type { Iteration } from './range.ts';
 import type { Snapshot } from './reader.ts';
 
@@ -20,213 +28,254 @@ const BATCH_ROWS = 32_768;
 /** A batch of long rows ends early. */
 const BATCH_BYTES = 16 * 2 ** 20;
 
-export function cursorOf(shards: readonly ShardSnapshot[]): Cursor {
-  const cursors = shards.map(({ view, visible }) => view.cursor(visible));
-  return cursors.length === 1 ? cursors[0] : new MergeCursor(cursors);
-}
+type Arrow = typeof import('../arrow/record-batch.ts');
 
-/** Rows gathered from a cursor: their keys as [lo, hi] pairs, and where each of them lies. */
-interface Gathered {
-  readonly keys: Uint32Array;
-  readonly places: Cursor[];
-  readonly segments: (Segment | null)[];
-  readonly positions: Uint32Array;
-  rows: number;
+/** What is scanned, and how. */
+export interface ScanPlan {
+  readonly schema: Schema;
+  readonly iteration: Iteration;
+  /** The fields of the batches, by their column's number, or KEY. */
+  readonly fields: readonly number[];
+  /** Whether the rows of all shards come in one order; else shard follows shard. */
+  readonly together: boolean;
+  /** Called once, at the first step. */
+  capture(): Snapshot;
+  /** Called before every step; throws once the scan may not go on. */
+  throwIfOver(): void;
 }
 
 /**
- * @param throwIfOver called before every step; throws once the scan may not go on
+ * The fields of the batches: all, or those that are named, in their order.
+ * @throws OMEN_UNKNOWN_COLUMN, OMEN_INVALID_RANGE
  */
-export async function* scanBatches(
-  schema: Schema,
-  capture: () => Snapshot,
-  iteration: Iteration,
-  throwIfOver: () => void,
-): AsyncGenerator<RecordBatch, void, undefined> {
-  throwIfOver();
+export function parseFields(schema: Schema, names: unknown): number[] {
+  if (names === undefined) return [KEY, ...schema.columns.keys()];
+  const invalid = (message: string) => new OmenError('OMEN_INVALID_RANGE', message);
+  if (!Array.isArray(names)) throw invalid('"columns" is an array of names.');
+  if (new Set(names).size !== names.length) throw invalid('"columns" names a column twice.');
+  return names.map((name) => {
+    if (name === 'key') return KEY;
+    const index = schema.columns.findIndex((column) => column.name === name);
+    if (index >= 0) return index;
+    const known = schema.columns.map((column) => column.name).join(', ');
+    throw new OmenError(
+      'OMEN_UNKNOWN_COLUMN',
+      `There is no column "${String(name)}"; there are key, ${known}.`,
+    );
+  });
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new OmenError('OMEN_ABORTED', 'It was aborted by its signal.', { cause: signal.reason });
+}
+
+/** Record batches, one after the other; or all that are left, as a table or as bytes. */
+export class Scan implements AsyncIterableIterator<RecordBatch, undefined> {
+  readonly #plan: ScanPlan;
+  readonly #batches: AsyncGenerator<RecordBatch, undefined, undefined>;
+
+  /** Use `scan` of a database. */
+  constructor(plan: ScanPlan) {
+    this.#plan = plan;
+    this.#batches = batchesOf(plan);
+  }
+
+  next(): Promise<IteratorResult<RecordBatch, undefined>> {
+    return this.#batches.next();
+  }
+
+  return(): Promise<IteratorResult<RecordBatch, undefined>> {
+    return this.#batches.return(undefined);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** The batches that are left as one Arrow table. @throws as the iterator */
+  async toTable(): Promise<Table> {
+    const arrow = await import('../arrow/record-batch.ts');
+    const batches = await Array.fromAsync(this);
+    return arrow.toTable(arrow.toArrowSchema(namedFields(this.#plan)), batches);
+  }
+
+  /**
+   * The batches that are left as bytes in Arrow's IPC stream format; each is made when it is read.
+   * Cancelling the stream ends the scan; it fails as the iterator throws.
+   */
+  toIPC(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const batches = this.#batches;
+    const plan = this.#plan;
+    let encoder: InstanceType<Arrow['StreamEncoder']> | null = null;
+    return new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        async pull(controller) {
+          if (encoder === null) {
+            const arrow = await import('../arrow/record-batch.ts');
+            encoder = new arrow.StreamEncoder(arrow.toArrowSchema(namedFields(plan)));
+          }
+          const { done, value } = await batches.next();
+          controller.enqueue(done ? encoder.finish() : encoder.encode(value));
+          if (done) controller.close();
+        },
+        async cancel() {
+          await batches.return(undefined);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+function namedFields({ schema, fields }: ScanPlan): NamedField[] {
+  return fields.map((field) =>
+    field === KEY ? { name: 'key', type: schema.key, nullable: false } : schema.columns[field],
+  );
+}
+
+async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined, undefined> {
+  const { schema, iteration, fields, together } = plan;
+  plan.throwIfOver();
+  const arrow = await import('../arrow/record-batch.ts');
+  plan.throwIfOver();
   if (iteration.isEmpty) return;
-  const { toRecordBatch } = await import('../arrow/record-batch.ts');
-  throwIfOver();
-  const snapshot = capture();
+  const snapshot = plan.capture();
   try {
-    const cursor = cursorOf(snapshot.shards);
-    seekFirst(cursor, iteration, iteration.reverse);
-    let left = iteration.limit;
-    while (left > 0) {
-      throwIfOver();
-      const gathered = gather(schema, cursor, iteration, Math.min(left, BATCH_ROWS));
-      if (gathered.rows === 0) return;
-      left -= gathered.rows;
-      const { layout, body, nullCounts } = fill(schema, gathered);
-      yield toRecordBatch(schema, layout, body, nullCounts);
+    const batches = new BatchMaker(schema, fields, arrow, arrow.toArrowSchema(namedFields(plan)));
+    const blocks = rowBlocks(schema, snapshot.shards, iteration, iteration.reverse, together);
+    for (const block of upTo(blocks, iteration.limit)) {
+      for (const batch of batches.of(block)) {
+        plan.throwIfOver();
+        yield batch;
+      }
+      plan.throwIfOver();
     }
   } finally {
     snapshot.release();
   }
 }
 
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  throw new OmenError('OMEN_ABORTED', 'The scan was aborted.', { cause: signal.reason });
-}
-
-function gather(schema: Schema, cursor: Cursor, iteration: Iteration, max: number): Gathered {
-  const gathered: Gathered = {
-    keys: new Uint32Array(2 * max),
-    places: [],
-    segments: [],
-    positions: new Uint32Array(max),
-    rows: 0,
-  };
-  const hasText = [schema.key, ...schema.columns.map(({ type }) => type)].some(isVariable);
-  let bytes = 0;
-  while (gathered.rows < max && bytes < BATCH_BYTES && !cursor.done) {
-    const { hi, lo, source, position } = cursor;
-    if (isOutside(cursor, iteration, iteration.reverse)) break;
-    const row = gathered.rows++;
-    gathered.keys[2 * row] = lo;
-    gathered.keys[2 * row + 1] = hi;
-    gathered.places.push(source);
-    gathered.segments.push(source instanceof RunCursor ? source.segment : null);
-    gathered.positions[row] = position;
-    if (hasText) bytes += textBytes(schema, source, position);
-    if (iteration.reverse) cursor.prev();
-    else cursor.next();
+/** Blocks of so many rows in all. */
+function* upTo(blocks: RowBlocks, limit: number): Generator<Block, void, undefined> {
+  let left = limit;
+  while (left > 0) {
+    const block = blocks.next(Math.min(left, BATCH_ROWS));
+    if (block === null) return;
+    const count = Math.min(left, block.count);
+    left -= count;
+    yield { ...block, count };
   }
-  return gathered;
 }
 
-function textBytes(schema: Schema, source: Cursor, position: number): number {
-  if (source instanceof PieceCursor) {
-    const { memtable } = source;
-    const keyBytes = storedKeyBytes(memtable, [position]);
-    return variableBytes(schema, memtable, [position]).reduce((a, b) => a + b, keyBytes);
+class BatchMaker {
+  readonly #schema: Schema;
+  readonly #fields: readonly number[];
+  readonly #arrow: Arrow;
+  readonly #arrowSchema: ArrowSchema;
+  readonly #hasText: boolean;
+  /** The fields of the segment that the last stretch was of, where they lie; the key is null. */
+  #placed: { readonly segment: Segment; readonly fields: readonly (Data | null)[] } | null = null;
+
+  constructor(schema: Schema, fields: readonly number[], arrow: Arrow, arrowSchema: ArrowSchema) {
+    this.#schema = schema;
+    this.#fields = fields;
+    this.#arrow = arrow;
+    this.#arrowSchema = arrowSchema;
+    this.#hasText = fields.some((field) => isText(schema, field));
   }
-  const { columns, keyOffsets } = (source as RunCursor).segment;
-  let sum = isVariable(schema.key) ? keyOffsets[position + 1] - keyOffsets[position] : 0;
-  schema.columns.forEach(({ type }, c) => {
-    if (!isVariable(type)) return;
-    sum += columns[c].offsets[position + 1] - columns[c].offsets[position];
-  });
-  return sum;
-}
 
-function fill(schema: Schema, gathered: Gathered) {
-  const { rows } = gathered;
-  const lengths = schema.columns.map(() => 0);
-  const stretches = [...stretchesOf(gathered)];
-  for (const stretch of stretches) addTextBytes(schema, stretch, lengths);
-  const keyBytes = isVariable(schema.key) ? keyBytesOf(stretches) : 0;
-  const layout = layoutSegment(schema, rows, lengths, { flags: false, keyBytes });
-  const body = new SharedArrayBuffer(layout.bodyBytes);
-  if (isVariable(schema.key)) writeKeyBytes(layout, body, stretches);
-  else writeKeys(schema, layout.key.data.offset, body, gathered);
-  const writer = new ColumnWriter(schema, layout, body);
-  for (const { start, count, entries, memtable, chosen, segments } of stretches) {
-    if (memtable !== null) writer.fromMemtable(memtable, entries, count, start);
-    else
-      writer.fromSegments(
-        segments.map(({ columns }) => columns),
-        chosen,
-        count,
-        start,
-      );
-  }
-  return { layout, body, nullCounts: writer.nullCounts };
-}
-
-/** Rows that follow each other and come from one memtable, or all from segments. */
-interface Stretch {
-  readonly start: number;
-  readonly count: number;
-  readonly memtable: PieceCursor['memtable'] | null;
-  readonly entries: Uint32Array;
-  readonly segments: readonly Segment[];
-  readonly chosen: Selection;
-}
-
-function* stretchesOf({ rows, places, segments, positions }: Gathered): Generator<Stretch> {
-  const memtableOf = (row: number) => {
-    const place = places[row];
-    return place instanceof PieceCursor ? place.memtable : null;
-  };
-  for (let start = 0; start < rows; ) {
-    const memtable = memtableOf(start);
-    let end = start + 1;
-    while (end < rows && memtableOf(end) === memtable) end++;
-    const count = end - start;
-    const row = positions.slice(start, end);
-    const numbers = new Map<Segment, number>();
-    const source = new Uint16Array(count);
-    for (let i = 0; memtable === null && i < count; i++) {
-      const segment = segments[start + i] as Segment;
-      const number = numbers.get(segment) ?? numbers.size;
-      numbers.set(segment, number);
-      source[i] = number;
+  *of(block: Block): Generator<RecordBatch, void, undefined> {
+    for (let from = 0; from < block.count; ) {
+      const { segment } = block;
+      const left = block.count - from;
+      if (segment !== null) {
+        const start = block.start + from;
+        const count = this.#hasText ? this.#rowsInPlace(segment, start, left) : left;
+        yield this.#inPlace({ segment, start, count });
+        from += count;
+      } else {
+        const to = this.#hasText ? this.#endOf(block, from) : block.count;
+        yield this.#gathered(block, from, to);
+        from = to;
+      }
     }
-    const chosen = { source, row };
-    yield { start, count, memtable, entries: row, segments: [...numbers.keys()], chosen };
-    start = end;
   }
-}
 
-function addTextBytes(schema: Schema, stretch: Stretch, lengths: number[]): void {
-  const { memtable, entries, segments, chosen, count } = stretch;
-  if (memtable !== null) {
-    variableBytes(schema, memtable, entries).forEach((bytes, c) => {
-      lengths[c] += bytes;
+  /** How many of `count` rows a batch takes, one at least. */
+  #rowsInPlace(segment: Segment, start: number, count: number): number {
+    let rows = count;
+    while (rows > 1 && this.#textBytes(segment, start, rows) > BATCH_BYTES) rows >>>= 1;
+    return rows;
+  }
+
+  #textBytes(segment: Segment, start: number, rows: number): number {
+    let bytes = 0;
+    for (const field of this.#fields) {
+      if (!isText(this.#schema, field)) continue;
+      const offsets = field === KEY ? segment.keyOffsets : segment.columns[field].offsets;
+      bytes += offsets[start + rows] - offsets[start];
+    }
+    return bytes;
+  }
+
+  /** Where a batch ends that begins at row `from`, and holds a row at least. */
+  #endOf(block: Block, from: number): number {
+    const groups = groupsOf(block, from);
+    const lengths = textLengths(this.#schema, this.#fields, groups, block.count - from);
+    let bytes = 0;
+    let count = 0;
+    while (count < lengths.length && (count === 0 || bytes < BATCH_BYTES))
+      bytes += lengths[count++];
+    return from + count;
+  }
+
+  #gathered(block: Block, from: number, to: number): RecordBatch {
+    const groups = groupsOf(block, from, to);
+    const rows = to - from;
+    const children = this.#fields.map((field) => {
+      const { data, validity, offsets, nulls } = gatherField(this.#schema, field, groups, rows);
+      return this.#arrow.toData(this.#typeOf(field), rows, data, validity, offsets, nulls);
     });
-    return;
+    return this.#arrow.toRecordBatch(this.#arrowSchema, rows, children);
   }
-  schema.columns.forEach(({ type }, c) => {
-    if (!isVariable(type)) return;
-    for (let i = 0; i < count; i++) {
-      const { offsets } = segments[chosen.source[i]].columns[c];
-      lengths[c] += offsets[chosen.row[i] + 1] - offsets[chosen.row[i]];
-    }
-  });
-}
 
-function keyBytesOf(stretches: readonly Stretch[]): number {
-  let sum = 0;
-  for (const { memtable, entries, segments, chosen, count } of stretches) {
-    if (memtable !== null) {
-      sum += storedKeyBytes(memtable, entries);
-      continue;
-    }
-    for (let i = 0; i < count; i++) {
-      const { keyOffsets } = segments[chosen.source[i]];
-      sum += keyOffsets[chosen.row[i] + 1] - keyOffsets[chosen.row[i]];
-    }
+  #typeOf(field: number) {
+    return field === KEY ? this.#schema.key : this.#schema.columns[field].type;
   }
-  return sum;
-}
 
-function writeKeyBytes(
-  layout: SegmentLayout,
-  body: SharedArrayBuffer,
-  stretches: readonly Stretch[],
-): void {
-  const writer = new KeyWriter(layout, body);
-  for (const { start, count, entries, memtable, chosen, segments } of stretches) {
-    if (memtable !== null) writer.fromMemtable(memtable, entries, count, start);
-    else writer.fromSegments(segments, chosen, count, start);
+  #inPlace({ segment, start, count }: Stretch): RecordBatch {
+    const placed = this.#placedFields(segment);
+    const children = this.#fields.map(
+      (_, i) => placed[i]?.slice(start, count) ?? this.#keys(segment, start, count),
+    );
+    return this.#arrow.toRecordBatch(this.#arrowSchema, count, children);
   }
-}
 
-function writeKeys(
-  { key }: Schema,
-  offset: number,
-  body: SharedArrayBuffer,
-  { keys, rows }: Gathered,
-): void {
-  if (key === 'float64') {
-    const numbers = new Float64Array(body, offset, rows);
-    for (let i = 0; i < rows; i++) {
-      numbers[i] = sortableToNumber(key, keys[2 * i + 1], keys[2 * i]);
-    }
-    return;
+  #placedFields(segment: Segment): readonly (Data | null)[] {
+    if (this.#placed?.segment === segment) return this.#placed.fields;
+    const { layout, body } = segment.handle;
+    const fields = this.#fields.map((field) => {
+      const type = this.#typeOf(field);
+      const isInForm = segment.form === 'bytes' || this.#schema.key === 'float64';
+      if (field === KEY && !(isInForm && segment.form !== 'words')) return null;
+      const place = field === KEY ? layout.key : layout.columns[field];
+      return this.#arrow.placedData(type, place, layout.rows, body);
+    });
+    this.#placed = { segment, fields };
+    return fields;
   }
-  new Uint32Array(body, offset, 2 * rows).set(keys.subarray(0, 2 * rows));
-  residentKeysToFile(key, 'words', body, offset, rows);
+
+  #keys(segment: Segment, start: number, count: number): Data {
+    const { key } = this.#schema;
+    const values =
+      segment.form === 'f64'
+        ? integerKeys(segment.keysF64, start, count)
+        : wordKeys(key, segment.keysU32, start, count);
+    return this.#arrow.toData(key, count, values, null, null, 0);
+  }
 }

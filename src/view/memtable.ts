@@ -200,6 +200,11 @@ export class Memtable {
     return Atomics.load(this.#control, WATERMARK);
   }
 
+  /** Whether there are entries below a watermark. */
+  holdsBelow(watermark: number): boolean {
+    return watermark > EMPTY_WATERMARK;
+  }
+
   /** Number of entries linked, versions included. */
   get entries(): number {
     return Atomics.load(this.#control, ENTRIES);
@@ -333,6 +338,13 @@ export class Memtable {
     key.memory = this.keys;
     key.start = this.keyAt(entry);
     key.end = key.start + this.keyBytes(entry);
+  }
+
+  /** The bytes of the key of an entry; null where keys are of fixed width. */
+  bytesOf(entry: number): KeyBytes | null {
+    if (!this.storesKeys) return null;
+    const start = this.keyAt(entry);
+    return { memory: this.keys, start, end: start + this.keyBytes(entry) };
   }
 
   /** Where the bytes of the stored key of an entry start. */

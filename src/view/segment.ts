@@ -460,6 +460,15 @@ export class Run {
 
   /** Number of keys in the run, tombstones included, within the bounds. */
   countWithin(bounds: KeyBounds, type: KeyType): number {
+    const { start, end } = this.positionsWithin(bounds, type);
+    return end - start;
+  }
+
+  /** Positions of the keys within the bounds; of none, where the bounds are of an empty range. */
+  positionsWithin(
+    bounds: KeyBounds,
+    type: KeyType,
+  ): { readonly start: number; readonly end: number } {
     const { firstHi, firstLo, firstBytes, isAfterFirst } = bounds;
     const { lastHi, lastLo, lastBytes, isBeforeLast } = bounds;
     const start = isAfterFirst
@@ -468,7 +477,7 @@ export class Run {
     const end = isBeforeLast
       ? this.rank(lastHi, lastLo, type, lastBytes)
       : this.rankAfter(lastHi, lastLo, type, lastBytes);
-    return end - start;
+    return { start, end };
   }
 }
 

@@ -5,6 +5,7 @@ import * as get from '../../bench/engine/get.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
 import * as scaling from '../../bench/engine/scaling.ts';
+import * as scans from '../../bench/engine/scans.ts';
 
 test.serial('the benchmark of gets runs, and every answer is right', async (t) => {
   const result = await get.run({ rows: 3000, rounds: 2, probes: 1000, peers: false });
@@ -36,4 +37,10 @@ test.serial('the benchmark of reads that alternate with writes runs', async (t) 
   const result = await alternate.run(options);
   t.is(result.reads.length, 2);
   t.regex(alternate.show(result), /nearly full/);
+});
+
+test.serial('the benchmark of scans runs, and every pass has every row', async (t) => {
+  const result = await scans.run({ rows: 5000, rounds: 1, peers: false });
+  t.is(Object.keys(result.seconds).length, 5);
+  t.regex(scans.show(result), /ordered: false/);
 });

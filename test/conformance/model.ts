@@ -97,6 +97,7 @@ export class Model {
         return this.entries.at(-1);
       case 'entries':
       case 'scan':
+      case 'stream':
         return this.#within(operation.range);
       case 'keys':
         return this.#within(operation.range).map(([key]) => key);

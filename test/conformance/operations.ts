@@ -3,6 +3,7 @@
  * to a client that attached there.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import {
   type Condition,
   type Database,
@@ -26,7 +27,10 @@ export type Read =
   | { readonly op: 'getMany'; readonly keys: readonly unknown[] }
   | { readonly op: 'first' | 'last' }
   | { readonly op: 'at'; readonly rank: number }
-  | { readonly op: 'entries' | 'keys' | 'values' | 'scan'; readonly range: IterateOptions }
+  | {
+      readonly op: 'entries' | 'keys' | 'values' | 'scan' | 'stream';
+      readonly range: IterateOptions;
+    }
   | { readonly op: 'count'; readonly range: RangeOptions };
 
 export type Operation =
@@ -103,7 +107,11 @@ export async function perform(db: Database, form: Form, operation: Operation): P
     case 'count':
       return db.count(operation.range);
     case 'scan':
-      return scanRows(db, form, operation.range);
+      return scanRows(db.scan(operation.range), form);
+    case 'stream': {
+      const bytes = await new Response(db.scan(operation.range).toIPC()).bytes();
+      return scanRows(tableFromIPC(bytes).batches, form);
+    }
     case 'flush':
     case 'compact':
       return db[operation.op]();
@@ -119,9 +127,12 @@ export async function perform(db: Database, form: Form, operation: Operation): P
 }
 
 /** The rows of a scan, in the form in which `entries` gives them. */
-async function scanRows(db: Database, form: Form, range: IterateOptions): Promise<unknown[]> {
+async function scanRows(
+  batches: AsyncIterable<RecordBatch> | readonly RecordBatch[],
+  form: Form,
+): Promise<unknown[]> {
   const rows: unknown[] = [];
-  for await (const batch of db.scan(range)) {
+  for await (const batch of batches) {
     const names = batch.schema.fields.map((field) => field.name);
     for (let i = 0; i < batch.numRows; i++) {
       const [key, ...values] = names.map((_, column) => batch.getChildAt(column)?.get(i));

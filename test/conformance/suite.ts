@@ -80,7 +80,7 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 40 }) }),
     fc.record({ op: fc.constantFrom('first', 'last') }),
     fc.record({ op: fc.constant('at' as const), rank: fc.nat({ max: 40 }) }),
-    fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan'), range }),
+    fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan', 'stream'), range }),
     fc.record({ op: fc.constant('count' as const), range: bounds }),
   );
   return fc.oneof(
@@ -115,6 +115,7 @@ function epilogue(subject: Subject): Operation[] {
     { op: 'keys', range },
     { op: 'values', range },
     { op: 'scan', range },
+    { op: 'stream', range },
   ]);
   return [
     ...keys,

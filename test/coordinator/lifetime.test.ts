@@ -128,7 +128,7 @@ test('an iterator sees no later write, through rotation, flush and compaction', 
 test('a hundred iterators left open at different times each keep to their own instant', async (t) => {
   const db = await openNew(t, { ...NUMBERS, shards: 2, memtable: SMALL });
   await db.batch([0, 1, 2, 3].map((key) => ({ type: 'put', key, value: { value: 0 } })));
-  const open: { iterator: Generator<[number, { value: number }]>; round: number }[] = [];
+  const open: { iterator: Iterable<[number, { value: number }]>; round: number }[] = [];
   for (let round = 0; round < 100; round++) {
     const iterator = db.entries();
     iterator.next();

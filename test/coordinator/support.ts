@@ -2,8 +2,17 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
+import { Supervisor } from '../../src/coordinator/supervisor.ts';
 import { OmenError } from '../../src/errors.ts';
-import { type Database, type OpenOptions, open } from '../../src/index.ts';
+import {
+  Database,
+  type KeyInputOf,
+  type KeyOf,
+  type OpenOptions,
+  open,
+  type RowInputOf,
+  type RowOf,
+} from '../../src/index.ts';
 import { temporaryDirectory } from '../storage/support.ts';
 
 export { temporaryDirectory };
@@ -23,6 +32,20 @@ export async function openNew<const O extends OpenOptions>(
   const db = await open(directory, options);
   t.teardown(() => db.close());
   return db;
+}
+
+/** The same, and how many snapshots of shards are held. */
+export async function openWithPins<const O extends OpenOptions>(t: ExecutionContext, options: O) {
+  const supervisor = await Supervisor.open(temporaryDirectory(t), options);
+  const client = await supervisor.firstClient();
+  const db = new Database<KeyOf<O>, RowOf<O>, KeyInputOf<O>, RowInputOf<O>>(client, {
+    flush: () => supervisor.flush(),
+    compact: () => supervisor.compact(),
+    handle: () => ({ omendb: 1, ...supervisor.handle }),
+    close: () => supervisor.close(),
+  });
+  t.teardown(() => db.close());
+  return { db, pinned: () => client.reader.pinned };
 }
 
 /** The code a promise is rejected with, '' when it resolves; other errors pass through. */
