@@ -1,5 +1,6 @@
 /** What both readers of this folder do to a file that may be damaged. */
 import { OmenError } from '../errors.ts';
+import { sharedMemory } from '../shared-memory.ts';
 import type { StorageFile } from '../storage/storage.ts';
 
 /** The error for a damaged file: `offset` is the first byte of what could not be accepted. */
@@ -34,7 +35,7 @@ export function readExactly(
 /** Shared memory for `bytes` bytes of `path`. */
 export function allocateShared(path: string, bytes: number): Uint8Array<SharedArrayBuffer> {
   try {
-    return new Uint8Array(new SharedArrayBuffer(bytes));
+    return new Uint8Array(sharedMemory(bytes));
   } catch (cause) {
     const message = `There is no memory for ${bytes} bytes of ${path}. Free some, or lower "memory".`;
     throw new OmenError('OMEN_MEMORY_FULL', message, { cause });

@@ -3,7 +3,9 @@
  * cells are only ever appended (or taken back from the end), so that the cells of a node lie together
  * and in the order of the nodes.
  */
+
 import { strict as assert } from 'node:assert';
+import { sharedMemory } from '../shared-memory.ts';
 import {
   CELLS,
   ERROR,
@@ -109,9 +111,9 @@ export class Draft {
     code: Uint16Array<SharedArrayBuffer>,
     fingerprints: Uint8Array<SharedArrayBuffer>,
   ): Model {
-    const cells = new Uint32Array(new SharedArrayBuffer(4 * this.#cellCount));
+    const cells = new Uint32Array(sharedMemory(4 * this.#cellCount));
     cells.set(this.#cells.subarray(0, this.#cellCount));
-    const nodes = new Float64Array(new SharedArrayBuffer(8 * NODE_DOUBLES * this.#records));
+    const nodes = new Float64Array(sharedMemory(8 * NODE_DOUBLES * this.#records));
     nodes.set(this.#nodes.subarray(0, NODE_DOUBLES * this.#records));
     return {
       form,

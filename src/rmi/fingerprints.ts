@@ -8,7 +8,9 @@
  * They say nothing about order, and a key whose byte is not there may still be further off: who finds
  * no key by them searches.
  */
+
 import { hashBytes, type KeyMemory } from '../schema/key-bytes.ts';
+import { sharedMemory } from '../shared-memory.ts';
 
 /** Keys whose fingerprints are looked at: eight words of four. */
 export const WINDOW = 32;
@@ -27,7 +29,7 @@ export function fingerprintsOf(
   offsets: Int32Array,
   count: number,
 ): Uint8Array<SharedArrayBuffer> {
-  const prints = new Uint8Array(new SharedArrayBuffer(fingerprintBytes(count)));
+  const prints = new Uint8Array(sharedMemory(fingerprintBytes(count)));
   for (let i = 0; i < count; i++) prints[i] = hashBytes(keys, offsets[i], offsets[i + 1]);
   return prints;
 }

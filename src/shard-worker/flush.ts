@@ -2,9 +2,11 @@
  * Flush: a sealed memtable becomes segments, one version a key. A stateless job: it reads the
  * memtable from shared memory and runs in any thread.
  */
+
 import { layoutSegment, ROW_DELETED, type SegmentLayout } from '../arrow/layout.ts';
 import { sortableToNumber } from '../schema/key.ts';
 import type { Schema } from '../schema/schema.ts';
+import { sharedMemory } from '../shared-memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, variableBytes } from '../view/column-writer.ts';
 import { CommitTable } from '../view/commit-table.ts';
@@ -83,7 +85,7 @@ function writePart(
     flags: hasTombstones,
     keyBytes: storedKeyBytes(memtable, entries),
   });
-  const body = new SharedArrayBuffer(layout.bodyBytes);
+  const body = sharedMemory(layout.bodyBytes);
   const keyOf = (entry: number) => ({ hi: memtable.hi(entry), lo: memtable.lo(entry) });
   const form = keyForm(schema.key, keyOf(entries[0]), keyOf(entries[rows - 1]));
   writeKeys(form, layout, body, schema, memtable, entries);

@@ -6,10 +6,12 @@
  * are, the second fills them. Keys are merged a block at a time into a selection (which source, which
  * row), then every column is copied by that selection.
  */
+
 import { layoutSegment, ROW_DELETED, type SegmentLayout } from '../arrow/layout.ts';
 import { sortableToNumber } from '../schema/key.ts';
 import type { Schema } from '../schema/schema.ts';
 import { isVariable } from '../schema/schema.ts';
+import { sharedMemory } from '../shared-memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, type Selection } from '../view/column-writer.ts';
 import { KeyWriter } from '../view/key-writer.ts';
@@ -153,7 +155,7 @@ function writePart(
   const flags = part.tombstones > 0;
   const { keyBytes } = part;
   const layout = layoutSegment(schema, part.rows, part.variableBytes, { flags, keyBytes });
-  const body = new SharedArrayBuffer(layout.bodyBytes);
+  const body = sharedMemory(layout.bodyBytes);
   const writer = new ColumnWriter(schema, layout, body);
   const columns = segments.map((segment) => segment.columns);
   // Sources that all hold numbers give numbers. Words may turn out to fit: known at the last key.

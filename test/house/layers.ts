@@ -29,7 +29,7 @@ export const PURE_NODE: readonly string[] = [
   'node:zlib',
 ];
 
-const BASE = ['schema', 'errors.ts'];
+const BASE = ['schema', 'errors.ts', 'shared-memory.ts'];
 const PARTS = ['ring', 'rmi', 'wal', 'arrow', 'storage'];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
@@ -58,6 +58,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   arrow: { uses: BASE, types: ['storage'], packages: ['flatbuffers', 'apache-arrow'] },
   storage: { uses: BASE, node: ['node:fs'] },
   schema: { uses: ['errors.ts'] },
+  'shared-memory.ts': { uses: [], node: ['node:ffi'] }, // to hint where pages come from
   'errors.ts': { uses: [] },
 };
 
