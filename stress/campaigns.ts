@@ -1,6 +1,6 @@
 /** What a stress run is made of, whatever it does: cases, so many to a seed, which replay from it. */
 import { crashAnywhere, crashEverywhere } from './crash.ts';
-import { damage } from './damage.ts';
+import { damage, damageEverywhere } from './damage.ts';
 import { killLife } from './kill.ts';
 import { FILE_SYSTEMS, obstacle, plugLife } from './plug.ts';
 
@@ -92,13 +92,23 @@ const DAMAGE: Campaign = {
   },
 };
 
+const EVERY_BYTE: Campaign = {
+  run: 'damage everywhere',
+  casesPerSeed: Number.POSITIVE_INFINITY,
+  obstacle: NONE,
+  replay: replayer('damage --everywhere'),
+  runSeed(seed, cases, onFailure) {
+    return damageEverywhere(seed, (error) => onFailure(this.replay(seed, cases), error));
+  },
+};
+
 /** The campaigns of a command and its options; none where there are no such. */
 export function campaignsOf(
   command: string,
   layer: string,
   everywhere: boolean,
 ): readonly Campaign[] {
-  if (command === 'damage') return [DAMAGE];
+  if (command === 'damage') return [everywhere ? EVERY_BYTE : DAMAGE];
   if (command !== 'crash') return [];
   if (layer === 'A') return [everywhere ? EVERY_CRASH : RANDOM_CRASHES];
   if (layer === 'B') return [KILLS];
@@ -107,7 +117,7 @@ export function campaignsOf(
 
 /** The campaign that the journal has under this name. */
 export function campaignOf(run: string): Campaign {
-  const all = [RANDOM_CRASHES, EVERY_CRASH, KILLS, ...PLUGS, DAMAGE];
+  const all = [RANDOM_CRASHES, EVERY_CRASH, KILLS, ...PLUGS, DAMAGE, EVERY_BYTE];
   const found = all.find((campaign) => campaign.run === run);
   if (found === undefined) throw new Error(`There is no run "${run}".`);
   return found;

@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { seededRandom } from '../src/storage/model-file.ts';
+import { findMkfs, type Program } from './mkfs.ts';
 import { emptyLanes, type Lane, startVictim, verify } from './victim.ts';
 
 export const FILE_SYSTEMS = ['ext4', 'xfs'] as const;
@@ -34,7 +35,11 @@ import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))`;
 
 function run(command: string, ...args: string[]): void {
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  runProgram({ command, env: process.env }, ...args);
+}
+
+function runProgram({ command, env }: Program, ...args: string[]): void {
+  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
 }
 
 class Volume implements Disposable {
@@ -49,7 +54,9 @@ class Volume implements Disposable {
     try {
       writeFileSync(this.#image, '');
       truncateSync(this.#image, VOLUME_BYTES);
-      run(`mkfs.${fileSystem}`, '-q', this.#image);
+      const mkfs = findMkfs(fileSystem);
+      if (mkfs === null) throw new Error(`mkfs.${fileSystem} is not here`);
+      runProgram(mkfs, '-q', this.#image);
       mkdirSync(this.mountPoint);
       this.mount();
     } catch (error) {
@@ -83,7 +90,7 @@ class Volume implements Disposable {
 export function obstacle(fileSystem: FileSystem): string | null {
   if (process.platform !== 'linux') return 'it takes Linux';
   if (process.geteuid?.() !== 0) return 'it takes root, to mount a volume';
-  for (const tool of [`mkfs.${fileSystem}`, 'mount', 'python3']) {
+  for (const tool of ['mount', 'python3']) {
     if (spawnSync('which', [tool], { stdio: 'ignore' }).status !== 0) return `${tool} is not here`;
   }
   try {

@@ -81,6 +81,20 @@ test('the LOCK file of a process that is gone is taken over; that of one that li
   t.deepEqual(readdirSync(directory), [LOCK_NAME]);
 });
 
+test('whichever byte is flipped in a LOCK file that was left behind, it locks nobody out', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, LOCK_NAME);
+  const left = Buffer.from(JSON.stringify({ pid: 2 ** 22 + 1, started: '17', token: 'a' }));
+  for (let bit = 0; bit < 8 * left.length; bit++) {
+    const flipped = Uint8Array.from(left);
+    flipped[bit >> 3] ^= 1 << (bit & 7);
+    writeFileSync(file, flipped);
+    const lock = await takeLock(directory, false);
+    await lock.release();
+  }
+  t.deepEqual(readdirSync(directory), []);
+});
+
 test('a failed open gives the lock back', async (t) => {
   const directory = temporaryDirectory(t);
   t.is(await codeOfAsync(open(directory, { key: 'int8' })), 'OMEN_INVALID_OPTIONS');

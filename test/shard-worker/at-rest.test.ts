@@ -1,6 +1,6 @@
 import test from 'ava';
 import { seededRandom } from '../../src/storage/model-file.ts';
-import { damaged, databaseAtRest, flipped, imageOf, openDamaged } from './at-rest.ts';
+import { checkDamaged, damaged, databaseAtRest, flipped, imageOf, openDamaged } from './at-rest.ts';
 
 /** One byte in this many; all of them with OMENDB_CRASH_CASES=all. */
 const STRIDE = process.env.OMENDB_CRASH_CASES === 'all' ? 1 : 37;
@@ -21,15 +21,12 @@ for (const keyKind of ['numbers', 'texts'] as const) {
     const seen = { same: 0, refused: 0 };
     for (const [path, content] of imageOf(database.disk)) {
       for (const at of placesIn(path, content)) {
-        const result = await openDamaged(
-          database,
-          flipped(database, path, at, 1 << Math.floor(random() * 8)),
-        );
+        const disk = flipped(database, path, at, 1 << Math.floor(random() * 8));
+        const result = await checkDamaged(database, disk, path);
         seen[result === 'same' ? 'same' : 'refused']++;
-        if (result !== 'same' && !result.startsWith(path)) t.fail(`${path}, byte ${at}: ${result}`);
-        // What a model file holds follows from its segment: it is made anew.
-        if (path.endsWith('.model.arrow')) t.is(result, 'same', `${path}, byte ${at}`);
-        else if (!path.includes('/wal-')) t.not(result, 'same', `${path}, byte ${at}`);
+        // What a model file holds follows from its segment; a log may end in what nobody reads.
+        const isChecked = !path.endsWith('.model.arrow') && !path.includes('/wal-');
+        if (isChecked) t.not(result, 'same', `${path}, byte ${at}`);
       }
     }
     t.true(seen.same > 50 && seen.refused > 50, JSON.stringify(seen));

@@ -6,7 +6,7 @@ import { OmenError } from '../../src/errors.ts';
 import type { CrashStorage } from '../../src/storage/crash.ts';
 import { RECYCLED_NAME } from '../../src/wal/files.ts';
 import { NAMES_PLACE } from './crashes.ts';
-import { Expected } from './expected.ts';
+import { Expected, Violation } from './expected.ts';
 import type { KeyKindName } from './key-kinds.ts';
 import { directoryOf, emptyDisk, Shards } from './shards.ts';
 
@@ -118,4 +118,20 @@ export async function openDamaged({ expected }: AtRest, disk: CrashStorage): Pro
     if (!isRefused || !NAMES_PLACE.test(error.message)) throw error;
     return error.message;
   }
+}
+
+/**
+ * As openDamaged, where one file was damaged: a refusal names it, a damaged model is made anew.
+ * @throws Violation, and as openDamaged
+ */
+export async function checkDamaged(
+  database: AtRest,
+  disk: CrashStorage,
+  path: string,
+): Promise<string> {
+  const result = await openDamaged(database, disk);
+  if (result === 'same') return result;
+  if (path.endsWith('.model.arrow')) throw new Violation(`${path} was not made anew: ${result}`);
+  if (!result.startsWith(path)) throw new Violation(`${path} is damaged, and blamed is: ${result}`);
+  return result;
 }

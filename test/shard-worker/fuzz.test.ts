@@ -31,6 +31,26 @@ async function codeOf(run: () => unknown): Promise<string> {
   return '';
 }
 
+/** More than a parser takes that believes no number it reads, whatever else this process needs. */
+const MEMORY_KIB_MAX = 256 * 1024;
+
+/** Fails where memory grew without bound since this was called. */
+function memoryBound(): () => void {
+  const before = process.resourceUsage().maxRSS;
+  return () => {
+    const grown = process.resourceUsage().maxRSS - before;
+    if (grown > MEMORY_KIB_MAX) throw new Error(`${grown} KiB more than before`);
+  };
+}
+
+/** Time is bounded where what is read is: by a few times what there is. */
+function checkReads(disk: CrashStorage, bytes: number): void {
+  const reads = disk.log.filter(({ kind }) => kind === 'read');
+  const read = reads.reduce((sum, one) => sum + one.bytes, 0);
+  if (read > 8 * bytes) throw new Error(`${read} bytes were read, where there are ${bytes}`);
+  if (disk.operations > 2000) throw new Error(`${disk.operations} operations`);
+}
+
 const WILD = [
   null,
   true,
@@ -67,6 +87,7 @@ test('a manifest of any content under a right checksum is taken or refused', asy
     name.includes('manifest'),
   );
   const [line] = new TextDecoder().decode(content).split('\n');
+  const checkMemory = memoryBound();
   const random = seededRandom(31);
   const seen = new Map<string, number>();
   for (let run = 0; run < 4000; run++) {
@@ -82,7 +103,9 @@ test('a manifest of any content under a right checksum is taken or refused', asy
     });
     seen.set(code, (seen.get(code) ?? 0) + 1);
     if (code !== '' && !CODES.includes(code)) t.fail(`run ${run}: ${code}`);
+    checkReads(disk, sealed.length);
   }
+  checkMemory();
   t.true((seen.get('') ?? 0) > 50 && (seen.get('OMEN_CORRUPT') ?? 0) > 1000);
 });
 
@@ -162,6 +185,8 @@ test('a log of any content under right checksums ends in a shard or in a coded e
     ([path, log]) => path.includes('/wal-') && framesOf(log).length > 0,
   );
   t.true(logs.length >= 2);
+  const bytes = [...image.values()].reduce((sum, file) => sum + file.length, 0);
+  const checkMemory = memoryBound();
   const seen = new Map<string, number>();
   for (let run = 0; run < 1500; run++) {
     const [path, content] = logs[run % logs.length];
@@ -170,9 +195,12 @@ test('a log of any content under right checksums ends in a shard or in a coded e
     for (let frame = 0; frame <= random() * 2; frame++) {
       reseal(log, frames[Math.floor(random() * frames.length)], random);
     }
-    const code = await codeOf(() => recover(damaged(database, [[path, log]])));
+    const disk = damaged(database, [[path, log]]);
+    const code = await codeOf(() => recover(disk));
+    checkReads(disk, bytes);
     seen.set(code, (seen.get(code) ?? 0) + 1);
     if (code !== '' && !CODES.includes(code)) t.fail(`run ${run}: ${code}`);
   }
+  checkMemory();
   t.true((seen.get('') ?? 0) > 100 && (seen.get('OMEN_CORRUPT') ?? 0) > 100, `${[...seen]}`);
 });
