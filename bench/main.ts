@@ -63,6 +63,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  recovery: {
+    about: 'rows read back from the logs of a killed process (10 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/recovery.ts');
+      const result = await run(tiny ? { rows: 5000, rounds: 1 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   alternate: {
     about: 'reads after each write, on a full memtable; creating and opening',
     async run({ tiny }) {

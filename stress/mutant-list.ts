@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'recovery removes files on the word of a manifest that may be in the page cache only',
     file: 'src/shard-worker/engine.ts',
-    find: 'this.#manifest.renew(this.#recordsOf(this.#runs));',
+    find: 'this.#manifest.renew(this.#namedRecords());',
     replace: '',
     by: 'crashes',
   },

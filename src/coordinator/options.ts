@@ -105,7 +105,7 @@ function parseMemtable(value: MemtableShape | undefined): MemtableShape {
     throw invalid('The option "memtable" is { entriesMax, arenaBytes }.');
   }
   return {
-    entriesMax: integer(value.entriesMax, 'memtable.entriesMax', 64, 2 ** 23),
+    entriesMax: integer(value.entriesMax, 'memtable.entriesMax', 64, 2 ** 24 - 1),
     arenaBytes: integer(value.arenaBytes, 'memtable.arenaBytes', 2 ** 16, 2 ** 30) & ~7,
   };
 }

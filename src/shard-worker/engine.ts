@@ -25,8 +25,15 @@ import { type LocalLog, openLocalLog } from '../wal/log.ts';
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
 import { Conditions } from './conditions.ts';
+import { type FlushJob, flushMemtable } from './flush.ts';
 import type { Job, RunJob } from './jobs.ts';
-import { ManifestFile, modelName, type SegmentRecord, segmentName } from './manifest.ts';
+import {
+  idOfSegmentFile,
+  ManifestFile,
+  modelName,
+  type SegmentRecord,
+  segmentName,
+} from './manifest.ts';
 import { MemtablePool } from './memtable-pool.ts';
 import { MemtableWriter } from './memtable-writer.ts';
 import { type ModelFile, replaceModelFile, type SegmentPlace } from './model-files.ts';
@@ -96,7 +103,7 @@ export class Engine {
   #flushing: Promise<void> | null = null;
   #merging: Promise<void> | null = null;
   #isServing = false;
-  readonly #counts = { commits: 0, flushes: 0, compactions: 0, modelsRebuilt: 0 };
+  readonly #counts = { commits: 0, flushes: 0, compactions: 0, modelsRebuilt: 0, tornBytes: 0 };
 
   private constructor(options: EngineOptions) {
     const { storage, directory, shard, databaseId, control, schema } = options;
@@ -169,7 +176,10 @@ export class Engine {
   async #replay(): Promise<RecoveredShard> {
     const replay = new Replay(this.shard, this.#manifest.current.flushedLsn, {
       active: () => this.#active,
-      seal: (lastLsn, rowBytes) => this.#seal(lastLsn, rowBytes),
+      seal: (lastLsn, rowBytes) => {
+        this.#seal(lastLsn, rowBytes);
+        this.#spill(replay);
+      },
     });
     const { logLsn, durableLsn } = this.#manifest.current;
     const report = this.#log.read(logLsn, replay.visit);
@@ -181,11 +191,47 @@ export class Engine {
           `and was durable up to ${durableLsn}. Restore the shard from a backup.`,
       );
     }
+    this.#counts.tornBytes = report.tail?.bytes ?? 0;
     this.#replayed = replay;
     return replay.finish(report);
   }
 
   #replayed: Replay | null = null;
+  /** Up to here recovery made runs of the log, which the manifest does not name yet; 0: of nothing. */
+  #spilledLsn = 0;
+
+  /**
+   * Turns memtables into segments while the log is read, where it holds more of them than may wait for a
+   * flush: memtables may be smaller than they were when it was written.
+   */
+  #spill(replay: Replay): void {
+    const { storage, readOnly } = this.#options;
+    while (!readOnly && this.#sealed.length > SEALED_MAX) {
+      const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
+      if (replay.isOpenIn(memtable)) return;
+      if (this.#spilledLsn === 0) this.#removeUnnamed();
+      const written = flushMemtable(storage, this.#flushJob(memtable));
+      if (written.length > 0) this.#runs.unshift(new Run(this.#openSegments(written)));
+      this.#spilledLsn = lastLsn;
+      this.#sealed.pop();
+      this.#pool.retire(memtable.handle, this.#version);
+    }
+  }
+
+  /** Makes way for segments whose numbers no manifest gave away: a job that a crash ended may have. */
+  #removeUnnamed(): void {
+    const { storage, directory } = this.#options;
+    for (const name of storage.list(directory)) {
+      const id = idOfSegmentFile(name);
+      if (id !== null && id >= this.#nextId) storage.remove(join(directory, name));
+    }
+  }
+
+  /** Names in the manifest what recovery made of the log, which is kept as long as it was. */
+  #installSpilled(): void {
+    if (this.#spilledLsn === 0) return;
+    this.#install(this.#runs, this.#spilledLsn, this.#manifest.current.logLsn);
+  }
 
   /**
    * Makes durable what recovery found, which a power cut could still take: it may have been in the page
@@ -200,7 +246,7 @@ export class Engine {
       );
     } else {
       this.#replaceModels();
-      this.#manifest.renew(this.#recordsOf(this.#runs));
+      this.#manifest.renew(this.#namedRecords());
       this.#removeOrphans();
       this.#log.start();
     }
@@ -229,6 +275,7 @@ export class Engine {
 
   /** Shows the rows to readers, once every shard has started: all outcomes are durable everywhere. */
   serve(): void {
+    this.#installSpilled();
     this.#isServing = true;
     this.publishView();
     this.#options.control.setState(this.shard, 'serving');
@@ -510,15 +557,19 @@ export class Engine {
     return firstId;
   }
 
-  async #flush(): Promise<void> {
-    const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
-    const written = await this.#runJob({
+  #flushJob(memtable: MemtableWriter): FlushJob {
+    return {
       kind: 'flush',
       place: this.#place,
       memtable: memtable.handle,
       keepTombstones: this.#runs.length > 0,
       firstId: this.#takeIds(),
-    });
+    };
+  }
+
+  async #flush(): Promise<void> {
+    const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
+    const written = await this.#runJob(this.#flushJob(memtable));
     if (written === null) return;
     const opened = this.#openSegments(written);
     const runs = opened.length > 0 ? [new Run(opened), ...this.#runs] : this.#runs;
@@ -575,6 +626,13 @@ export class Engine {
     return runs.map((run) => run.segments.map(({ id }) => this.#openSegment(id).record));
   }
 
+  /** Of the segments that the manifest names, with what is new to say of them. */
+  #namedRecords(): SegmentRecord[][] {
+    return this.#manifest.current.runs.map((run) =>
+      run.map(({ id }) => this.#openSegment(id).record),
+    );
+  }
+
   #openSegments(written: readonly WrittenSegmentFiles[]): Segment[] {
     return written.map(({ record, handle }) => {
       const segment = new Segment(handle, this.#place.schema.key);
@@ -584,7 +642,11 @@ export class Engine {
   }
 
   /** Makes `runs` the shard's runs, durably. False, with the shard failed, when that is impossible. */
-  #install(runs: Run[], flushedLsn: number): boolean {
+  #install(
+    runs: Run[],
+    flushedLsn: number,
+    logLsn = Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
+  ): boolean {
     // Where a sync failed before, one that succeeds now proves nothing about the new files' names.
     if (this.failure !== null) return false;
     const { storage, directory } = this.#options;
@@ -593,7 +655,7 @@ export class Engine {
       this.#manifest.replace({
         ...this.#manifest.current,
         flushedLsn,
-        logLsn: Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
+        logLsn,
         durableLsn: this.#log.durableLsn,
         logFile: this.#newestLogFile,
         nextId: this.#nextId,
@@ -712,6 +774,8 @@ export class Engine {
     set('flushes', this.#counts.flushes);
     set('compactions', this.#counts.compactions);
     set('modelsRebuilt', this.#counts.modelsRebuilt);
+    set('tornTails', Math.sign(this.#counts.tornBytes));
+    set('tornBytes', this.#counts.tornBytes);
     set(
       'windowMax',
       segments.reduce((max, { model }) => Math.max(max, model.windowMax), 0),

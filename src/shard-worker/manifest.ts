@@ -50,6 +50,7 @@ export interface Manifest {
 const KEY_FORMS: readonly KeyForm[] = ['f64', 'words', 'bytes'];
 const RECORD_COUNTS = ['id', 'rows', 'fileBytes', 'pagesCrc', 'modelBytes', 'modelCrc'] as const;
 
+const SEGMENT_NAME = /^segment-(\d{10})\.(model\.)?arrow$/;
 const NAME = /^manifest-(\d{10})\.json$/;
 
 export function segmentName(id: number): string {
@@ -58,6 +59,12 @@ export function segmentName(id: number): string {
 
 export function modelName(id: number): string {
   return `segment-${String(id).padStart(10, '0')}.model.arrow`;
+}
+
+/** The number of the segment that a file of this name belongs to; null for other files. */
+export function idOfSegmentFile(name: string): number | null {
+  const match = SEGMENT_NAME.exec(name);
+  return match === null ? null : Number(match[1]);
 }
 
 function manifestName(sequence: number): string {

@@ -4,7 +4,7 @@
  * before anybody reads.
  */
 import { OmenError } from '../errors.ts';
-import type { RecordVisitor, RecoveryReport } from '../wal/log.ts';
+import type { RecordVisitor, RecoveryReport, TornTail } from '../wal/log.ts';
 import type { MemtableWriter } from './memtable-writer.ts';
 import {
   type BatchPart,
@@ -37,7 +37,7 @@ export interface RecoveredShard {
   readonly decided: readonly (readonly [string, boolean])[];
   readonly records: number;
   /** A last group that was cut off: it was never acknowledged. */
-  readonly tornBytesAt: string | null;
+  readonly tail: TornTail | null;
 }
 
 interface ReplayTarget {
@@ -148,8 +148,15 @@ export class Replay {
     this.#parts.delete(batch);
   }
 
+  /** Whether the memtable holds entries of a batch whose outcome the log has not told so far. */
+  isOpenIn(memtable: MemtableWriter): boolean {
+    for (const { entries } of this.#parts.values()) {
+      if (entries.some((entry) => entry.memtable === memtable)) return true;
+    }
+    return false;
+  }
+
   finish(report: RecoveryReport): RecoveredShard {
-    const { tail } = report;
     const strip = ({ batch, ticket, epoch, participants }: OpenPart): BatchPart => {
       return { batch, ticket, epoch, participants };
     };
@@ -158,7 +165,7 @@ export class Replay {
       undecided: [...this.#parts.values()].map(strip),
       decided: [...this.#decided],
       records: report.records,
-      tornBytesAt: tail === null ? null : `offset ${tail.offset}: ${tail.reason}`,
+      tail: report.tail,
     };
   }
 

@@ -52,6 +52,9 @@ export const SHARD_COUNTERS = [
   'windowMax',
   /** Indexes trained anew at the last open, because their file was missing or damaged. */
   'modelsRebuilt',
+  /** Whether the last recovery cut off a group that a crash had torn (0 or 1), and its bytes. */
+  'tornTails',
+  'tornBytes',
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
 assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);

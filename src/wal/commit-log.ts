@@ -62,6 +62,8 @@ export interface CommitLog {
 export interface TornTail {
   readonly path: string;
   readonly offset: number;
+  /** From there to the end of what was written, whole blocks. */
+  readonly bytes: number;
   readonly reason: string;
 }
 

@@ -126,9 +126,10 @@ function readFrames(
     }
     const acknowledged = nextFirstLsn !== null || rest.durableLsn >= expectedLsn;
     if (!acknowledged) {
-      const follows = rest.nextLsn !== Number.MAX_SAFE_INTEGER;
-      if (found.length > 0 || follows || (rest.written && !header.recycled)) {
-        report.tail = { path, offset, reason: found.problem };
+      const claimed = found.length > FRAME_BYTES_MAX ? 0 : wholeBlocks(found.length);
+      const end = Math.min(Math.max(rest.end, offset + claimed), window.fileBytes);
+      if (found.length > 0 || end > offset) {
+        report.tail = { path, offset, bytes: end - offset, reason: found.problem };
       }
       break;
     }
@@ -205,21 +206,27 @@ function accept(report: WalReport, found: Finding, visit: (frame: Frame) => void
   report.durableLsn = Math.max(report.durableLsn, views.f64[(at >> 3) + 3]);
 }
 
-/**
- * Looks through the rest of the file: the highest durable LSN a frame there speaks of, offset and
- * LSN of the first frame that goes on at or after `expectedLsn`, and whether anything is written at
- * all.
- */
-function scan(
-  window: Window,
-  header: WalHeader,
-  from: number,
-  expectedLsn: number,
-): { durableLsn: number; next: number; nextLsn: number; written: boolean } {
-  const rest = { durableLsn: 0, next: 0, nextLsn: Number.MAX_SAFE_INTEGER, written: false };
+interface Rest {
+  /** The highest durable LSN that a frame there speaks of. */
+  durableLsn: number;
+  /** Offset and LSN of the first frame that goes on at or after the LSN expected. */
+  next: number;
+  nextLsn: number;
+  /** Offset behind the last such frame, and the last block that is not what the file began with. */
+  end: number;
+}
+
+/** Looks through the rest of the file. */
+function scan(window: Window, header: WalHeader, from: number, expectedLsn: number): Rest {
+  const rest = {
+    durableLsn: 0,
+    next: 0,
+    nextLsn: Number.MAX_SAFE_INTEGER,
+    end: 0,
+  };
   let offset = from;
   while (window.load(offset, FRAME_HEADER_BYTES)) {
-    rest.written ||= window.hasContent(offset, BLOCK_BYTES);
+    if (!header.recycled && window.hasContent(offset, BLOCK_BYTES)) rest.end = offset + BLOCK_BYTES;
     const found = examine(window, header, offset, null);
     if (found.problem !== null) {
       offset += BLOCK_BYTES;
@@ -228,6 +235,7 @@ function scan(
     const { views, at, length } = found;
     const firstLsn = views.f64[(at >> 3) + 2];
     if (firstLsn >= expectedLsn) {
+      rest.end = offset + wholeBlocks(length);
       rest.durableLsn = Math.max(rest.durableLsn, views.f64[(at >> 3) + 3]);
       if (rest.next === 0) {
         rest.next = offset;
@@ -242,15 +250,15 @@ function scan(
 /** The part of the file that is in memory, a multiple of blocks; grows to the largest frame. */
 class Window {
   views: Views;
+  readonly fileBytes: number;
   readonly #file: StorageFile;
-  readonly #fileBytes: number;
   #start = 0;
   #end = 0;
 
   constructor(file: StorageFile) {
     this.#file = file;
-    this.#fileBytes = file.size();
-    const bytes = Math.min(wholeBlocks(this.#fileBytes), WINDOW_BYTES);
+    this.fileBytes = file.size();
+    const bytes = Math.min(wholeBlocks(this.fileBytes), WINDOW_BYTES);
     this.views = viewsOf(new ArrayBuffer(bytes));
   }
 
@@ -260,7 +268,7 @@ class Window {
    */
   load(offset: number, bytes: number): boolean {
     if (offset >= this.#start && offset + bytes <= this.#end) return true;
-    if (offset + bytes > this.#fileBytes) return false;
+    if (offset + bytes > this.fileBytes) return false;
     if (bytes > this.views.u8.byteLength) {
       this.views = viewsOf(new ArrayBuffer(wholeBlocks(bytes)));
     }

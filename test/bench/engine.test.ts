@@ -4,6 +4,7 @@ import * as alternate from '../../bench/engine/alternate.ts';
 import * as get from '../../bench/engine/get.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
+import * as recovery from '../../bench/engine/recovery.ts';
 import * as scaling from '../../bench/engine/scaling.ts';
 import * as scans from '../../bench/engine/scans.ts';
 
@@ -43,4 +44,13 @@ test.serial('the benchmark of scans runs, and every pass has every row', async (
   const result = await scans.run({ rows: 5000, rounds: 1, peers: false });
   t.is(Object.keys(result.seconds).length, 5);
   t.regex(scans.show(result), /ordered: false/);
+});
+
+test.serial('the benchmark of recovery runs, and every row comes back', async (t) => {
+  const result = await recovery.run({ rows: 3000, rounds: 1 });
+  t.deepEqual(
+    result.recoveries.map(({ shards }) => shards),
+    [1, 2],
+  );
+  t.regex(recovery.show(result), /against 1 shard/);
 });

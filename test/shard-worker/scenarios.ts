@@ -350,6 +350,37 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
       return again;
     },
   },
+
+  'a log of more than memtables hold by now': {
+    shards: 2,
+    async run(shards) {
+      const open = shards.take(0, 1);
+      for (let round = 0; round < 4; round++) {
+        for (const shard of [0, 1]) {
+          shards.put(shard, ...range(-20 + 2 * round, 9));
+          shards.del(shard, -20 + round);
+          if (round === 2) shards.part(shard, open, [-60 - shard], [-17]);
+          shards.commit(shard);
+        }
+      }
+      shards.settle(0);
+      const half = shards.take(0, 1);
+      shards.part(0, half, [-50], [-19]);
+      shards.append(0, 20);
+      shards.commit(0);
+      const small = { entriesMax: 9, arenaBytes: 4096 };
+      const again = await shards.reopened(small);
+      await again.room(0, 3);
+      again.put(0, -13);
+      again.commit(0);
+      await again.rotate(0);
+      const twice = await again.reopened(small);
+      await twice.room(0, 3);
+      twice.put(0, -12);
+      twice.commit(0);
+      return twice;
+    },
+  },
 };
 
 /** What differs with texts for keys: records, a flush, a merge, a batch, its replay. */

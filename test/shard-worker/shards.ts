@@ -85,7 +85,7 @@ export class Shards {
    * Recovers all shards, checks what they hold, and serves.
    * @throws Violation, and what the engine throws
    */
-  static async open(storage: Storage, expected: Expected): Promise<Shards> {
+  static async open(storage: Storage, expected: Expected, shape = SHAPE): Promise<Shards> {
     const shards = new Shards(storage, expected);
     const epoch = { lo: ++expected.opens, hi: 7 };
     const found = [];
@@ -98,7 +98,7 @@ export class Shards {
         databaseId: DATABASE_ID,
         epoch,
         control: shards.control,
-        memtableShape: SHAPE,
+        memtableShape: shape,
         memoryBytes: 2 ** 30,
         readOnly: false,
         walPieceBytes: WAL_PIECE_BYTES,
@@ -348,11 +348,11 @@ export class Shards {
     }
   }
 
-  /** Closes the shards and opens them again. */
-  async reopened(): Promise<Shards> {
+  /** Closes the shards and opens them again, with memtables of another size. */
+  async reopened(shape = SHAPE): Promise<Shards> {
     await this.close();
     this.expected.processEnded();
-    return Shards.open(this.storage, this.expected);
+    return Shards.open(this.storage, this.expected, shape);
   }
 
   /** As `reopened`, after every model file of a shard was damaged in one of three ways. */
@@ -460,10 +460,12 @@ export class Shards {
 
   /** Checks that recovery left no file that nothing names, and every model file whole. */
   #checkFiles(): void {
-    for (let shard = 0; shard < this.expected.shards; shard++) {
+    for (const { shard, view } of this.engines) {
       const directory = directoryOf(shard);
       const manifest = ManifestFile.open(this.storage, directory, DATABASE_ID, shard).current;
-      const known = new Set<string>();
+      // What was made of the log is named once all shards serve.
+      const shown = view.runs.flat().flatMap(({ id }) => [segmentName(id), modelName(id)]);
+      const known = new Set(shown);
       for (const { id, modelBytes, modelCrc } of manifest.runs.flat()) {
         known.add(segmentName(id)).add(modelName(id));
         const expected = { fileBytes: modelBytes, crc: modelCrc };

@@ -69,7 +69,7 @@ test('a damaged last group looks like a torn tail, and is reported', (t) => {
   });
   const { found, report } = recovered(storage);
   t.is(found.length, 27);
-  t.like(report.tail, { path: PATH, offset: 10 * BLOCK_BYTES });
+  t.like(report.tail, { path: PATH, offset: 10 * BLOCK_BYTES, bytes: BLOCK_BYTES });
 });
 
 test('after a close or a rotation, damage to the last group is corruption as well', (t) => {
@@ -165,7 +165,7 @@ test('a torn group that was never acknowledged is cut off, whatever follows it',
   });
   const { log: again, found, report } = recovered(storage);
   t.deepEqual(found, pairs(6));
-  t.like(report.tail, { offset: 3 * BLOCK_BYTES });
+  t.like(report.tail, { offset: 3 * BLOCK_BYTES, bytes: 5 * BLOCK_BYTES });
   commitStamps(again, [7]);
   again.close();
   t.deepEqual(recovered(storage).found, pairs(7), 'and stays cut off');
