@@ -10,6 +10,8 @@ export const ERRORS = {
     'The row is not an object of the declared columns, or a value has the wrong type.',
   OMEN_INVALID_RANGE:
     'The bounds of a range contradict each other or have the wrong type, or a rank is no count.',
+  OMEN_INVALID_WHERE:
+    'A filter has a comparison that is unknown, or a value of the wrong type for its column.',
   OMEN_INVALID_BATCH:
     'A batch holds something that is neither a put nor a del. Nothing of it applies.',
   OMEN_INVALID_CONDITION:

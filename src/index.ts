@@ -19,6 +19,7 @@ export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/r
 export type { Scan } from './coordinator/scan.ts';
 export type { ShardStats, Stats } from './coordinator/stats.ts';
 export type { UpdateOptions } from './coordinator/update.ts';
+export type { Comparisons, Where } from './coordinator/where.ts';
 export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
 export type { Durability } from './shard-worker/host.ts';
 export type { Found, MemtableProbe } from './view/explain.ts';

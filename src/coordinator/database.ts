@@ -19,6 +19,7 @@ import { parseFields, Scan, throwIfAborted } from './scan.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
+import { narrowed, parseWhere } from './where.ts';
 
 /** One operation of a batch, and what has to be there beforehand for the batch to apply. */
 export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
@@ -27,7 +28,8 @@ export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
     | { readonly type: 'del'; readonly key: KeyInput }
   );
 
-export interface ScanOptions extends IterateOptions {
+export interface ScanOptions<KeyInput = unknown, RowInput = unknown>
+  extends IterateOptions<KeyInput, RowInput> {
   /** The fields of the batches, in this order, `key` among them where it is wanted. */
   readonly columns?: readonly string[];
   /** Whether rows come in key order (the default); else each shard's do, shard after shard. */
@@ -238,40 +240,50 @@ export class Database<
   }
 
   /** Entries of a range in key order, from one snapshot: a synchronous iterator. */
-  entries(range?: IterateOptions): Rows<[Key, Row]> {
+  entries(range?: IterateOptions<KeyInput, RowInput>): Rows<[Key, Row]> {
     return this.#iterate(range, entryAt as RowRead<[Key, Row]>);
   }
 
-  keys(range?: IterateOptions): Rows<Key> {
+  keys(range?: IterateOptions<KeyInput, RowInput>): Rows<Key> {
     return this.#iterate(range, keyAt as RowRead<Key>);
   }
 
-  values(range?: IterateOptions): Rows<Row> {
+  values(range?: IterateOptions<KeyInput, RowInput>): Rows<Row> {
     return this.#iterate(range, valueAt as RowRead<Row>);
   }
 
   /** Checks at once; the snapshot is taken at the first step. */
-  #iterate<T>(range: IterateOptions | undefined, read: RowRead<T>): RowIterator<T> {
+  #iterate<T>(
+    range: IterateOptions<KeyInput, RowInput> | undefined,
+    read: RowRead<T>,
+  ): RowIterator<T> {
     const client = this.#client;
     client.throwIfClosed();
-    const iteration = parseIteration(range, client.reader.key);
-    return new RowIterator(client, iteration, () => client.reader.capture(), read);
+    const { schema } = client.membership;
+    const iteration = parseIteration(range, client.reader.key, ['where']);
+    const filter = parseWhere(schema, range?.where);
+    const rows = { iteration: narrowed(iteration, filter, schema.key), filter };
+    return new RowIterator(client, rows, () => client.reader.capture(), read);
   }
 
   /**
    * Rows of a range as Arrow record batches, from one snapshot. Their first field is `key`, unless
    * `columns` says otherwise. A range of any length takes the memory of a batch.
-   * @throws OMEN_INVALID_RANGE, OMEN_UNKNOWN_COLUMN at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
+   * @throws OMEN_INVALID_RANGE, OMEN_INVALID_WHERE, OMEN_UNKNOWN_COLUMN at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
    */
-  scan(range?: ScanOptions): Scan {
+  scan(range?: ScanOptions<KeyInput, RowInput>): Scan {
     const client = this.#client;
     client.throwIfClosed();
     const { reader, membership } = client;
-    const iteration = parseIteration(range, reader.key, ['columns', 'ordered', 'signal']);
+    const { schema } = membership;
+    const known = ['where', 'columns', 'ordered', 'signal'];
+    const iteration = parseIteration(range, reader.key, known);
+    const filter = parseWhere(schema, range?.where);
     return new Scan({
-      schema: membership.schema,
-      iteration,
-      fields: parseFields(membership.schema, range?.columns),
+      schema,
+      iteration: narrowed(iteration, filter, schema.key),
+      filter,
+      fields: parseFields(schema, range?.columns),
       together: parseOrdered(range?.ordered) && !reader.isByRange,
       capture: () => reader.capture(),
       throwIfOver() {

@@ -3,6 +3,7 @@ import { OmenError } from '../errors.ts';
 import type { KeyCodec } from '../schema/key.ts';
 import { compareBytes, copyOf } from '../schema/key-bytes.ts';
 import { type Bound, boundsOf, greatestBound, type KeyBounds, leastBound } from '../view/bounds.ts';
+import type { Where } from './where.ts';
 
 export interface RangeOptions {
   readonly gt?: unknown;
@@ -11,7 +12,9 @@ export interface RangeOptions {
   readonly lte?: unknown;
 }
 
-export interface IterateOptions extends RangeOptions {
+export interface IterateOptions<KeyInput = unknown, RowInput = unknown> extends RangeOptions {
+  /** Which rows: see `Where`. */
+  readonly where?: Where<KeyInput, RowInput>;
   /** From the last key to the first. */
   readonly reverse?: boolean;
   /** At most so many rows. */

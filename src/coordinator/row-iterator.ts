@@ -5,6 +5,8 @@
  * A step hands out the next row of a block of positions; only once in a block are sources compared.
  */
 
+import type { Filter } from '../view/filter.ts';
+import { FilteredBlocks } from '../view/filtered-blocks.ts';
 import { type Block, type RowBlocks, rowBlocks, type Source } from '../view/row-blocks.ts';
 import { Segment } from '../view/segment.ts';
 import { rowOf } from '../view/shard-view.ts';
@@ -42,10 +44,17 @@ export interface Rows<T> extends IteratorObject<T, undefined> {
   return(): IteratorResult<T, undefined>;
 }
 
+/** A range, and which of its rows; null: all. */
+export interface RowsWanted {
+  readonly iteration: Iteration;
+  readonly filter: Filter | null;
+}
+
 export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   readonly #client: Client;
   readonly #reader: Reader;
   readonly #iteration: Iteration;
+  readonly #filter: Filter | null;
   readonly #capture: () => Snapshot;
   readonly #read: RowRead<T>;
   #snapshot: Snapshot | null = null;
@@ -56,8 +65,14 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   #left: number;
   #rows = FIRST_ROWS;
 
-  constructor(client: Client, iteration: Iteration, capture: () => Snapshot, read: RowRead<T>) {
+  constructor(
+    client: Client,
+    { iteration, filter }: RowsWanted,
+    capture: () => Snapshot,
+    read: RowRead<T>,
+  ) {
     super();
+    this.#filter = filter;
     this.#client = client;
     this.#reader = client.reader;
     this.#iteration = iteration;
@@ -99,31 +114,31 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
     if (!isOver) this.#client.throwIfClosed();
   }
 
-  /** To the next block; false at the end, where the snapshot is given back. */
+  /** To the next block with a row; false at the end, where the snapshot is given back. */
   #advance(): boolean {
-    if (this.#left > 0) {
-      const { reader } = this.#client;
-      const { reverse } = this.#iteration;
-      this.#snapshot ??= this.#capture();
-      const { schema } = reader.readers;
-      this.#blocks ??= rowBlocks(
-        schema,
-        this.#snapshot.shards,
-        this.#iteration,
-        reverse,
-        !reader.isByRange,
-      );
+    while (this.#left > 0) {
+      this.#blocks ??= this.#begin();
       const block = this.#blocks.next(Math.min(this.#left, this.#rows));
       this.#rows = Math.min(GROWTH * this.#rows, BLOCK_ROWS_MAX);
-      if (block !== null) {
-        this.#block = block;
-        this.#at = 0;
-        this.#count = Math.min(block.count, this.#left);
-        this.#left -= this.#count;
-        return true;
-      }
+      if (block === null) break;
+      if (block.count === 0) continue;
+      this.#block = block;
+      this.#at = 0;
+      this.#count = Math.min(block.count, this.#left);
+      this.#left -= this.#count;
+      return true;
     }
     this.return();
     return false;
+  }
+
+  #begin(): RowBlocks {
+    const { isByRange, readers } = this.#reader;
+    const { schema } = readers;
+    this.#snapshot = this.#capture();
+    const { shards } = this.#snapshot;
+    const iteration = this.#iteration;
+    const blocks = rowBlocks(schema, shards, iteration, iteration.reverse, !isByRange);
+    return this.#filter === null ? blocks : new FilteredBlocks(schema, blocks, this.#filter);
   }
 }

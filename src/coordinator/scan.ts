@@ -10,6 +10,8 @@ import type { Schema as ArrowSchema, Data, RecordBatch, Table } from 'apache-arr
 import type { NamedField } from '../arrow/record-batch.ts';
 import { OmenError } from '../errors.ts';
 import type { Schema } from '../schema/schema.ts';
+import type { Filter } from '../view/filter.ts';
+import { FilteredBlocks } from '../view/filtered-blocks.ts';
 import {
   gatherField,
   groupsOf,
@@ -28,12 +30,17 @@ const BATCH_ROWS = 32_768;
 /** A batch of long rows ends early. */
 const BATCH_BYTES = 16 * 2 ** 20;
 
+/** So long a scan goes on before the event loop has a turn. */
+const TURN_MS = 20;
+
 type Arrow = typeof import('../arrow/record-batch.ts');
 
 /** What is scanned, and how. */
 export interface ScanPlan {
   readonly schema: Schema;
   readonly iteration: Iteration;
+  /** Which of its rows; null: all. */
+  readonly filter: Filter | null;
   /** The fields of the batches, by their column's number, or KEY. */
   readonly fields: readonly number[];
   /** Whether the rows of all shards come in one order; else shard follows shard. */
@@ -139,7 +146,7 @@ function namedFields({ schema, fields }: ScanPlan): NamedField[] {
 }
 
 async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined, undefined> {
-  const { schema, iteration, fields, together } = plan;
+  const { schema, iteration, filter, fields, together } = plan;
   plan.throwIfOver();
   const arrow = await import('../arrow/record-batch.ts');
   plan.throwIfOver();
@@ -147,11 +154,19 @@ async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined
   const snapshot = plan.capture();
   try {
     const batches = new BatchMaker(schema, fields, arrow, arrow.toArrowSchema(namedFields(plan)));
-    const blocks = rowBlocks(schema, snapshot.shards, iteration, iteration.reverse, together);
+    const all = rowBlocks(schema, snapshot.shards, iteration, iteration.reverse, together);
+    const blocks = filter === null ? all : new FilteredBlocks(schema, all, filter);
+    let turned = performance.now();
     for (const block of upTo(blocks, iteration.limit)) {
       for (const batch of batches.of(block)) {
         plan.throwIfOver();
         yield batch;
+      }
+      // What reads a scan without waiting for anything else would let nobody have a turn, not even its
+      // signal.
+      if (performance.now() - turned > TURN_MS) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turned = performance.now();
       }
       plan.throwIfOver();
     }

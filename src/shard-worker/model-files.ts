@@ -1,5 +1,5 @@
 /**
- * The file beside a segment: its learned index and the checksums of the segment's pages. Everything in
+ * The file beside a segment: its learned index, the statistics of its columns, and the checksums of its pages. Everything in
  * it follows from the segment, so that one that is missing or damaged is no loss: it is made anew.
  */
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { keyMemory } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
 import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { KeyForm } from '../view/segment.ts';
+import { type Statistics, statisticsLength } from '../view/statistics.ts';
 import { modelName, type SegmentRecord } from './manifest.ts';
 
 /** Whose segments these are, and where. */
@@ -34,6 +35,7 @@ export function metadataOf(place: SegmentPlace, id: number): Record<string, stri
 
 export interface ModelFile {
   readonly model: Model;
+  readonly statistics: Statistics;
   /** CRC-32 of every page of the segment's file. */
   readonly pageCrcs: Uint32Array;
 }
@@ -67,12 +69,13 @@ function write(
   place: SegmentPlace,
   id: number,
   path: string,
-  { model, pageCrcs }: ModelFile,
+  { model, statistics, pageCrcs }: ModelFile,
 ): WrittenSections {
   const numbers = Float64Array.from(MODEL_NUMBERS, (name) => model[name]);
   const sections = {
     pages: bytesOf(pageCrcs),
     numbers: bytesOf(numbers),
+    statistics: bytesOf(statistics),
     cells: bytesOf(model.cells),
     nodes: bytesOf(model.nodes),
     ...(model.form === 'bytes' && {
@@ -157,5 +160,9 @@ function parse(
     fingerprints: new Uint8Array(section('fingerprints')),
   } as Model;
   checkModel(model, record.rows);
-  return { model, pageCrcs: new Uint32Array(section('pages')) };
+  const statistics = new Float64Array(section('statistics'));
+  if (statistics.length !== statisticsLength(place.schema.columns.length, record.rows)) {
+    throw new OmenError('OMEN_CORRUPT', `${path} is damaged at offset 0: it lacks statistics.`);
+  }
+  return { model, statistics, pageCrcs: new Uint32Array(section('pages')) };
 }

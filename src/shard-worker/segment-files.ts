@@ -8,7 +8,7 @@ import type { SegmentLayout } from '../arrow/layout.ts';
 import { readSegment } from '../arrow/reader.ts';
 import { writeSegment } from '../arrow/writer.ts';
 import { OmenError } from '../errors.ts';
-import { type Model, modelBytes } from '../rmi/index.ts';
+import { modelBytes } from '../rmi/index.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
   fileKeysToResident,
@@ -16,6 +16,7 @@ import {
   residentKeysToFile,
   type SegmentHandle,
 } from '../view/segment.ts';
+import { statisticsOf } from '../view/statistics.ts';
 import { type SegmentRecord, segmentName } from './manifest.ts';
 import {
   type ModelFile,
@@ -68,7 +69,8 @@ export function writeSegmentFiles(
     nullCounts,
   );
   fileKeysToResident(schema.key, form, body, layout.key.data.offset, layout.rows);
-  const modelFile = writeModelFile(storage, place, id, { model, pageCrcs });
+  const content = { model, statistics: statisticsOf(schema, layout, body), pageCrcs };
+  const modelFile = writeModelFile(storage, place, id, content);
   const record: SegmentRecord = {
     id,
     rows: layout.rows,
@@ -78,17 +80,18 @@ export function writeSegmentFiles(
     modelBytes: modelFile.fileBytes,
     modelCrc: modelFile.crc,
   };
-  return { record, handle: handleOf(record, body, layout, model) };
+  return { record, handle: handleOf(record, body, layout, content) };
 }
 
 function handleOf(
   record: SegmentRecord,
   body: SharedArrayBuffer,
   layout: SegmentLayout,
-  model: Model,
+  { model, statistics }: ModelFile,
 ): SegmentHandle {
   const { id, form, fileBytes } = record;
-  return { id, body, layout, form, model, fileBytes, modelBytes: modelBytes(model) };
+  const indexBytes = modelBytes(model);
+  return { id, body, layout, form, model, statistics, fileBytes, modelBytes: indexBytes };
 }
 
 /**
@@ -127,8 +130,9 @@ export function readSegmentFiles(
   const body = read.body.buffer;
   fileKeysToResident(schema.key, record.form, body, layout.key.data.offset, layout.rows);
   if (known !== null) {
-    return { handle: handleOf(record, body, layout, known.model), rebuilt: null };
+    return { handle: handleOf(record, body, layout, known), rebuilt: null };
   }
   const model = train(record.form, body, layout);
-  return { handle: handleOf(record, body, layout, model), rebuilt: { model, pageCrcs } };
+  const rebuilt = { model, statistics: statisticsOf(schema, layout, body), pageCrcs };
+  return { handle: handleOf(record, body, layout, rebuilt), rebuilt };
 }

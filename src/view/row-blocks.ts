@@ -40,7 +40,7 @@ export type Block = Stretch | Picked;
 
 export interface RowBlocks {
   /**
-   * The next rows, or null at the end. Never an empty block.
+   * The next rows, or null at the end. A block is empty only where a filter left nothing of many rows.
    * @param rows about how many are wanted; there may be more
    */
   next(rows: number): Block | null;

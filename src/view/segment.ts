@@ -23,6 +23,7 @@ import type { KeyBounds } from './bounds.ts';
 import type { Cursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
 import { Prefetch } from './prefetch.ts';
+import type { Statistics } from './statistics.ts';
 
 export type { KeyForm };
 
@@ -34,6 +35,7 @@ export interface SegmentHandle {
   readonly layout: SegmentLayout;
   readonly form: KeyForm;
   readonly model: Model;
+  readonly statistics: Statistics;
   /** Bytes of the file and of its index, for statistics. */
   readonly fileBytes: number;
   readonly modelBytes: number;
@@ -67,6 +69,7 @@ export class Segment {
   readonly rows: number;
   readonly form: KeyForm;
   readonly columns: readonly ResidentColumn[];
+  readonly statistics: Statistics;
   /** One byte a row (bit 0: deleted), or null when no row is a tombstone. */
   readonly flags: Uint8Array | null;
   readonly f64: F64Index;
@@ -87,6 +90,7 @@ export class Segment {
     this.handle = handle;
     this.rows = layout.rows;
     this.form = form;
+    this.statistics = handle.statistics;
     this.#type = type;
     this.#isF64 = form === 'f64';
     this.columns = layout.columns.map((column) => residentColumn(body, column));

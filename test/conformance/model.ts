@@ -1,5 +1,5 @@
 /** The model: a Map of everything there should be, sorted whenever order matters. */
-import type { IterateOptions } from '../../src/index.ts';
+import type { Comparisons, IterateOptions } from '../../src/index.ts';
 import {
   FAILED,
   type Form,
@@ -11,6 +11,13 @@ import {
 
 type Key = number | bigint | string | Uint8Array;
 type Entry = [Key, unknown];
+
+interface Filter {
+  readonly key?: Comparisons<unknown>;
+  readonly not?: Filter;
+  readonly or?: readonly Filter[];
+}
+type Filtered = Omit<IterateOptions, 'where'> & { readonly where?: unknown };
 
 /** A key as the database gives it back. */
 export function keyGiven(form: Form, key: unknown): Key {
@@ -139,7 +146,21 @@ export class Model {
     else this.#rows.set(nameOf(key), [key, rowGiven(this.#form, write.row)]);
   }
 
-  #within(range: IterateOptions): Entry[] {
+  /** Whether a key satisfies one of the filters that the suite makes. */
+  #matches(key: Key, where: Filter = {}): boolean {
+    const { key: condition, not, or } = where;
+    const order = (operand: unknown) => compareGiven(key, keyGiven(this.#form, operand));
+    return (
+      (condition?.in?.some((one) => order(one) === 0) ?? true) &&
+      (condition?.eq === undefined || order(condition.eq) === 0) &&
+      (condition?.gt === undefined || order(condition.gt) > 0) &&
+      (condition?.lt === undefined || order(condition.lt) < 0) &&
+      (not === undefined || !this.#matches(key, not)) &&
+      (or?.some((one) => this.#matches(key, one)) ?? true)
+    );
+  }
+
+  #within(range: Filtered): Entry[] {
     const bound = (key: Key, bound: unknown, holds: (order: number) => boolean): boolean =>
       bound === undefined || holds(compareGiven(key, keyGiven(this.#form, bound)));
     const found = this.entries.filter(
@@ -147,7 +168,8 @@ export class Model {
         bound(key, range.gt, (order) => order > 0) &&
         bound(key, range.gte, (order) => order >= 0) &&
         bound(key, range.lt, (order) => order < 0) &&
-        bound(key, range.lte, (order) => order <= 0),
+        bound(key, range.lte, (order) => order <= 0) &&
+        this.#matches(key, range.where as Filter | undefined),
     );
     if (range.reverse) found.reverse();
     return found.slice(0, range.limit);

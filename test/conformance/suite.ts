@@ -70,8 +70,13 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     key.map((lte) => ({ lte })),
   );
   const bounds = fc.tuple(lower, upper).map(([a, b]) => ({ ...a, ...b }));
+  const where = fc.oneof(
+    fc.array(key, { maxLength: 6 }).map((keys) => ({ key: { in: keys } })),
+    key.map((lt) => ({ not: { key: { lt } } })),
+    fc.tuple(key, key).map(([eq, gt]) => ({ or: [{ key: { eq } }, { key: { gt } }] })),
+  );
   const how = fc.record(
-    { reverse: fc.boolean(), limit: fc.nat({ max: 20 }) },
+    { reverse: fc.boolean(), limit: fc.nat({ max: 20 }), where },
     { requiredKeys: [] },
   );
   const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));

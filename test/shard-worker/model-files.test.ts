@@ -67,6 +67,7 @@ for (const [name, schema] of Object.entries({ numbers: NUMBERS, words: WIDE })) 
       put(storage, modelOf(written), bytes);
       const { handle, rebuilt } = readSegmentFiles(storage, placeOf(schema), written.record);
       t.deepEqual(handle.model, written.handle.model, what);
+      t.deepEqual(handle.statistics, written.handle.statistics, what);
       t.deepEqual(contentOf(storage, schema, [written]), content, what);
       if (rebuilt === null) throw new Error(`${what}: nothing was rebuilt`);
       const record = replaceModelFile(storage, placeOf(schema), written.record, rebuilt);

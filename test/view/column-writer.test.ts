@@ -65,7 +65,8 @@ function columnsOf(layout: SegmentLayout, body: SharedArrayBuffer): readonly Res
   const keys = new Float64Array(body, layout.key.data.offset, rows).map((_, i) => i);
   new Float64Array(body, layout.key.data.offset, rows).set(keys);
   const model = trainF64(keys, rows);
-  const handle = { id: 1, body, layout, form: 'f64', model, fileBytes: 0, modelBytes: 0 } as const;
+  const known = { model, statistics: new Float64Array(0), fileBytes: 0, modelBytes: 0 };
+  const handle = { id: 1, body, layout, form: 'f64', ...known } as const;
   return new Segment(handle, 'int64').columns;
 }
 

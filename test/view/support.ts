@@ -19,6 +19,7 @@ import {
   type Visibility,
 } from '../../src/view/memtable.ts';
 import { type KeyForm, keyForm, type SegmentHandle } from '../../src/view/segment.ts';
+import { statisticsOf } from '../../src/view/statistics.ts';
 
 const NOTHING: ReadonlySet<number> = new Set();
 
@@ -166,7 +167,9 @@ export function segmentOf(
       if (row === undefined) deleted[i] = ROW_DELETED;
     });
   }
-  return { id: options.id ?? nextId++, body, layout, form, model, fileBytes: 0, modelBytes: 0 };
+  const statistics = statisticsOf(schema, layout, body);
+  const id = options.id ?? nextId++;
+  return { id, body, layout, form, model, statistics, fileBytes: 0, modelBytes: 0 };
 }
 
 /** The keys a cursor passes from where it stands, as `decode` gives them. */

@@ -1,0 +1,121 @@
+/**
+ * Blocks of the rows that match a filter. Of stretches, pages that cannot match are passed over by their
+ * statistics, and those that must are handed on as they are; few rows of many blocks become one.
+ */
+import type { Schema } from '../schema/schema.ts';
+import { type Filter, judgePage, testRows, type Verdict } from './filter.ts';
+import { groupsOf } from './gather.ts';
+import type { Block, Picked, RowBlocks, Source, Stretch } from './row-blocks.ts';
+import { STATISTICS_ROWS } from './statistics.ts';
+
+/** Rows looked at in one go: in fewer, what a block costs would be more than what its rows do. */
+const LOOKED_AT_MIN = 4096;
+const LOOKED_AT_MAX = 65_536;
+/** How many rows are looked at before the caller gets its turn, with a block that may be empty. */
+const TURN_ROWS = 2 ** 20;
+
+export class FilteredBlocks implements RowBlocks {
+  readonly #schema: Schema;
+  readonly #blocks: RowBlocks;
+  readonly #filter: Filter;
+  /** Stretches of one verdict each that wait for their turn. */
+  #waiting: { readonly stretch: Stretch; readonly verdict: Verdict }[] = [];
+  #sources: Source[] = [];
+  #source = new Uint16Array(0);
+  #row = new Uint32Array(0);
+  #count = 0;
+
+  constructor(schema: Schema, blocks: RowBlocks, filter: Filter) {
+    this.#schema = schema;
+    this.#blocks = blocks;
+    this.#filter = filter;
+  }
+
+  /** A block may be empty, and others follow it. */
+  next(rows: number): Block | null {
+    this.#sources = [];
+    this.#count = 0;
+    const wanted = Math.min(LOOKED_AT_MAX, Math.max(rows, LOOKED_AT_MIN));
+    for (let seen = 0; seen < TURN_ROWS && this.#count < rows; ) {
+      const waiting = this.#waiting.at(0);
+      if (waiting?.verdict === 'all') {
+        if (this.#count > 0) break;
+        this.#waiting.shift();
+        return waiting.stretch;
+      }
+      if (waiting !== undefined) {
+        this.#waiting.shift();
+        this.#pick(waiting.stretch);
+        seen += waiting.stretch.count;
+        continue;
+      }
+      const block = this.#blocks.next(wanted);
+      if (block === null) return this.#count === 0 ? null : this.#picked();
+      if (block.segment === null) this.#pick(block);
+      else this.#waiting = judged(this.#filter, block);
+      seen += block.count;
+    }
+    return this.#picked();
+  }
+
+  #picked(): Picked {
+    const [sources, source, row, count] = [this.#sources, this.#source, this.#row, this.#count];
+    return { segment: null, sources, source, row, count };
+  }
+
+  /** Adds the rows of a block that match. */
+  #pick(block: Block): void {
+    const mask = new Uint8Array(block.count);
+    const part = new Uint8Array(block.count);
+    for (const group of groupsOf(block)) {
+      testRows(this.#schema, this.#filter, group, part);
+      for (let i = 0; i < group.count; i++) mask[group.at[i]] = part[i];
+    }
+    this.#makeRoom(block.count);
+    const first = this.#sources.length;
+    this.#sources.push(...(block.segment === null ? block.sources : [block.segment]));
+    let at = this.#count;
+    for (let i = 0; i < block.count; i++) {
+      this.#source[at] = first + (block.segment === null ? block.source[i] : 0);
+      this.#row[at] = block.segment === null ? block.row[i] : block.start + i;
+      at += mask[i];
+    }
+    this.#count = at;
+  }
+
+  #makeRoom(rows: number): void {
+    const needed = this.#count + rows;
+    if (needed <= this.#row.length) return;
+    const room = 2 ** Math.ceil(Math.log2(needed));
+    const source = new Uint16Array(room);
+    const row = new Uint32Array(room);
+    source.set(this.#source.subarray(0, this.#count));
+    row.set(this.#row.subarray(0, this.#count));
+    this.#source = source;
+    this.#row = row;
+  }
+}
+
+/** The parts of a stretch that may match, cut where pages of another verdict begin. */
+export function judged(
+  filter: Filter,
+  { segment, start, count }: Stretch,
+): { readonly stretch: Stretch; readonly verdict: Verdict }[] {
+  const parts: { stretch: Stretch; verdict: Verdict }[] = [];
+  const end = start + count;
+  for (let from = start; from < end; ) {
+    const page = Math.floor(from / STATISTICS_ROWS);
+    const to = Math.min(end, (page + 1) * STATISTICS_ROWS);
+    const verdict = judgePage(filter, segment, page);
+    const last = parts.at(-1);
+    if (verdict !== 'none') {
+      if (last?.verdict === verdict && last.stretch.start + last.stretch.count === from) {
+        last.stretch = { ...last.stretch, count: to - last.stretch.start };
+      } else {
+        parts.push({ stretch: { segment, start: from, count: to - from }, verdict });
+      }
+    }
+    from = to;
+  }
+  return parts;
+}
