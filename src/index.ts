@@ -8,15 +8,16 @@ export {
   type BatchOperation,
   Database,
   open,
-  type ScanOptions,
 } from './coordinator/database.ts';
 export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/explain.ts';
 export type { OpenOptions } from './coordinator/options.ts';
 export type { PartitionOption } from './coordinator/partition.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
+export type { ScanOptions } from './coordinator/reads.ts';
 export type { Rows } from './coordinator/row-iterator.ts';
 export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/row-types.ts';
 export type { Scan } from './coordinator/scan.ts';
+export type { Snapshot } from './coordinator/snapshot.ts';
 export type { ShardStats, Stats } from './coordinator/stats.ts';
 export type { UpdateOptions } from './coordinator/update.ts';
 export type { Comparisons, Where } from './coordinator/where.ts';

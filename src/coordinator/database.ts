@@ -3,23 +3,20 @@
  * writes resolve when they are as durable as was asked.
  */
 import { OmenError } from '../errors.ts';
-import { show } from '../schema/show.ts';
-import { greatestBound, leastBound } from '../view/bounds.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
 import { type Condition, conditionOf, type WriteOptions } from './condition.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { OpenOptions } from './options.ts';
-import { ceilEntry, countRows, entryWithRank, floorEntry, rankOf } from './ordered-reads.ts';
-import { type IterateOptions, parseIteration, type RangeOptions } from './range.ts';
-import { entryAt, keyAt, RowIterator, type RowRead, type Rows, valueAt } from './row-iterator.ts';
+import type { Source } from './ordered-reads.ts';
+import type { Reader } from './reader.ts';
+import { Reads } from './reads.ts';
 import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
-import { parseFields, Scan, throwIfAborted } from './scan.ts';
+import { Snapshot } from './snapshot.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
-import { narrowed, parseWhere } from './where.ts';
 
 /** One operation of a batch, and what has to be there beforehand for the batch to apply. */
 export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
@@ -27,16 +24,6 @@ export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
     | { readonly type: 'put'; readonly key: KeyInput; readonly value: RowInput }
     | { readonly type: 'del'; readonly key: KeyInput }
   );
-
-export interface ScanOptions<KeyInput = unknown, RowInput = unknown>
-  extends IterateOptions<KeyInput, RowInput> {
-  /** The fields of the batches, in this order, `key` among them where it is wanted. */
-  readonly columns?: readonly string[];
-  /** Whether rows come in key order (the default); else each shard's do, shard after shard. */
-  readonly ordered?: boolean;
-  /** Aborts between batches. */
-  readonly signal?: AbortSignal;
-}
 
 /** How a Database ends: the thread that opened it closes it, others only leave. */
 interface Owner extends OwnerCalls {
@@ -49,17 +36,24 @@ export class Database<
   Row = unknown,
   KeyInput = unknown,
   RowInput = unknown,
-> {
+> extends Reads<Key, Row, KeyInput, RowInput> {
   readonly #client: Client;
-  readonly #owner: Owner;
+  readonly #database: Owner;
+  protected readonly source: Source;
+  protected readonly reader: Reader;
+  protected readonly owner: Client;
   /** Updates under way, by the names of their keys. */
   readonly #updates = new Map<string, Promise<unknown>>();
   #closing: Promise<void> | null = null;
 
   /** Use `open` or `attach`. */
   constructor(client: Client, owner: Owner) {
+    super();
+    this.source = client.reader;
+    this.reader = client.reader;
+    this.owner = client;
     this.#client = client;
-    this.#owner = owner;
+    this.#database = owner;
   }
 
   /** The directory, as an absolute path. */
@@ -104,56 +98,6 @@ export class Database<
     return this.#client.reader.has(key);
   }
 
-  /** The last entry whose key is <= the given one, or undefined. */
-  floor(key: KeyInput): [Key, Row] | undefined {
-    const { reader } = this.#encoded(key);
-    return floorEntry(reader, reader.key) as [Key, Row] | undefined;
-  }
-
-  /** The first entry whose key is >= the given one, or undefined. */
-  ceil(key: KeyInput): [Key, Row] | undefined {
-    const { reader } = this.#encoded(key);
-    return ceilEntry(reader, reader.key) as [Key, Row] | undefined;
-  }
-
-  /** The entry with the smallest key, or undefined. */
-  first(): [Key, Row] | undefined {
-    this.#client.throwIfClosed();
-    const { reader } = this.#client;
-    return ceilEntry(reader, leastBound(reader.key.type)) as [Key, Row] | undefined;
-  }
-
-  /** The entry with the largest key, or undefined. */
-  last(): [Key, Row] | undefined {
-    this.#client.throwIfClosed();
-    const { reader } = this.#client;
-    return floorEntry(reader, greatestBound(reader.key.type)) as [Key, Row] | undefined;
-  }
-
-  /**
-   * The number of rows whose key is < the given one. A look-up a shard where each is one run without
-   * deleted rows, as `compact` leaves it; elsewhere the time of a walk over what is newer than the
-   * shard's largest run, or over all rows where that is not by far the largest part.
-   */
-  rank(key: KeyInput): number {
-    const { reader } = this.#encoded(key);
-    return rankOf(reader, reader.key);
-  }
-
-  /**
-   * The entry of that rank: `at(0)` is `first()`; undefined beyond the end. A few times what `rank`
-   * takes.
-   * @throws OMEN_INVALID_RANGE unless the rank is a whole number, not negative
-   */
-  at(rank: number): [Key, Row] | undefined {
-    this.#client.throwIfClosed();
-    if (!Number.isSafeInteger(rank) || rank < 0) {
-      const message = `A rank is a whole number of rows, not negative: ${show(rank)} is none.`;
-      throw new OmenError('OMEN_INVALID_RANGE', message);
-    }
-    return entryWithRank(this.#client.reader, rank) as [Key, Row] | undefined;
-  }
-
   /**
    * What `get` does for a key, as plain data: the memtables and runs that it asks, newest first, until
    * one has the key; in each segment, what the learned index predicts, how far off that is, and what
@@ -165,11 +109,13 @@ export class Database<
     return explain(this.#client.reader, this.#client.membership, key);
   }
 
-  /** The client, its codec holding the key. */
-  #encoded(key: KeyInput): Client {
+  /**
+   * One instant of the whole database: every write that was acknowledged before, of no batch across
+   * shards only a part, and nothing later. For this thread; close it, or declare it with `using`.
+   */
+  snapshot(): Snapshot<Key, Row, KeyInput, RowInput> {
     this.#client.throwIfClosed();
-    this.#client.reader.key.encode(key);
-    return this.#client;
+    return new Snapshot(this.#client);
   }
 
   /**
@@ -210,7 +156,9 @@ export class Database<
     change: (row: Row | undefined) => RowInput | undefined,
     options?: UpdateOptions,
   ): Promise<RowInput | undefined> {
-    const { reader } = this.#encoded(key);
+    this.#client.throwIfClosed();
+    const { reader } = this.#client;
+    reader.key.encode(key);
     const name = nameOf(reader.key);
     const tries = triesOf(options);
     const own = structuredClone(key);
@@ -239,78 +187,16 @@ export class Database<
     return this.#client.writer.ready();
   }
 
-  /** Entries of a range in key order, from one snapshot: a synchronous iterator. */
-  entries(range?: IterateOptions<KeyInput, RowInput>): Rows<[Key, Row]> {
-    return this.#iterate(range, entryAt as RowRead<[Key, Row]>);
-  }
-
-  keys(range?: IterateOptions<KeyInput, RowInput>): Rows<Key> {
-    return this.#iterate(range, keyAt as RowRead<Key>);
-  }
-
-  values(range?: IterateOptions<KeyInput, RowInput>): Rows<Row> {
-    return this.#iterate(range, valueAt as RowRead<Row>);
-  }
-
-  /** Checks at once; the snapshot is taken at the first step. */
-  #iterate<T>(
-    range: IterateOptions<KeyInput, RowInput> | undefined,
-    read: RowRead<T>,
-  ): RowIterator<T> {
-    const client = this.#client;
-    client.throwIfClosed();
-    const { schema } = client.membership;
-    const iteration = parseIteration(range, client.reader.key, ['where']);
-    const filter = parseWhere(schema, range?.where);
-    const rows = { iteration: narrowed(iteration, filter, schema.key), filter };
-    return new RowIterator(client, rows, () => client.reader.capture(), read);
-  }
-
-  /**
-   * Rows of a range as Arrow record batches, from one snapshot. Their first field is `key`, unless
-   * `columns` says otherwise. A range of any length takes the memory of a batch.
-   * @throws OMEN_INVALID_RANGE, OMEN_INVALID_WHERE, OMEN_UNKNOWN_COLUMN at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
-   */
-  scan(range?: ScanOptions<KeyInput, RowInput>): Scan {
-    const client = this.#client;
-    client.throwIfClosed();
-    const { reader, membership } = client;
-    const { schema } = membership;
-    const known = ['where', 'columns', 'ordered', 'signal'];
-    const iteration = parseIteration(range, reader.key, known);
-    const filter = parseWhere(schema, range?.where);
-    return new Scan({
-      schema,
-      iteration: narrowed(iteration, filter, schema.key),
-      filter,
-      fields: parseFields(schema, range?.columns),
-      together: parseOrdered(range?.ordered) && !reader.isByRange,
-      capture: () => reader.capture(),
-      throwIfOver() {
-        client.throwIfClosed();
-        throwIfAborted(range?.signal);
-      },
-    });
-  }
-
-  /** The number of rows in a range. */
-  count(range?: RangeOptions): number {
-    const client = this.#client;
-    client.throwIfClosed();
-    const iteration = parseIteration(range, client.reader.key);
-    return countRows(client.reader, iteration);
-  }
-
   /** Makes everything acknowledged durable, at any setting, and moves it from memtables to segments. */
   async flush(): Promise<void> {
     this.#client.throwIfClosed();
-    await this.#owner.flush();
+    await this.#database.flush();
   }
 
   /** Flushes, then merges every shard into one run, without what was deleted. */
   async compact(): Promise<void> {
     this.#client.throwIfClosed();
-    await this.#owner.compact();
+    await this.#database.compact();
     if (!this.#client.isClosed) this.#client.reader.releaseRetired();
   }
 
@@ -323,7 +209,7 @@ export class Database<
   /** Plain data to post to another worker thread, which passes it to `attach`. */
   handle(): Handle {
     this.#client.throwIfClosed();
-    return this.#owner.handle();
+    return this.#database.handle();
   }
 
   /**
@@ -338,17 +224,12 @@ export class Database<
   async #close(): Promise<void> {
     if (!this.#client.isClosed) await this.#client.writer.drained();
     this.#client.close();
-    await this.#owner.close();
+    await this.#database.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function parseOrdered(ordered: unknown = true): boolean {
-  if (typeof ordered === 'boolean') return ordered;
-  throw new OmenError('OMEN_INVALID_RANGE', '"ordered" is true or false.');
 }
 
 /** Whether the elements can be asked for by number, without an iterator. */

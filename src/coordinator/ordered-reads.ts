@@ -10,27 +10,30 @@ import type { Cursor } from '../view/cursor.ts';
 import { ceilRow, floorRow, type SortedRows, selectRow } from '../view/order.ts';
 import { cursorOf } from '../view/row-blocks.ts';
 import type { Place, Run } from '../view/segment.ts';
-import { rowOf, type ShardSnapshot } from '../view/shard-view.ts';
+import { rowOf, rowUnder, type ShardSnapshot } from '../view/shard-view.ts';
 import { sortedRowsOf } from '../view/sorted-rows.ts';
 import type { Iteration } from './range.ts';
 import type { Reader } from './reader.ts';
 
 export type Entry = [key: unknown, row: unknown];
 
-function entryAt(reader: Reader, found: Place | null): Entry | undefined {
+/** What is read: the database as it is now, through a reader, or a capture of it. */
+export type Source = Pick<Reader, 'key' | 'readers' | 'isByRange' | 'settled' | 'now' | 'capture'>;
+
+function entryAt(reader: Source, found: Place | null): Entry | undefined {
   if (found === null) return undefined;
   const { hi, lo, bytes, source, position } = found;
   return [reader.key.decode(hi, lo, bytes), rowOf(reader.readers, source, position)];
 }
 
-function entryAtCursor(reader: Reader, cursor: Cursor): Entry | undefined {
+function entryAtCursor(reader: Source, cursor: Cursor): Entry | undefined {
   if (cursor.done) return undefined;
   const { hi, lo, bytes } = cursor;
-  return [reader.key.decode(hi, lo, bytes), reader.view(0).row(cursor)];
+  return [reader.key.decode(hi, lo, bytes), rowUnder(reader.readers, cursor)];
 }
 
 /** The last entry whose key is <= the given one. */
-export function floorEntry(reader: Reader, { hi, lo, bytes }: Bound): Entry | undefined {
+export function floorEntry(reader: Source, { hi, lo, bytes }: Bound): Entry | undefined {
   const runs = reader.settled();
   if (runs !== null) return entryAt(reader, floorRow(runs, hi, lo, reader.key.type, bytes));
   const cursor = cursorOf(reader.now());
@@ -39,7 +42,7 @@ export function floorEntry(reader: Reader, { hi, lo, bytes }: Bound): Entry | un
 }
 
 /** The first entry whose key is >= the given one. */
-export function ceilEntry(reader: Reader, { hi, lo, bytes }: Bound): Entry | undefined {
+export function ceilEntry(reader: Source, { hi, lo, bytes }: Bound): Entry | undefined {
   const runs = reader.settled();
   if (runs !== null) return entryAt(reader, ceilRow(runs, hi, lo, reader.key.type, bytes));
   const cursor = cursorOf(reader.now());
@@ -48,7 +51,7 @@ export function ceilEntry(reader: Reader, { hi, lo, bytes }: Bound): Entry | und
 }
 
 /** Number of live keys within the bounds. */
-export function countRows(reader: Reader, iteration: Iteration): number {
+export function countRows(reader: Source, iteration: Iteration): number {
   if (iteration.isEmpty) return 0;
   const { type } = reader.key;
   const runs = reader.settled();
@@ -57,7 +60,7 @@ export function countRows(reader: Reader, iteration: Iteration): number {
 }
 
 /** Number of live keys < the given one. */
-export function rankOf(reader: Reader, { hi, lo, bytes }: Bound): number {
+export function rankOf(reader: Source, { hi, lo, bytes }: Bound): number {
   const { type } = reader.key;
   const runs = reader.settled();
   if (runs !== null) return sumOf(runs, (run) => run.rank(hi, lo, type, bytes));
@@ -71,7 +74,7 @@ function sumOf<T>(parts: readonly T[], of: (part: T) => number): number {
 }
 
 /** The entry with so many entries before it. */
-export function entryWithRank(reader: Reader, rank: number): Entry | undefined {
+export function entryWithRank(reader: Source, rank: number): Entry | undefined {
   const runs = reader.settled();
   if (runs !== null) return entryAt(reader, rowWithRank(reader, runs, rank));
   const shards = reader.now();
@@ -88,7 +91,7 @@ export function entryWithRank(reader: Reader, rank: number): Entry | undefined {
 }
 
 /** Runs of shards by range follow each other. */
-function rowWithRank(reader: Reader, runs: readonly Run[], rank: number): Place | null {
+function rowWithRank(reader: Source, runs: readonly Run[], rank: number): Place | null {
   if (!reader.isByRange) return selectRow(runs, rank, reader.key.type);
   let left = rank;
   for (const run of runs) {
@@ -99,7 +102,7 @@ function rowWithRank(reader: Reader, runs: readonly Run[], rank: number): Place 
 }
 
 function entryAmong(
-  reader: Reader,
+  reader: Source,
   shards: readonly ShardSnapshot[],
   rank: number,
 ): Entry | undefined {
@@ -112,7 +115,7 @@ function entryAmong(
   return entryAt(reader, selectRow(lists, rank, reader.key.type));
 }
 
-function walk(reader: Reader, shards: readonly ShardSnapshot[], rank: number): Entry | undefined {
+function walk(reader: Source, shards: readonly ShardSnapshot[], rank: number): Entry | undefined {
   const cursor = cursorOf(shards);
   const { hi, lo, bytes } = leastBound(reader.key.type);
   cursor.seekCeil(hi, lo, bytes);

@@ -3,8 +3,8 @@
  *
  * - One thread. A view is taken from its port when the shard's version word says that there is a new
  *   one, always before a watermark is read.
- * - The control block says which is the oldest view of each shard that this client may still read.
- *   Snapshots pin theirs; it only moves on when none older is pinned.
+ * - The control block says which view of each shard this client goes by, and which ones its snapshots
+ *   and iterators pin: a view is pinned there before the next one is taken.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec, shardOfHash } from '../schema/key.ts';
@@ -17,6 +17,7 @@ import type { Run } from '../view/segment.ts';
 import {
   compileReaders,
   type RowReaders,
+  rowOf,
   type ShardSnapshot,
   ShardView,
   type ViewMessage,
@@ -27,8 +28,8 @@ import { shardOf, splitsOf } from './partition.ts';
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
 
-/** One instant of the whole database. */
-export interface Snapshot {
+/** One instant of the whole database, and what it pins until it is released. */
+export interface Capture {
   readonly shards: readonly ShardSnapshot[];
   release(): void;
 }
@@ -50,6 +51,9 @@ export class Reader {
   readonly #splits: readonly Bound[];
   readonly #retired = new Retired();
   readonly #batch = new KeyBatch();
+  /** Open snapshots. */
+  #snapshots = 0;
+  #isClosed = false;
 
   constructor(membership: Membership) {
     const { schema, bigints, shards, control, partitioning } = membership;
@@ -64,6 +68,9 @@ export class Reader {
     this.#isFlat = this.#isHash && this.key.takesIntegers;
     this.#shards = shards;
     this.#splits = splitsOf(partitioning, schema.key);
+    // Who had the client's number before may have died with pins.
+    for (let shard = 0; shard < shards; shard++) this.#publishPins(shard);
+    control.setSnapshots(membership.client, 0);
   }
 
   /** Whether shard i holds the keys before those of shard i + 1. */
@@ -104,8 +111,7 @@ export class Reader {
     const { control, client } = this.#membership;
     const view = new ShardView(message, this.readers, control.table, previous);
     this.#views[shard] = view;
-    const oldest = Math.min(view.version, ...this.#pins[shard].keys());
-    control.setSeen(client, shard, oldest);
+    control.setSeen(client, shard, view.version);
     if (previous !== null) this.#countRetired(previous, view);
   }
 
@@ -187,14 +193,33 @@ export class Reader {
     return this.#pointView(this.shardOf(hash)).has(hash, hi, lo, codec.number, bytes);
   }
 
-  /** Looks up all of `keys`; the batch is valid until the next call. @throws what the codec throws */
-  findMany(keys: ArrayLike<unknown>): KeyBatch {
+  /**
+   * The row of a key at the instant of a capture, or undefined; only whether there is one, `true`, where
+   * `decodes` is false.
+   */
+  getIn(shards: readonly ShardSnapshot[], key: unknown, decodes: boolean): unknown {
+    const codec = this.key;
+    codec.encode(key);
+    const hash = codec.hash();
+    const { view, visible } = shards[this.shardOf(hash)];
+    const source = view.locate(hash, codec.hi, codec.lo, codec.number, codec.bytes, visible);
+    if (source === null) return undefined;
+    return decodes ? rowOf(this.readers, source, view.located) : true;
+  }
+
+  /**
+   * Looks up all of `keys`, now or at the instant of a capture; the batch is valid until the next call.
+   * @throws what the codec throws
+   */
+  findMany(keys: ArrayLike<unknown>, captured: readonly ShardSnapshot[] | null = null): KeyBatch {
     const batch = this.#batch;
     batch.encode(this.key, keys);
     const views: ShardView[] = [];
-    for (let shard = 0; shard < this.#shards; shard++) views.push(this.view(shard));
+    for (let shard = 0; shard < this.#shards; shard++) {
+      views.push(captured === null ? this.view(shard) : captured[shard].view);
+    }
     const shardOfKey = (key: number): number => shardOf(this.#splits, batch.boundOf(key));
-    batch.find(views, this.#isHash ? null : shardOfKey);
+    batch.find(views, this.#isHash ? null : shardOfKey, captured);
     return batch;
   }
 
@@ -237,7 +262,7 @@ export class Reader {
    * One instant of the whole database: views, watermarks and undecided batches, read until two
    * readings agree. What was undecided then stays hidden from the snapshot for ever.
    */
-  capture(): Snapshot {
+  capture(): Capture {
     return this.#pin(this.now());
   }
 
@@ -248,16 +273,30 @@ export class Reader {
     return sum;
   }
 
+  /** A capture that is counted among the open snapshots. */
+  snapshot(): Capture {
+    const { control, client } = this.#membership;
+    const { shards, release } = this.capture();
+    control.setSnapshots(client, ++this.#snapshots);
+    const releaseCounted = (): void => {
+      release();
+      if (!this.#isClosed) control.setSnapshots(client, --this.#snapshots);
+    };
+    return { shards, release: releaseCounted };
+  }
+
   #read(): Reading {
     const undecided = new Set(this.#membership.control.table.undecided());
     const shards = this.#views.map((_, shard) => this.view(shard).capture(undecided));
     return { undecided, shards };
   }
 
-  #pin(shards: readonly ShardSnapshot[]): Snapshot {
+  #pin(shards: readonly ShardSnapshot[]): Capture {
     shards.forEach(({ view: { version } }, shard) => {
       const pins = this.#pins[shard];
-      pins.set(version, (pins.get(version) ?? 0) + 1);
+      const count = pins.get(version);
+      pins.set(version, (count ?? 0) + 1);
+      if (count === undefined) this.#publishPins(shard);
     });
     let isHeld = true;
     const release = (): void => {
@@ -271,15 +310,26 @@ export class Reader {
   #unpin(shard: number, version: number): void {
     const pins = this.#pins[shard];
     const count = (pins.get(version) ?? 1) - 1;
-    if (count > 0) pins.set(version, count);
-    else pins.delete(version);
-    const current = this.#views[shard]?.version ?? 0;
+    if (count > 0) {
+      pins.set(version, count);
+      return;
+    }
+    pins.delete(version);
+    // Once it is closed, its number may be another client's.
+    if (!this.#isClosed) this.#publishPins(shard);
+  }
+
+  #publishPins(shard: number): void {
     const { control, client } = this.#membership;
-    control.setSeen(client, shard, Math.min(current, ...pins.keys()));
+    const versions = [...this.#pins[shard].keys()];
+    if (versions.length === 0) control.setPins(client, shard, 0, 0);
+    else control.setPins(client, shard, Math.min(...versions), Math.max(...versions));
   }
 
   /** Gives everything back: the client reads no more. */
   close(): void {
+    this.#isClosed = true;
+    this.#control.setSnapshots(this.#membership.client, 0);
     for (const port of this.#ports) port?.close();
     this.#views.fill(null);
   }

@@ -10,14 +10,19 @@ import { FilteredBlocks } from '../view/filtered-blocks.ts';
 import { type Block, type RowBlocks, rowBlocks, type Source } from '../view/row-blocks.ts';
 import { Segment } from '../view/segment.ts';
 import { rowOf } from '../view/shard-view.ts';
-import type { Client } from './client.ts';
 import type { Iteration } from './range.ts';
-import type { Reader, Snapshot } from './reader.ts';
+import type { Capture, Reader } from './reader.ts';
 
 /** The first block is small, for those who take a few rows; each is larger than the one before. */
 const FIRST_ROWS = 32;
 const GROWTH = 4;
 const BLOCK_ROWS_MAX = 8192;
+
+/** What an iterator reads from; once it is closed, the iterator throws. */
+export interface Closable {
+  readonly isClosed: boolean;
+  throwIfClosed(): void;
+}
 
 /** Makes what is handed out of a row, whose number or entry is given. */
 export type RowRead<T> = (reader: Reader, source: Source, row: number) => T;
@@ -51,13 +56,13 @@ export interface RowsWanted {
 }
 
 export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
-  readonly #client: Client;
+  readonly #owner: Closable;
   readonly #reader: Reader;
   readonly #iteration: Iteration;
   readonly #filter: Filter | null;
-  readonly #capture: () => Snapshot;
+  readonly #capture: () => Capture;
   readonly #read: RowRead<T>;
-  #snapshot: Snapshot | null = null;
+  #snapshot: Capture | null = null;
   #blocks: RowBlocks | null = null;
   #block: Block | null = null;
   #at = 0;
@@ -66,15 +71,16 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   #rows = FIRST_ROWS;
 
   constructor(
-    client: Client,
+    owner: Closable,
+    reader: Reader,
     { iteration, filter }: RowsWanted,
-    capture: () => Snapshot,
+    capture: () => Capture,
     read: RowRead<T>,
   ) {
     super();
     this.#filter = filter;
-    this.#client = client;
-    this.#reader = client.reader;
+    this.#owner = owner;
+    this.#reader = reader;
     this.#iteration = iteration;
     this.#capture = capture;
     this.#read = read;
@@ -82,7 +88,7 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   }
 
   override next(): IteratorResult<T, undefined> {
-    if (this.#client.isClosed) this.#throwIfClosed();
+    if (this.#owner.isClosed) this.#throwIfClosed();
     if (this.#at === this.#count && !this.#advance()) return { done: true, value: undefined };
     const at = this.#at++;
     const block = this.#block as Block;
@@ -111,7 +117,7 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   #throwIfClosed(): void {
     const isOver = this.#left === 0 && this.#at === this.#count;
     this.return();
-    if (!isOver) this.#client.throwIfClosed();
+    if (!isOver) this.#owner.throwIfClosed();
   }
 
   /** To the next block with a row; false at the end, where the snapshot is given back. */

@@ -24,7 +24,7 @@ import {
 import { type Block, type RowBlocks, rowBlocks, type Stretch } from '../view/row-blocks.ts';
 import type { Segment } from '../view/segment.ts';
 import type { Iteration } from './range.ts';
-import type { Snapshot } from './reader.ts';
+import type { Capture } from './reader.ts';
 
 const BATCH_ROWS = 32_768;
 /** A batch of long rows ends early. */
@@ -46,7 +46,7 @@ export interface ScanPlan {
   /** Whether the rows of all shards come in one order; else shard follows shard. */
   readonly together: boolean;
   /** Called once, at the first step. */
-  capture(): Snapshot;
+  capture(): Capture;
   /** Called before every step; throws once the scan may not go on. */
   throwIfOver(): void;
 }

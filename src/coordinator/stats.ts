@@ -10,6 +10,8 @@ export interface Stats {
   /** Sums over all shards; `windowMax` is the largest. Rows count versions not merged yet. */
   readonly total: { readonly [Counter in ShardCounter]: number };
   readonly shards: readonly ShardStats[];
+  /** Snapshots that are open, of all threads. */
+  readonly snapshots: number;
 }
 
 export function collectStats({ control, shards }: Membership): Stats {
@@ -21,5 +23,5 @@ export function collectStats({ control, shards }: Membership): Stats {
     const values = all.map((stats) => stats[name]);
     return [name, name === 'windowMax' ? Math.max(...values) : values.reduce((a, b) => a + b, 0)];
   });
-  return { total: Object.fromEntries(total), shards: all };
+  return { total: Object.fromEntries(total), shards: all, snapshots: control.snapshots };
 }

@@ -223,6 +223,7 @@ export class Supervisor {
   removeClient(client: number): void {
     if (!this.#clients.delete(client) || this.#isClosing) return;
     const { table } = this.control;
+    this.control.setSnapshots(client, 0);
     for (const ticket of table.undecided()) {
       if (table.isFilled(ticket) && table.owner(ticket).client === client) table.abort(ticket);
     }

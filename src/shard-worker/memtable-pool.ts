@@ -1,7 +1,9 @@
 /**
  * The memory of memtables, reused: V8 does not count SharedArrayBuffers, and would let gigabytes of
  * replaced ones pile up before it collects any. Memory is reused once no client can still be reading
- * it, which clients say in the control block (`Control.oldestSeen`).
+ * it, which clients say in the control block (`Control.isRead`): neither by its present view nor by one
+ * that a snapshot pins. Memory that was put to use after the newest pinned view is none of a snapshot's,
+ * so that one which is held for hours keeps no more from being reused than it sees.
  */
 import type { Control } from '../view/control.ts';
 import { layoutMemtable, type MemtableHandle, type MemtableShape } from '../view/memtable.ts';
@@ -9,8 +11,9 @@ import { arenaBytesFor } from './memtable-writer.ts';
 
 interface Retired {
   readonly memory: SharedArrayBuffer;
-  /** The first view without it. */
-  readonly version: number;
+  /** The first view that may have named it, and the first one without it. */
+  readonly first: number;
+  readonly end: number;
 }
 
 /** Retired memory that waits to be reused; what is beyond is left to the collector. */
@@ -23,6 +26,8 @@ export class MemtablePool {
   readonly #shard: number;
   readonly #clients: () => Iterable<number>;
   #retired: Retired[] = [];
+  /** The first view that may name a memtable in use, by its number. */
+  readonly #first = new Map<number, number>();
   #nextId: number;
 
   constructor(
@@ -48,8 +53,9 @@ export class MemtablePool {
       const shape = { ...this.#shape, arenaBytes };
       return this.#handle(shape, new SharedArrayBuffer(layoutMemtable(shape).bytes));
     }
-    const oldest = this.#control.oldestSeen(this.#shard, this.#clients());
-    const free = this.#retired.findIndex(({ version }) => version <= oldest);
+    const free = this.#retired.findIndex(
+      ({ first, end }) => !this.#control.isRead(this.#shard, this.#clients(), first, end),
+    );
     const memory =
       free >= 0
         ? this.#retired.splice(free, 1)[0].memory
@@ -58,7 +64,9 @@ export class MemtablePool {
   }
 
   #handle(shape: MemtableShape, memory: SharedArrayBuffer): MemtableHandle {
-    return { id: this.#nextId++, memory, shape, storesKeys: this.#storesKeys };
+    const id = this.#nextId++;
+    this.#first.set(id, this.#control.version(this.#shard) + 1);
+    return { id, memory, shape, storesKeys: this.#storesKeys };
   }
 
   /** Lets go of all memory that waits to be reused. */
@@ -66,9 +74,11 @@ export class MemtablePool {
     this.#retired = [];
   }
 
-  /** Gives back memory that view `version` and later ones do not name. */
-  retire(handle: MemtableHandle, version: number): void {
-    this.#retired.push({ memory: handle.memory, version });
+  /** Gives back memory that view `end` and later ones do not name. */
+  retire(handle: MemtableHandle, end: number): void {
+    const first = this.#first.get(handle.id) ?? 0;
+    this.#first.delete(handle.id);
+    this.#retired.push({ memory: handle.memory, first, end });
     if (this.#retired.length > RETIRED_MAX) this.#retired.shift();
   }
 }

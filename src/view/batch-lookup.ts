@@ -20,9 +20,9 @@ import {
   storedBytes,
 } from '../schema/key-bytes.ts';
 import type { Bound } from './bounds.ts';
-import type { Memtable } from './memtable.ts';
+import type { Memtable, Visibility } from './memtable.ts';
 import { type Run, Segment } from './segment.ts';
-import { type RowReaders, rowOf, type ShardView } from './shard-view.ts';
+import { type RowReaders, rowOf, type ShardSnapshot, type ShardView } from './shard-view.ts';
 
 /** Positions of keys that were not found: not yet, or once and for all. */
 const UNKNOWN = -1;
@@ -201,8 +201,13 @@ export class KeyBatch {
   /**
    * Finds every key, in the view of its shard.
    * @param shardOf of a key by its place in the order given; where there is none, by its hash
+   * @param captured what may be seen of each view; where there is none, all there is now
    */
-  find(views: readonly ShardView[], shardOf: ((key: number) => number) | null): void {
+  find(
+    views: readonly ShardView[],
+    shardOf: ((key: number) => number) | null,
+    captured: readonly ShardSnapshot[] | null = null,
+  ): void {
     // Asked once: what is written from now on is written after this look-up.
     const areOfNumbers = views.map((view) => view.isOfNumbers);
     if (shardOf !== null || areOfNumbers.includes(false)) this.#completeWords();
@@ -215,7 +220,7 @@ export class KeyBatch {
     for (const [shard, view] of views.entries()) {
       const [from, to] = [starts[shard], starts[shard + 1]];
       if (areOfNumbers[shard]) this.#findInRuns(view.runs, 0, from, to);
-      else this.#findInShard(view, from, to);
+      else this.#findInShard(view, from, to, captured === null ? null : captured[shard].visible);
     }
   }
 
@@ -251,14 +256,21 @@ export class KeyBatch {
     return starts;
   }
 
-  #findInShard({ memtables, runs }: ShardView, from: number, to: number): void {
+  #findInShard(
+    { memtables, runs }: ShardView,
+    from: number,
+    to: number,
+    captured: readonly Visibility[] | null,
+  ): void {
     const { order, position, hash, hi, lo, stored } = this;
     const storesKeys = this.#storesKeys;
     let start = from;
     let end = to;
-    for (const { memtable, visible } of memtables) {
+    for (let m = 0; m < memtables.length; m++) {
+      const { memtable, visible: live } = memtables[m];
       if (memtable.isEmpty) continue;
-      visible.watermark = memtable.watermark;
+      live.watermark = memtable.watermark;
+      const visible = captured === null ? live : captured[m];
       for (let i = start; i < end; i++) {
         const key = order[i];
         const entry = storesKeys

@@ -5,8 +5,9 @@
  * - doorbells: one for each shard thread and each client (rung by anybody, slept on by its owner)
  * - requests: for each shard thread, how many control messages were posted to it (any client adds)
  * - shards: for each shard, the version of its view and what it counts (its owner writes)
- * - clients: for each client and shard, the oldest view that the client may still read (the client
- *   writes; a free place holds zeros). A shard reuses no memory that such a view reaches.
+ * - clients: for each client and shard, the view that the client goes by, and the oldest and newest of
+ *   those that its snapshots pin; for each client, how many snapshots it holds (the client writes, and
+ *   who sees it go clears the count). A shard reuses no memory that such a view reaches.
  * - the commit table (`commit-table.ts`)
  */
 import assert from 'node:assert';
@@ -21,12 +22,16 @@ const THREADS_AT = 0;
 const CLIENTS_AT = THREADS_AT + THREADS_MAX * LINE_BYTES;
 const SHARDS_AT = CLIENTS_AT + CLIENTS_MAX * LINE_BYTES;
 const SEEN_AT = SHARDS_AT + SHARDS_MAX * SHARD_BYTES;
-const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4;
+/** Words of a client and a shard: its view, the oldest pinned one, the newest. */
+const SEEN_WORDS = 3;
+const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4 * SEEN_WORDS;
 const BYTES = TABLE_AT + COMMIT_TABLE_BYTES;
 assert.ok(TABLE_AT % 8 === 0);
 
 /** Words behind the doorbell in a thread's line. */
 const REQUESTS_WORD = 8;
+/** And behind it in a client's. */
+const SNAPSHOTS_WORD = 8;
 
 /** Words of a shard's first line, which readers look at. Counters, 64-bit floats, have the second. */
 const VERSION_WORD = 0;
@@ -134,21 +139,47 @@ export class Control {
     return (at >>> 3) + SHARD_COUNTERS.indexOf(counter);
   }
 
-  /** The client may read view `version` of the shard and later ones; 0 when it reads none. */
+  /** The client goes by view `version` of the shard, or a later one, besides those that it pins. */
   setSeen(client: number, shard: number, version: number): void {
     Atomics.store(this.#words, this.#seenAt(client, shard), version);
   }
 
-  /** The oldest view of the shard that some client may still read. */
-  oldestSeen(shard: number, clients: Iterable<number>): number {
-    let oldest = Number.POSITIVE_INFINITY;
+  /** The client's snapshots pin views from `oldest` to `newest`; none where both are 0. */
+  setPins(client: number, shard: number, oldest: number, newest: number): void {
+    const at = this.#seenAt(client, shard);
+    Atomics.store(this.#words, at + 1, oldest);
+    Atomics.store(this.#words, at + 2, newest);
+  }
+
+  /** Whether one of the clients may still read a view of the shard from `first` on and before `end`. */
+  isRead(shard: number, clients: Iterable<number>, first: number, end: number): boolean {
+    const words = this.#words;
     for (const client of clients) {
-      oldest = Math.min(oldest, Atomics.load(this.#words, this.#seenAt(client, shard)));
+      const at = this.#seenAt(client, shard);
+      // First: a view is pinned before its client goes on to the next.
+      if (Atomics.load(words, at) < end) return true;
+      const oldest = Atomics.load(words, at + 1);
+      const newest = Atomics.load(words, at + 2);
+      if (newest >= first && oldest < end && newest > 0) return true;
     }
-    return oldest;
+    return false;
   }
 
   #seenAt(client: number, shard: number): number {
-    return (SEEN_AT >>> 2) + client * SHARDS_MAX + shard;
+    return (SEEN_AT >>> 2) + SEEN_WORDS * (client * SHARDS_MAX + shard);
+  }
+
+  /** Snapshots that a client holds. */
+  setSnapshots(client: number, count: number): void {
+    Atomics.store(this.#words, (this.clientDoorbellAt(client) >>> 2) + SNAPSHOTS_WORD, count);
+  }
+
+  /** Snapshots that all clients hold. */
+  get snapshots(): number {
+    let sum = 0;
+    for (let client = 0; client < CLIENTS_MAX; client++) {
+      sum += Atomics.load(this.#words, (this.clientDoorbellAt(client) >>> 2) + SNAPSHOTS_WORD);
+    }
+    return sum;
   }
 }

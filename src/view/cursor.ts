@@ -156,9 +156,7 @@ export class PieceCursor implements Cursor {
     if (this.done) return;
     const lo = keys[2 * at];
     const hi = keys[2 * at + 1];
-    let last = at;
-    while (last + 1 < end && this.#isSame(at, last + 1)) last++;
-    this.#stand(hi, lo, at, last);
+    this.#stand(hi, lo, at, this.#farthest(at, 1, end - 1 - at));
   }
 
   /** To the group that ends at `at`. */
@@ -168,9 +166,27 @@ export class PieceCursor implements Cursor {
     if (this.done) return;
     const lo = keys[2 * at];
     const hi = keys[2 * at + 1];
-    let first = at;
-    while (first > start && this.#isSame(at, first - 1)) first--;
-    this.#stand(hi, lo, first, at);
+    this.#stand(hi, lo, this.#farthest(at, -1, at - start), at);
+  }
+
+  /**
+   * The last entry with the key of the one at `at`, up or down, at most `max` away. In steps that double,
+   * then halve: a key may have a million versions side by side.
+   */
+  #farthest(at: number, direction: 1 | -1, max: number): number {
+    let same = 0;
+    let other = 1;
+    while (other <= max && this.#isSame(at, at + direction * other)) {
+      same = other;
+      other = 2 * same;
+    }
+    if (other > max) other = max + 1;
+    while (other - same > 1) {
+      const middle = (same + other) >>> 1;
+      if (this.#isSame(at, at + direction * middle)) same = middle;
+      else other = middle;
+    }
+    return at + direction * same;
   }
 
   #stand(hi: number, lo: number, first: number, last: number): void {

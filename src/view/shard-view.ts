@@ -21,7 +21,13 @@ import type { Schema } from '../schema/schema.ts';
 import { boundsBelow, isOutside, type KeyBounds, seekFirst } from './bounds.ts';
 import type { CommitTable } from './commit-table.ts';
 import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
-import { ENTRY_HEADER_BYTES, Memtable, type MemtableHandle, type Visibility } from './memtable.ts';
+import {
+  ARENA_START,
+  ENTRY_HEADER_BYTES,
+  Memtable,
+  type MemtableHandle,
+  type Visibility,
+} from './memtable.ts';
 import { Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
 import { Tail } from './tail.ts';
 
@@ -52,6 +58,15 @@ export function compileReaders(schema: Schema, bigints: boolean): RowReaders {
 export function rowOf(readers: RowReaders, source: Segment | Memtable, position: number): unknown {
   if (source instanceof Segment) return readers.segment(source.columns, position);
   return readers.memtable(source.arena, source.bytes, position);
+}
+
+/** The row that a cursor stands on. */
+export function rowUnder(readers: RowReaders, { source }: Cursor): unknown {
+  if (source instanceof PieceCursor) {
+    const { memtable } = source;
+    return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(source.position));
+  }
+  return readers.segment((source as RunCursor).segment.columns, source.position);
 }
 
 const NO_ROWS = new Run([]);
@@ -179,6 +194,7 @@ export class ShardView {
    * Where the row of a key is, or null; its position there, for `rowOf`, is left in `located`.
    * @param hash the key's hash
    * @param bytes those of a key of variable length
+   * @param captured what may be seen; where there is none, all there is now
    */
   locate(
     hash: number,
@@ -186,10 +202,14 @@ export class ShardView {
     lo: number,
     number: number,
     bytes: EncodedKey | null,
+    captured: readonly Visibility[] | null = null,
   ): Segment | Memtable | null {
-    for (const { memtable, visible } of this.memtables) {
+    const { memtables } = this;
+    for (let i = 0; i < memtables.length; i++) {
+      const { memtable, visible: live } = memtables[i];
       if (memtable.isEmpty) continue;
-      visible.watermark = memtable.watermark;
+      live.watermark = memtable.watermark;
+      const visible = captured === null ? live : captured[i];
       const entry =
         bytes === null
           ? memtable.find(hash, hi, lo, visible)
@@ -250,20 +270,14 @@ export class ShardView {
     return parts;
   }
 
-  /** The row that a cursor of this view stands on. */
-  row(cursor: Cursor): unknown {
-    const { source } = cursor;
-    const { readers } = this;
-    if (source instanceof PieceCursor) {
-      const { memtable } = source;
-      return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(source.position));
-    }
-    return readers.segment((source as RunCursor).segment.columns, source.position);
-  }
-
   /** The one run that holds the live rows and nothing else, or null where there is more to merge. */
   get settled(): Run | null {
     return this.pendingEntries === 0 ? this.#only : null;
+  }
+
+  /** The same at the instant of a capture. */
+  settledAt(visible: readonly Visibility[]): Run | null {
+    return visible.every(({ watermark }) => watermark === ARENA_START) ? this.#only : null;
   }
 
   /**
@@ -291,7 +305,7 @@ export class ShardView {
   /** Number of live keys within the bounds. */
   count(visible: readonly Visibility[], bounds: KeyBounds): number {
     const type = this.readers.schema.key;
-    const { settled } = this;
+    const settled = this.settledAt(visible);
     const base = settled ?? this.base;
     let count = base === null ? 0 : base.countWithin(bounds, type);
     if (settled !== null) return count;

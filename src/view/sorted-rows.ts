@@ -13,7 +13,7 @@ import type { ShardSnapshot } from './shard-view.ts';
 
 /** Null where the shard has no base: then a walk over all of its rows costs less. */
 export function sortedRowsOf({ view, visible }: ShardSnapshot): readonly SortedRows[] | null {
-  const { settled } = view;
+  const settled = view.settledAt(visible);
   if (settled !== null) return [settled];
   const { base } = view;
   if (base === null) return null;

@@ -1,6 +1,7 @@
 /** The model: a Map of everything there should be, sorted whenever order matters. */
 import type { Comparisons, IterateOptions } from '../../src/index.ts';
 import {
+  type Disturbance,
   FAILED,
   type Form,
   isSame,
@@ -114,7 +115,12 @@ export class Model {
         return this.#within(operation.range).length;
       case 'iterator': {
         const seen = this.#within(operation.range);
-        for (const write of operation.during) this.#write(write);
+        this.#disturb(operation.during);
+        return seen;
+      }
+      case 'snapshot': {
+        const seen = operation.reads.map((read) => this.answer(read));
+        this.#disturb(operation.during);
         return seen;
       }
       default:
@@ -124,6 +130,10 @@ export class Model {
 
   #get(key: unknown): unknown {
     return this.#rows.get(nameOf(keyGiven(this.#form, key)))?.[1];
+  }
+
+  #disturb(during: readonly Disturbance[]): void {
+    for (const one of during) this.answer(one);
   }
 
   #write(write: Write): unknown {

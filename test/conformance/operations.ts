@@ -11,6 +11,7 @@ import {
   OmenError,
   type OpenOptions,
   type RangeOptions,
+  type Snapshot,
 } from '../../src/index.ts';
 
 /** Besides what the database takes: that there is what was read just before, which always holds. */
@@ -38,7 +39,22 @@ export type Operation =
   | Read
   | { readonly op: 'flush' | 'compact' | 'reopen' }
   /** An iterator that has made its first step; then writes; then the rest of its steps. */
-  | { readonly op: 'iterator'; readonly range: IterateOptions; readonly during: readonly Write[] };
+  | {
+      readonly op: 'iterator';
+      readonly range: IterateOptions;
+      readonly during: readonly Disturbance[];
+    }
+  /** A snapshot; then writes; then reads of it. */
+  | {
+      readonly op: 'snapshot';
+      readonly during: readonly Disturbance[];
+      readonly reads: readonly SnapshotRead[];
+    };
+
+export type Disturbance = Write | { readonly op: 'flush' | 'compact' };
+export type SnapshotRead = Exclude<Read, { op: 'explain' }> & {
+  readonly op: Exclude<Read['op'], 'explain'>;
+};
 
 /** The options that decide in what form rows come back. */
 export type Form = Pick<OpenOptions, 'key' | 'columns' | 'value' | 'bigints'>;
@@ -85,14 +101,41 @@ export async function perform(db: Database, form: Form, operation: Operation): P
     case 'del':
     case 'batch':
       return write(db, operation);
+    case 'explain':
+      return db.explain(operation.key).found === 'row';
+    case 'flush':
+    case 'compact':
+      return db[operation.op]();
+    case 'iterator': {
+      const iterator = db.entries(operation.range);
+      const first = iterator.next();
+      for (const write of operation.during) await perform(db, form, write);
+      return first.done ? [] : [first.value, ...iterator];
+    }
+    case 'snapshot': {
+      using snapshot = db.snapshot();
+      for (const write of operation.during) await perform(db, form, write);
+      const answers: unknown[] = [];
+      for (const one of operation.reads) answers.push(await read(snapshot, form, one));
+      return answers;
+    }
+    case 'reopen':
+      throw new Error('Whoever opened the database reopens it.');
+    default:
+      return read(db, form, operation as SnapshotRead);
+  }
+}
+
+type Readable = Database | Snapshot<unknown, unknown, unknown, unknown>;
+
+async function read(db: Readable, form: Form, operation: SnapshotRead): Promise<unknown> {
+  switch (operation.op) {
     case 'get':
     case 'has':
     case 'floor':
     case 'ceil':
     case 'rank':
       return db[operation.op](operation.key);
-    case 'explain':
-      return db.explain(operation.key).found === 'row';
     case 'at':
       return db.at(operation.rank);
     case 'getMany':
@@ -112,17 +155,6 @@ export async function perform(db: Database, form: Form, operation: Operation): P
       const bytes = await new Response(db.scan(operation.range).toIPC()).bytes();
       return scanRows(tableFromIPC(bytes).batches, form);
     }
-    case 'flush':
-    case 'compact':
-      return db[operation.op]();
-    case 'iterator': {
-      const iterator = db.entries(operation.range);
-      const first = iterator.next();
-      for (const write of operation.during) await perform(db, form, write);
-      return first.done ? [] : [first.value, ...iterator];
-    }
-    case 'reopen':
-      throw new Error('Whoever opened the database reopens it.');
   }
 }
 

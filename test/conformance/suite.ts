@@ -9,7 +9,16 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Model } from './model.ts';
-import { type Asked, isSame, type Operation, type SingleWrite, type Write } from './operations.ts';
+import {
+  type Asked,
+  type Disturbance,
+  isSame,
+  type Operation,
+  type Read,
+  type SingleWrite,
+  type SnapshotRead,
+  type Write,
+} from './operations.ts';
 import type { Subject } from './schemas.ts';
 
 /** A database as somebody uses it. */
@@ -80,23 +89,36 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     { requiredKeys: [] },
   );
   const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));
-  const read = fc.oneof(
-    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank', 'explain'), key }),
+  const disturbance: fc.Arbitrary<Disturbance> = fc.oneof(
+    { weight: 5, arbitrary: write },
+    { weight: 1, arbitrary: fc.record({ op: fc.constantFrom('flush', 'compact') }) },
+  );
+  const during = fc.array(disturbance, { maxLength: 4 });
+  const snapshotRead: fc.Arbitrary<SnapshotRead> = fc.oneof(
+    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank'), key }),
     fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 40 }) }),
     fc.record({ op: fc.constantFrom('first', 'last') }),
     fc.record({ op: fc.constant('at' as const), rank: fc.nat({ max: 40 }) }),
     fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan', 'stream'), range }),
     fc.record({ op: fc.constant('count' as const), range: bounds }),
   );
+  const read: fc.Arbitrary<Read> = fc.oneof(
+    { weight: 6, arbitrary: snapshotRead },
+    { weight: 1, arbitrary: fc.record({ op: fc.constant('explain' as const), key }) },
+  );
   return fc.oneof(
     { weight: 40, arbitrary: write },
     { weight: 50, arbitrary: read },
     {
       weight: 6,
+      arbitrary: fc.record({ op: fc.constant('iterator' as const), range, during }),
+    },
+    {
+      weight: 6,
       arbitrary: fc.record({
-        op: fc.constant('iterator' as const),
-        range,
-        during: fc.array(write, { maxLength: 4 }),
+        op: fc.constant('snapshot' as const),
+        during,
+        reads: fc.array(snapshotRead, { maxLength: 8 }),
       }),
     },
     { weight: 3, arbitrary: fc.record({ op: fc.constantFrom('flush', 'compact') }) },

@@ -80,6 +80,12 @@ const tasks = {
     for (let i = half; i < count; i++) await increment();
     await db.close();
   },
+  /** Holds two snapshots, and ends the thread with them when told to. */
+  async hold(db: Numbers) {
+    const held = [db.snapshot(), db.snapshot()];
+    say(held[0].count());
+    parentPort?.once('message', () => process.exit(0));
+  },
   /** Reads the key `first` and nothing else until it is there, and never gives up control meanwhile. */
   async spin(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
     const spin = (tries: number): number => {

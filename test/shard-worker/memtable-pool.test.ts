@@ -23,6 +23,25 @@ test('memory is reused once no client can read it any more, under a new number',
   t.is(new Set([first.id, second.id, third.id]).size, 3);
 });
 
+test('a pinned view keeps the memory that it names, and none that came into use after it', (t) => {
+  const { pool, control } = poolOf([3]);
+  const old = pool.take();
+  control.setVersion(0, 10);
+  control.setSeen(3, 0, 10);
+  control.setPins(3, 0, 10, 10);
+  const next = pool.take();
+  control.setVersion(0, 11);
+  pool.retire(old, 11);
+  control.setSeen(3, 0, 11);
+  t.not(pool.take().memory, old.memory, 'the snapshot still reads view 10');
+  control.setVersion(0, 12);
+  pool.retire(next, 12);
+  control.setSeen(3, 0, 12);
+  t.is(pool.take().memory, next.memory, 'view 10 is older');
+  control.setPins(3, 0, 0, 0);
+  t.is(pool.take().memory, old.memory);
+});
+
 test('memory is reused at once where there is no client, and only once', (t) => {
   const { pool } = poolOf([]);
   const first = pool.take();

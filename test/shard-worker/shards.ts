@@ -18,7 +18,7 @@ import type { Storage } from '../../src/storage/storage.ts';
 import type { KeyBounds } from '../../src/view/bounds.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
-import { rowOf as rowAt, ShardView } from '../../src/view/shard-view.ts';
+import { rowOf as rowAt, rowUnder, ShardView } from '../../src/view/shard-view.ts';
 import {
   type Batch,
   compareRows,
@@ -420,7 +420,7 @@ export class Shards {
       const at = numberOf(codec.decode(cursor.hi, cursor.lo, cursor.bytes));
       if (at <= before) throw new Violation(`${what}: key ${at} follows ${before}`);
       before = at;
-      rows.set(at, stampOf(what, view.row(cursor)));
+      rows.set(at, stampOf(what, rowUnder(readers, cursor)));
     }
     for (const at of new Set([...this.expected.keys(engine.shard), ...rows.keys()])) {
       codec.encode(keyOf(at));

@@ -17,8 +17,9 @@ test('a new control block says that nothing has happened yet', (t) => {
   t.is(control.version(0), 0);
   t.is(control.state(0), 'opening');
   t.is(control.counter(0, 'rows'), 0);
-  t.is(control.oldestSeen(0, [0, 1]), 0);
-  t.is(control.oldestSeen(0, []), Number.POSITIVE_INFINITY);
+  t.true(control.isRead(0, [0, 1], 1, 1), 'a client that has no view yet may get any');
+  t.false(control.isRead(0, [], 1, 1));
+  t.is(control.snapshots, 0);
   t.is(control.table.next, 1);
 });
 
@@ -62,7 +63,10 @@ test('every part has words of its own, to the last thread, client and shard', (t
     for (const client of clients) {
       const seen = ++n;
       control.setSeen(client, shard, seen);
-      values.push([`seen ${client} ${shard}`, () => control.oldestSeen(shard, [client]), seen]);
+      control.setPins(client, shard, n, n);
+      const reads = () =>
+        [seen, seen + 1].map((end) => control.isRead(shard, [client], 2 ** 31, end));
+      values.push([`seen ${client} ${shard}`, reads, [false, true]]);
     }
   }
   const ticket = control.table.take([0, SHARDS_MAX - 1], 1, 2);
@@ -73,15 +77,41 @@ test('every part has words of its own, to the last thread, client and shard', (t
   }
 });
 
-test('a shard goes by the oldest view that any of its clients may read', (t) => {
+test('a shard goes by the views that its clients go by, and by those that they pin', (t) => {
   const control = new Control(createControl());
   control.setSeen(0, 5, 12);
   control.setSeen(1, 5, 10);
   control.setSeen(2, 5, 11);
-  t.is(control.oldestSeen(5, [0, 1, 2]), 10);
-  t.is(control.oldestSeen(5, new Set([0, 2])), 11);
+  const isRead = (first: number, end: number, clients: Iterable<number> = [0, 1, 2]) =>
+    control.isRead(5, clients, first, end);
+  t.deepEqual([isRead(1, 10), isRead(1, 11)], [false, true]);
+  t.deepEqual([isRead(1, 11, new Set([0, 2])), isRead(1, 12, new Set([0, 2]))], [false, true]);
   control.setSeen(1, 5, 20);
-  t.is(control.oldestSeen(5, [0, 1, 2]), 11);
+  t.false(isRead(1, 11));
+  control.setPins(0, 5, 4, 7);
+  const pinned = [
+    [1, 4],
+    [1, 5],
+    [4, 5],
+    [5, 6],
+    [7, 9],
+    [8, 9],
+  ] as const;
+  t.deepEqual(
+    pinned.map(([first, end]) => isRead(first, end)),
+    [false, true, true, true, true, false],
+  );
+  control.setPins(0, 5, 0, 0);
+  t.false(isRead(1, 11));
+});
+
+test('snapshots are counted by client', (t) => {
+  const control = new Control(createControl());
+  control.setSnapshots(0, 2);
+  control.setSnapshots(CLIENTS_MAX - 1, 3);
+  t.is(control.snapshots, 5);
+  control.setSnapshots(0, 0);
+  t.is(control.snapshots, 3);
 });
 
 test('two faces of one memory are one control block', (t) => {

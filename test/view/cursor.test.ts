@@ -8,6 +8,7 @@ import {
   type Entry,
   keysAhead,
   NUMBERS,
+  newHandle,
   newSeed,
   randomFrom,
   segmentOf,
@@ -294,4 +295,45 @@ test('a cursor passes over a batch that is hidden from it, in both directions', 
   );
   t.deepEqual(ceil, [1, 3, 3, 5, null]);
   t.deepEqual(floor, [null, 1, 3, 3, 5]);
+});
+
+/** Words that count how often one is read. */
+function counted(words: Uint32Array): { words: Uint32Array; reads: () => number } {
+  let reads = 0;
+  const proxy = new Proxy(words, {
+    get(target, name) {
+      if (typeof name === 'string' && /^\d+$/.test(name)) reads++;
+      return Reflect.get(target, name, target);
+    },
+  });
+  return { words: proxy, reads: () => reads };
+}
+
+test('a cursor passes over any number of versions of a key in a few dozen steps', (t) => {
+  const versions = 50_000;
+  const shape = { entriesMax: versions + 10, arenaBytes: 64 * (versions + 10) };
+  const memtable = new TestMemtable(NUMBERS, CommitTable.empty(), newHandle(shape));
+  memtable.put(1, { n: 1 });
+  const old = memtable.put(2, { n: 0 });
+  const snapshot = memtable.now();
+  for (let n = 1; n < versions; n++) memtable.put(2, { n });
+  memtable.put(3, { n: 3 });
+  const [whole] = new Tail(memtable.reader).pieces(memtable.reader.watermark);
+  for (const [visible, found] of [
+    [snapshot, [old]],
+    [memtable.now(), [memtable.find(2), memtable.find(3)]],
+  ] as const) {
+    const { words, reads } = counted(whole.keys);
+    const cursor = new PieceCursor(memtable.reader, { ...whole, keys: words }, visible);
+    const seen: number[] = [];
+    cursor.seekCeil(0, 0);
+    for (cursor.next(); !cursor.done; cursor.next())
+      if (cursor.resolve()) seen.push(cursor.position);
+    t.deepEqual(seen, found);
+    cursor.seekFloor(0xffffffff, 0xffffffff);
+    const back: number[] = [];
+    for (; !cursor.done; cursor.prev()) if (cursor.resolve()) back.push(cursor.position);
+    t.deepEqual(back, [memtable.find(1), ...found].toReversed());
+    t.true(reads() < 1000, `${reads()} words read`);
+  }
 });

@@ -11,7 +11,13 @@ import type { Cursor } from '../../src/view/cursor.ts';
 import { explainLookup, type LookupExplanation } from '../../src/view/explain.ts';
 import { selectRow } from '../../src/view/order.ts';
 import type { Place, SegmentHandle } from '../../src/view/segment.ts';
-import { compileReaders, rowOf, type ShardSnapshot, ShardView } from '../../src/view/shard-view.ts';
+import {
+  compileReaders,
+  rowOf,
+  rowUnder,
+  type ShardSnapshot,
+  ShardView,
+} from '../../src/view/shard-view.ts';
 import { sortedRowsOf } from '../../src/view/sorted-rows.ts';
 import {
   type Entry,
@@ -145,7 +151,7 @@ class TestShard {
     const cursor = view.cursor(visible);
     const found: [Key, unknown][] = [];
     for (cursor.seekCeil(0, 0); !cursor.done; cursor.next()) {
-      found.push([this.#key.decode(cursor.hi, cursor.lo), view.row(cursor)]);
+      found.push([this.#key.decode(cursor.hi, cursor.lo), rowUnder(view.readers, cursor)]);
     }
     return found;
   }
@@ -422,7 +428,7 @@ test('a cursor gives the neighbours of any key, from memtables and runs alike', 
   const { view } = shard;
   const cursor = view.cursor(view.capture(NOTHING).visible);
   const at = (how: 'seekCeil' | 'seekFloor', key: number) =>
-    shard.seek(cursor, how, key).done ? undefined : view.row(cursor);
+    shard.seek(cursor, how, key).done ? undefined : rowUnder(view.readers, cursor);
   t.deepEqual(
     [5, 10, 11, 26, 31].map((key) => at('seekCeil', key)),
     [{ n: 10 }, { n: 10 }, { n: 25 }, { n: 30 }, undefined],

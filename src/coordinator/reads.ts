@@ -1,0 +1,169 @@
+/**
+ * The reads that a database and a snapshot have in common: those that see keys in order. They differ in
+ * what they read (`Source`): what there is now, or what there was at one instant.
+ */
+import { OmenError } from '../errors.ts';
+import { show } from '../schema/show.ts';
+import { greatestBound, leastBound } from '../view/bounds.ts';
+import {
+  ceilEntry,
+  countRows,
+  entryWithRank,
+  floorEntry,
+  rankOf,
+  type Source,
+} from './ordered-reads.ts';
+import { type IterateOptions, parseIteration, type RangeOptions } from './range.ts';
+import type { Reader } from './reader.ts';
+import {
+  type Closable,
+  entryAt,
+  keyAt,
+  RowIterator,
+  type RowRead,
+  type Rows,
+  valueAt,
+} from './row-iterator.ts';
+import { parseFields, Scan, throwIfAborted } from './scan.ts';
+import { narrowed, parseWhere } from './where.ts';
+
+export interface ScanOptions<KeyInput = unknown, RowInput = unknown>
+  extends IterateOptions<KeyInput, RowInput> {
+  /** The fields of the batches, in this order, `key` among them where it is wanted. */
+  readonly columns?: readonly string[];
+  /** Whether rows come in key order (the default); else each shard's do, shard after shard. */
+  readonly ordered?: boolean;
+  /** Aborts between batches. */
+  readonly signal?: AbortSignal;
+}
+
+export abstract class Reads<Key, Row, KeyInput, RowInput> {
+  /** What is read. */
+  protected abstract readonly source: Source;
+  /** The reader of this thread. */
+  protected abstract readonly reader: Reader;
+  /** What is closed when these reads are over. */
+  protected abstract readonly owner: Closable;
+
+  /** The last entry whose key is <= the given one, or undefined. */
+  floor(key: KeyInput): [Key, Row] | undefined {
+    const source = this.#encoded(key);
+    return floorEntry(source, source.key) as [Key, Row] | undefined;
+  }
+
+  /** The first entry whose key is >= the given one, or undefined. */
+  ceil(key: KeyInput): [Key, Row] | undefined {
+    const source = this.#encoded(key);
+    return ceilEntry(source, source.key) as [Key, Row] | undefined;
+  }
+
+  /** The entry with the smallest key, or undefined. */
+  first(): [Key, Row] | undefined {
+    this.owner.throwIfClosed();
+    const { source } = this;
+    return ceilEntry(source, leastBound(source.key.type)) as [Key, Row] | undefined;
+  }
+
+  /** The entry with the largest key, or undefined. */
+  last(): [Key, Row] | undefined {
+    this.owner.throwIfClosed();
+    const { source } = this;
+    return floorEntry(source, greatestBound(source.key.type)) as [Key, Row] | undefined;
+  }
+
+  /**
+   * The number of rows whose key is < the given one. A look-up a shard where each is one run without
+   * deleted rows, as `compact` leaves it; elsewhere the time of a walk over what is newer than the
+   * shard's largest run, or over all rows where that is not by far the largest part.
+   */
+  rank(key: KeyInput): number {
+    const source = this.#encoded(key);
+    return rankOf(source, source.key);
+  }
+
+  /**
+   * The entry of that rank: `at(0)` is `first()`; undefined beyond the end. A few times what `rank`
+   * takes.
+   * @throws OMEN_INVALID_RANGE unless the rank is a whole number, not negative
+   */
+  at(rank: number): [Key, Row] | undefined {
+    this.owner.throwIfClosed();
+    if (!Number.isSafeInteger(rank) || rank < 0) {
+      const message = `A rank is a whole number of rows, not negative: ${show(rank)} is none.`;
+      throw new OmenError('OMEN_INVALID_RANGE', message);
+    }
+    return entryWithRank(this.source, rank) as [Key, Row] | undefined;
+  }
+
+  /** What is read, its codec holding the key. */
+  #encoded(key: KeyInput): Source {
+    this.owner.throwIfClosed();
+    this.source.key.encode(key);
+    return this.source;
+  }
+
+  /** Entries of a range in key order, from one snapshot: a synchronous iterator. */
+  entries(range?: IterateOptions<KeyInput, RowInput>): Rows<[Key, Row]> {
+    return this.#iterate(range, entryAt as RowRead<[Key, Row]>);
+  }
+
+  keys(range?: IterateOptions<KeyInput, RowInput>): Rows<Key> {
+    return this.#iterate(range, keyAt as RowRead<Key>);
+  }
+
+  values(range?: IterateOptions<KeyInput, RowInput>): Rows<Row> {
+    return this.#iterate(range, valueAt as RowRead<Row>);
+  }
+
+  /** Checks at once; the snapshot is taken at the first step. */
+  #iterate<T>(
+    range: IterateOptions<KeyInput, RowInput> | undefined,
+    read: RowRead<T>,
+  ): RowIterator<T> {
+    const { source, reader, owner } = this;
+    owner.throwIfClosed();
+    const { schema } = source.readers;
+    const iteration = parseIteration(range, source.key, ['where']);
+    const filter = parseWhere(schema, range?.where);
+    const rows = { iteration: narrowed(iteration, filter, schema.key), filter };
+    return new RowIterator(owner, reader, rows, () => source.capture(), read);
+  }
+
+  /**
+   * Rows of a range as Arrow record batches, from one snapshot. Their first field is `key`, unless
+   * `columns` says otherwise. A range of any length takes the memory of a batch.
+   * @throws OMEN_INVALID_RANGE, OMEN_INVALID_WHERE, OMEN_UNKNOWN_COLUMN at once; OMEN_ABORTED, OMEN_CLOSED from the iterator
+   */
+  scan(range?: ScanOptions<KeyInput, RowInput>): Scan {
+    const { source, owner } = this;
+    owner.throwIfClosed();
+    const { schema } = source.readers;
+    const known = ['where', 'columns', 'ordered', 'signal'];
+    const iteration = parseIteration(range, source.key, known);
+    const filter = parseWhere(schema, range?.where);
+    return new Scan({
+      schema,
+      iteration: narrowed(iteration, filter, schema.key),
+      filter,
+      fields: parseFields(schema, range?.columns),
+      together: parseOrdered(range?.ordered) && !source.isByRange,
+      capture: () => source.capture(),
+      throwIfOver() {
+        owner.throwIfClosed();
+        throwIfAborted(range?.signal);
+      },
+    });
+  }
+
+  /** The number of rows in a range. */
+  count(range?: RangeOptions): number {
+    this.owner.throwIfClosed();
+    const { source } = this;
+    return countRows(source, parseIteration(range, source.key));
+  }
+}
+
+function parseOrdered(ordered: unknown = true): boolean {
+  if (typeof ordered === 'boolean') return ordered;
+  throw new OmenError('OMEN_INVALID_RANGE', '"ordered" is true or false.');
+}

@@ -1,0 +1,97 @@
+/**
+ * A snapshot: one instant of the whole database, to be read for as long as it is held. It belongs to the
+ * thread that took it.
+ *
+ * It stops no writer, flush or compaction. What it pins is the memory of the memtables and segments
+ * there were at that instant; their files may go meanwhile.
+ */
+import { OmenError } from '../errors.ts';
+import type { Run } from '../view/segment.ts';
+import type { Client } from './client.ts';
+import { type ColumnsFound, columnsOf } from './columns.ts';
+import type { Source } from './ordered-reads.ts';
+import type { Capture, Reader } from './reader.ts';
+import { Reads } from './reads.ts';
+import type { Closable } from './row-iterator.ts';
+
+export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyInput, RowInput> {
+  readonly #client: Client;
+  readonly #capture: Capture;
+  protected readonly source: Source;
+  protected readonly reader: Reader;
+  protected readonly owner: Closable = this;
+  #isReleased = false;
+
+  /** Use `db.snapshot()`. */
+  constructor(client: Client) {
+    super();
+    this.#client = client;
+    this.#capture = client.reader.snapshot();
+    this.reader = client.reader;
+    this.source = sourceOf(client.reader, this.#capture);
+  }
+
+  /** The row of a key, or undefined. @throws OMEN_INVALID_KEY, OMEN_UNSAFE_INTEGER, OMEN_CLOSED */
+  get(key: KeyInput): Row | undefined {
+    this.throwIfClosed();
+    return this.#client.reader.getIn(this.#capture.shards, key, true) as Row | undefined;
+  }
+
+  has(key: KeyInput): boolean {
+    this.throwIfClosed();
+    return this.#client.reader.getIn(this.#capture.shards, key, false) === true;
+  }
+
+  /** As `getMany` of the database. */
+  getMany(keys: Iterable<KeyInput>): (Row | undefined)[];
+  getMany<Name extends string>(
+    keys: Iterable<KeyInput>,
+    options: { readonly columns: readonly Name[] },
+  ): ColumnsFound<Name>;
+  getMany(
+    keys: Iterable<KeyInput>,
+    options?: { readonly columns: readonly string[] },
+  ): (Row | undefined)[] | ColumnsFound {
+    this.throwIfClosed();
+    const { reader, membership } = this.#client;
+    const batch = reader.findMany([...keys], this.#capture.shards);
+    if (options === undefined) return batch.rows(reader.readers) as (Row | undefined)[];
+    return columnsOf(batch, reader.readers, options.columns, membership.bigints);
+  }
+
+  /** Gives back what it pins. After that it throws OMEN_CLOSED; a second call does nothing. */
+  close(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#capture.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get isClosed(): boolean {
+    return this.#isReleased || this.#client.isClosed;
+  }
+
+  /** @throws OMEN_CLOSED */
+  throwIfClosed(): void {
+    this.#client.throwIfClosed();
+    if (!this.#isReleased) return;
+    throw new OmenError('OMEN_CLOSED', 'The snapshot was closed. Take another one.');
+  }
+}
+
+/** What a capture reads; iterators over it pin nothing more than it does. */
+function sourceOf(reader: Reader, { shards }: Capture): Source {
+  const runs = shards.map(({ view, visible }) => view.settledAt(visible));
+  const settled = runs.every((run): run is Run => run !== null) ? runs : null;
+  return {
+    key: reader.key,
+    readers: reader.readers,
+    isByRange: reader.isByRange,
+    settled: () => settled,
+    now: () => shards,
+    capture: () => ({ shards, release: () => {} }),
+  };
+}
