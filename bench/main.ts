@@ -87,6 +87,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  aggregates: {
+    about: 'figures over columns, against DuckDB (50 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/aggregates.ts');
+      const result = await run(tiny ? { rows: 5000, rounds: 1 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   ring: {
     about: 'the ring against ringbuf.js and messages between threads',
     async run({ tiny }) {

@@ -12,6 +12,8 @@ export const ERRORS = {
     'The bounds of a range contradict each other or have the wrong type, or a rank is no count.',
   OMEN_INVALID_WHERE:
     'A filter has a comparison that is unknown, or a value of the wrong type for its column.',
+  OMEN_INVALID_AGGREGATE:
+    'An aggregate asks for a function that is unknown, or for one of numbers of a column of none.',
   OMEN_INVALID_BATCH:
     'A batch holds something that is neither a put nor a del. Nothing of it applies.',
   OMEN_INVALID_CONDITION:

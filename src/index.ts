@@ -1,5 +1,11 @@
 /** OmenDB: the public API. */
 
+export type {
+  Aggregate,
+  AggregateOptions,
+  AggregateResult,
+  AggregateSpec,
+} from './coordinator/aggregate-spec.ts';
 export type { Handle } from './coordinator/attach.ts';
 export type { ColumnsFound, ColumnValues } from './coordinator/columns.ts';
 export type { Condition, WriteOptions } from './coordinator/condition.ts';

@@ -35,18 +35,21 @@ function invalid(message: string): OmenError {
 
 /**
  * @param known further names that the caller understands itself
+ * @param without names that mean nothing to it
  * @throws OMEN_INVALID_RANGE, and what the codec throws for a key
  */
 export function parseIteration(
   options: IterateOptions | undefined,
   codec: KeyCodec,
   known: readonly string[] = [],
+  without: readonly string[] = [],
 ): Iteration {
   const given = options ?? {};
   if (typeof given !== 'object') throw invalid('A range is an object of bounds.');
   for (const name of Object.keys(given)) {
-    if (KNOWN.includes(name) || known.includes(name)) continue;
-    throw invalid(`A range has no "${name}"; it has ${[...KNOWN, ...known].join(', ')}.`);
+    const names = [...KNOWN, ...known].filter((one) => !without.includes(one));
+    if (names.includes(name)) continue;
+    throw invalid(`A range has no "${name}" here; it has ${names.join(', ')}.`);
   }
   const { gt, gte, lt, lte, reverse = false, limit = Number.POSITIVE_INFINITY } = given;
   if (gt !== undefined && gte !== undefined) throw invalid('Give gt or gte, not both.');

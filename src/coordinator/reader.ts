@@ -22,6 +22,7 @@ import {
   ShardView,
   type ViewMessage,
 } from '../view/shard-view.ts';
+import { AggregatePool } from './aggregate-pool.ts';
 import type { Membership } from './membership.ts';
 import { shardOf, splitsOf } from './partition.ts';
 
@@ -266,6 +267,13 @@ export class Reader {
     return this.#pin(this.now());
   }
 
+  /** What computes aggregates for this client. */
+  readonly aggregates = new AggregatePool();
+
+  get control(): Control {
+    return this.#control;
+  }
+
   /** How many snapshots of shards are held. */
   get pinned(): number {
     let sum = 0;
@@ -329,6 +337,7 @@ export class Reader {
   /** Gives everything back: the client reads no more. */
   close(): void {
     this.#isClosed = true;
+    void this.aggregates.close();
     this.#control.setSnapshots(this.#membership.client, 0);
     for (const port of this.#ports) port?.close();
     this.#views.fill(null);

@@ -34,6 +34,9 @@ type ColumnsOf<RowInput> = unknown extends RowInput
     ? { readonly value: RowInput }
     : RowInput;
 
+/** The names of columns, and of the key. */
+export type FieldOf<RowInput> = (keyof ColumnsOf<RowInput> & string) | 'key';
+
 type ConditionOn<Value> = unknown extends Value
   ? unknown
   : Exclude<Value, undefined> | Comparisons<Exclude<Value, null | undefined>>;

@@ -66,19 +66,34 @@ export class FilteredBlocks implements RowBlocks {
   /** Adds the rows of a block that match. */
   #pick(block: Block): void {
     const mask = new Uint8Array(block.count);
-    const part = new Uint8Array(block.count);
-    for (const group of groupsOf(block)) {
-      testRows(this.#schema, this.#filter, group, part);
-      for (let i = 0; i < group.count; i++) mask[group.at[i]] = part[i];
+    const groups = groupsOf(block);
+    if (block.segment !== null) {
+      testRows(this.#schema, this.#filter, groups[0], mask);
+    } else {
+      const part = new Uint8Array(block.count);
+      for (const group of groups) {
+        testRows(this.#schema, this.#filter, group, part);
+        for (let i = 0; i < group.count; i++) mask[group.at[i]] = part[i];
+      }
     }
     this.#makeRoom(block.count);
     const first = this.#sources.length;
-    this.#sources.push(...(block.segment === null ? block.sources : [block.segment]));
+    const [source, row] = [this.#source, this.#row];
     let at = this.#count;
-    for (let i = 0; i < block.count; i++) {
-      this.#source[at] = first + (block.segment === null ? block.source[i] : 0);
-      this.#row[at] = block.segment === null ? block.row[i] : block.start + i;
-      at += mask[i];
+    if (block.segment !== null) {
+      this.#sources.push(block.segment);
+      for (let i = 0; i < block.count; i++) {
+        source[at] = first;
+        row[at] = block.start + i;
+        at += mask[i];
+      }
+    } else {
+      this.#sources.push(...block.sources);
+      for (let i = 0; i < block.count; i++) {
+        source[at] = first + block.source[i];
+        row[at] = block.row[i];
+        at += mask[i];
+      }
     }
     this.#count = at;
   }

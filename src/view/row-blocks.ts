@@ -14,6 +14,7 @@ import type { Memtable } from './memtable.ts';
 import { NumberMerge, type NumberPart, PiecePart, RunPart } from './number-merge.ts';
 import type { Run, RunCursor, Segment } from './segment.ts';
 import type { ShardSnapshot } from './shard-view.ts';
+import { STATISTICS_ROWS } from './statistics.ts';
 import type { SortedPiece } from './tail.ts';
 
 export type Source = Segment | Memtable;
@@ -149,7 +150,10 @@ class Stretches implements RowBlocks {
     while (this.#at >= before[this.#segment] + segments[this.#segment].rows) this.#segment++;
     const segment = segments[this.#segment];
     const start = this.#at - before[this.#segment];
-    const count = Math.min(rows, segment.rows - start, this.#end - this.#at);
+    // Up to the end of a page where that is possible: statistics are of whole pages.
+    const aligned = Math.floor((start + rows) / STATISTICS_ROWS) * STATISTICS_ROWS - start;
+    const wanted = aligned > 0 ? aligned : rows;
+    const count = Math.min(wanted, segment.rows - start, this.#end - this.#at);
     this.#at += count;
     return { segment, start, count };
   }

@@ -90,6 +90,8 @@ export interface ShardSnapshot {
 
 export class ShardView {
   readonly version: number = 0;
+  /** What it is made from. */
+  readonly message: ViewMessage;
   readonly memtables: readonly OrderedMemtable[];
   readonly runs: readonly Run[];
   readonly readers: RowReaders;
@@ -108,6 +110,7 @@ export class ShardView {
     previous: ShardView | null,
   ) {
     this.version = message.version;
+    this.message = message;
     this.readers = readers;
     const known = new Map(previous?.memtables.map((ordered) => [ordered.memtable.id, ordered]));
     this.memtables = message.memtables.map((handle) => {

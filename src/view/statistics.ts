@@ -7,7 +7,7 @@
  * They count every row, deleted ones too, so they are asked only where a run has none.
  */
 import type { SegmentLayout } from '../arrow/layout.ts';
-import { type ColumnType, isVariable, type Schema } from '../schema/schema.ts';
+import { type ColumnType, isVariable, type KeyType, type Schema } from '../schema/schema.ts';
 
 export const STATISTICS_ROWS = 4096;
 
@@ -112,8 +112,12 @@ function readerOf(type: ColumnType, body: SharedArrayBuffer, offset: number, row
   };
 }
 
-function summarize(
-  type: ColumnType,
+/**
+ * Writes what `count` values of a page come to, but for how many there are.
+ * @param values not null
+ */
+export function summarize(
+  type: ColumnType | KeyType,
   statistics: Statistics,
   at: number,
   values: Float64Array,

@@ -1,5 +1,6 @@
 /** The benchmarks of the engine, tiny: so that they never rot. Nothing is asserted of their figures. */
 import test from 'ava';
+import * as aggregates from '../../bench/engine/aggregates.ts';
 import * as alternate from '../../bench/engine/alternate.ts';
 import * as get from '../../bench/engine/get.ts';
 import * as memory from '../../bench/engine/memory.ts';
@@ -53,4 +54,10 @@ test.serial('the benchmark of recovery runs, and every row comes back', async (t
     [1, 2],
   );
   t.regex(recovery.show(result), /against 1 shard/);
+});
+
+test.serial('the benchmark of aggregates runs, and asks every question', async (t) => {
+  const result = await aggregates.run({ rows: 5000, rounds: 1, peers: false });
+  t.is(Object.keys(result.milliseconds).length, 5);
+  t.regex(aggregates.show(result), /by sensor/);
 });

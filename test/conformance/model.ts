@@ -113,6 +113,10 @@ export class Model {
         return this.#within(operation.range).map(([, row]) => row);
       case 'count':
         return this.#within(operation.range).length;
+      case 'aggregate': {
+        const rows = this.#within(operation.range).length;
+        return { rows, keys: rows };
+      }
       case 'iterator': {
         const seen = this.#within(operation.range);
         this.#disturb(operation.during);

@@ -32,7 +32,7 @@ export type Read =
       readonly op: 'entries' | 'keys' | 'values' | 'scan' | 'stream';
       readonly range: IterateOptions;
     }
-  | { readonly op: 'count'; readonly range: RangeOptions };
+  | { readonly op: 'count' | 'aggregate'; readonly range: RangeOptions };
 
 export type Operation =
   | Write
@@ -149,6 +149,8 @@ async function read(db: Readable, form: Form, operation: SnapshotRead): Promise<
       return [...db[operation.op](operation.range)];
     case 'count':
       return db.count(operation.range);
+    case 'aggregate':
+      return db.aggregate(operation.range, { rows: 'count', keys: ['distinct', 'key'] });
     case 'scan':
       return scanRows(db.scan(operation.range), form);
     case 'stream': {

@@ -100,7 +100,7 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     fc.record({ op: fc.constantFrom('first', 'last') }),
     fc.record({ op: fc.constant('at' as const), rank: fc.nat({ max: 40 }) }),
     fc.record({ op: fc.constantFrom('entries', 'keys', 'values', 'scan', 'stream'), range }),
-    fc.record({ op: fc.constant('count' as const), range: bounds }),
+    fc.record({ op: fc.constantFrom('count', 'aggregate'), range: bounds }),
   );
   const read: fc.Arbitrary<Read> = fc.oneof(
     { weight: 6, arbitrary: snapshotRead },
@@ -149,6 +149,7 @@ function epilogue(subject: Subject): Operation[] {
     ...ranks,
     ...ranges,
     { op: 'count', range: {} },
+    { op: 'aggregate', range: {} },
     { op: 'first' },
     { op: 'last' },
   ];

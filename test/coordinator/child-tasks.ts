@@ -45,6 +45,19 @@ const tasks = {
     await db.put(1, { value: 1 });
     void db.compact().then(() => say('compacted'));
   },
+  /** Computes an aggregate in other threads, and leaves the database open. */
+  async aggregated(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    for (let start = 0; start < 140_000; start += 10_000) {
+      await db.batch(
+        Array.from({ length: 10_000 }, (_, i) => {
+          return { type: 'put', key: start + i, value: { value: i } } as const;
+        }),
+      );
+    }
+    const { n } = await db.aggregate({ where: { value: { gte: 0 } } }, { n: 'count' });
+    say(String(n));
+  },
   /** Makes its shard thread run out of memory, and says what the write under way then was told. */
   async outOfMemory(directory: string) {
     const threads: Worker[] = [];
