@@ -1,6 +1,7 @@
 /**
- * The Piscina pool of a client that computes aggregates: as many threads as there are processors, made when first needed
- * and given up when idle. Never a shard's thread: whatever an aggregate reads, commits go on.
+ * The Piscina pool of a client that computes aggregates: as many threads as there are processors, made
+ * when first needed and given up when idle. Never a shard's thread: whatever an aggregate reads, commits
+ * go on.
  */
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';

@@ -1,9 +1,9 @@
 /**
  * Runs aggregates over one snapshot, and makes rows of what they come to.
  *
- * Where statistics of pages say everything, or there is little to read, it is done here and now; else
- * the snapshot is cut into tasks of a million rows or so, which the pool's threads read from shared memory. The
- * snapshot stays pinned until no task runs any more.
+ * Where statistics of pages say everything, or there is little to read, it is done here and now; else the
+ * snapshot is cut into tasks of a million rows or so, which the pool's threads read from shared memory.
+ * The snapshot stays pinned until no task runs any more.
  */
 import { OmenError } from '../errors.ts';
 import type { Schema } from '../schema/schema.ts';

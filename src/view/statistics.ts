@@ -1,8 +1,8 @@
 /**
  * What is known of a segment's columns without reading them: for every page of 4096 rows and every
- * column, how many rows have a value, its bounds, its sum and the spread around it. Filters skip
- * pages by the bounds, aggregates take whole pages from the sums. They are made when a segment is written, lie in its
- * model file, and are made anew where that is lost.
+ * column, how many rows have a value, its bounds, its sum and the spread around it. Filters skip pages by
+ * the bounds, aggregates take whole pages from the sums. They are made when a segment is written, lie in
+ * its model file, and are made anew where that is lost.
  *
  * They count every row, deleted ones too, so they are asked only where a run has none.
  */
