@@ -69,6 +69,25 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   ENFILE: 'OMEN_TOO_MANY_FILES',
 };
 
+/**
+ * A shortage passes: of disk space, quota, inodes or descriptors. An operation that throws one of these
+ * has changed nothing (a write: nothing but bytes of its own range), and may be tried again.
+ */
+const SHORTAGES: readonly ErrorCode[] = ['OMEN_DISK_FULL', 'OMEN_TOO_MANY_FILES'];
+
+export function isShortage(error: unknown): error is OmenError {
+  return error instanceof OmenError && SHORTAGES.includes(error.code);
+}
+
+/**
+ * The same error, but no shortage: for what fails after something was changed that cannot be taken back,
+ * and for syncs. Whether it is durable is unknown then, and trying again would not tell.
+ */
+export function noShortage(error: unknown): unknown {
+  if (!isShortage(error)) return error;
+  return new OmenError('OMEN_IO', error.message, { cause: error });
+}
+
 /** Wraps what the operating system said of `doing` (say, "writing wal-000001.log") in a coded error. */
 export function systemError(error: unknown, doing: string): OmenError {
   if (error instanceof OmenError) return error;

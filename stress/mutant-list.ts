@@ -47,6 +47,20 @@ export const MUTANTS: readonly Mutant[] = [
     by: 'crashes',
   },
   {
+    what: 'a group that found no room stays in the log',
+    file: 'src/wal/writer.ts',
+    find: 'this.#prewrite(this.#position, Math.min(this.#tornEnd, this.#preparedBytes));',
+    replace: '',
+    by: 'crashes',
+  },
+  {
+    what: 'that a group was taken back is not synced',
+    file: 'src/wal/writer.ts',
+    find: 'this.#file.truncate(this.#preparedBytes);\n      this.#file.sync();',
+    replace: 'this.#file.truncate(this.#preparedBytes);',
+    by: 'crashes',
+  },
+  {
     what: 'a new log file gets its name before it is synced',
     file: 'src/wal/writer.ts',
     find: 'this.#file.sync();\n      this.#file.close();',
@@ -175,15 +189,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a failed group is left where the next one shows it',
     file: 'src/shard-worker/engine.ts',
-    find: 'this.#active.discard();\n      this.fail(error);',
-    replace: 'this.#active.publish();\n      this.fail(error);',
+    find: 'this.#active.discard();\n      this.#stumble(error);',
+    replace: 'this.#active.publish();\n      this.#stumble(error);',
     by: 'crashes',
   },
   {
     what: 'the shard goes on after its log has failed',
     file: 'src/shard-worker/engine.ts',
-    find: 'this.#active.discard();\n      this.fail(error);\n      throw error;',
-    replace: 'this.#active.discard();\n      throw error;',
+    find: 'if (!isShortage(error) || this.#log.failed) this.fail(error);',
+    replace: '',
     by: 'crashes',
   },
   {
@@ -259,14 +273,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a sync of a directory asks the system for nothing',
     file: 'src/storage/real.ts',
-    find: 'fs.fsyncSync(descriptor);',
+    find: 'sync(path, () => fs.fsyncSync(descriptor));',
     replace: '',
     by: 'storage',
   },
   {
     what: 'a sync of a file asks the system for nothing',
     file: 'src/storage/real.ts',
-    find: "call('syncing', this.#path, () => fs.fsyncSync(this.#descriptor));",
+    find: 'sync(this.#path, () => fs.fsyncSync(this.#descriptor));',
     replace: '',
     by: 'plug',
   },

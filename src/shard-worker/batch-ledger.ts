@@ -182,6 +182,19 @@ export class BatchLedger {
     return this.#written.length + this.#logged.length >= UNSYNCED_MAX;
   }
 
+  /**
+   * The group found no room, and is not in the log for certain. Returns the batches that were aborted by
+   * that. As this shard never has anything of them, they are settled here; decisions wait to be logged.
+   */
+  groupRefused(): number[] {
+    const parts = this.#applied;
+    const aborted = this.groupFailed();
+    for (const { ticket } of parts) this.#table.settle(ticket, this.#shard);
+    this.#decided.unshift(...this.#logged);
+    this.#logged = [];
+    return aborted;
+  }
+
   /** The group is lost. Returns the batches that were aborted by that. */
   groupFailed(): number[] {
     const aborted = this.#applied

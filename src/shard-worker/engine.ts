@@ -5,23 +5,25 @@
  *   through the shared memory those name.
  * - A write goes into the log's group and, unpublished, into the active memtable; `commit` makes the
  *   group durable and only then publishes it. If the log fails, the group is forgotten, the shard
- *   refuses further writes (`failure`), and reads go on.
+ *   refuses further writes (`failure`), and reads go on. If there was no room for it, the group is
+ *   forgotten and the shard is short (shortage.ts): it goes on by itself when there is room again.
  * - Memtables are newest first: the active one, then sealed ones until their flush is in the manifest.
  *   The log is cut only below the oldest record that neither a segment holds nor a batch still needs.
  * - At most one flush and one merge are under way. A job writes new files only; they count once the
- *   manifest names them. Files that no manifest names are removed at the next open.
+ *   manifest names them. Files that no manifest names are removed when their job found no room, and at
+ *   the next open.
  */
 import assert from 'node:assert';
 import { join } from 'node:path';
-import { OmenError } from '../errors.ts';
+import { isShortage, OmenError } from '../errors.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
-import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
+import { removeLeftover, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { Control } from '../view/control.ts';
 import type { MemtableHandle, MemtableShape } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
-import { type LocalLog, openLocalLog } from '../wal/log.ts';
+import { type LocalLog, openLocalLog, PIECE_BYTES } from '../wal/log.ts';
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
 import { Conditions } from './conditions.ts';
@@ -39,8 +41,10 @@ import { MemtableWriter } from './memtable-writer.ts';
 import { type ModelFile, replaceModelFile, type SegmentPlace } from './model-files.ts';
 import { DEL, type Epoch, KEY_HI, KEY_LO, OPERATION_BYTES, type PUT, TYPE } from './records.ts';
 import { type RecoveredShard, Replay } from './replay.ts';
+import { Reserve } from './reserve.ts';
 import { readSegmentFiles, type WrittenSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
+import { Shortage } from './shortage.ts';
 
 export interface EngineOptions {
   readonly storage: Storage;
@@ -93,6 +97,8 @@ export class Engine {
   readonly #pool: MemtablePool;
   readonly #retired = new Retired();
   readonly #conditions: Conditions;
+  readonly #shortage = new Shortage();
+  readonly #reserve: Reserve;
   #active: MemtableWriter;
   #sealed: Sealed[] = [];
   #segments = new Map<number, OpenSegment>();
@@ -103,7 +109,16 @@ export class Engine {
   #flushing: Promise<void> | null = null;
   #merging: Promise<void> | null = null;
   #isServing = false;
-  readonly #counts = { commits: 0, flushes: 0, compactions: 0, modelsRebuilt: 0, tornBytes: 0 };
+  /** Whether the manifest names the log's newest file. */
+  #isLogNamed = true;
+  readonly #counts = {
+    commits: 0,
+    flushes: 0,
+    compactions: 0,
+    modelsRebuilt: 0,
+    tornBytes: 0,
+    postponed: 0,
+  };
 
   private constructor(options: EngineOptions) {
     const { storage, directory, shard, databaseId, control, schema } = options;
@@ -119,6 +134,7 @@ export class Engine {
       required: logFile === null ? [] : [logFile],
       pieceBytes: options.walPieceBytes,
     });
+    this.#reserve = new Reserve(storage, directory, options.walPieceBytes ?? PIECE_BYTES);
     const storesKeys = isVariable(schema.key);
     this.#pool = new MemtablePool(
       options.memtableShape,
@@ -230,7 +246,7 @@ export class Engine {
   /** Names in the manifest what recovery made of the log, which is kept as long as it was. */
   #installSpilled(): void {
     if (this.#spilledLsn === 0) return;
-    this.#install(this.#runs, this.#spilledLsn, this.#manifest.current.logLsn);
+    this.#install(null, this.#runs, this.#spilledLsn, this.#manifest.current.logLsn);
   }
 
   /**
@@ -245,11 +261,22 @@ export class Engine {
         'The database was opened with readOnly: true.',
       );
     } else {
-      this.#replaceModels();
-      this.#manifest.renew(this.#namedRecords());
-      this.#removeOrphans();
-      this.#log.start();
+      this.#reserve.find();
+      try {
+        this.#secure();
+      } catch (error) {
+        // The last process left a full disk, and perhaps the reserve.
+        if (!isShortage(error) || !this.#reserve.release()) throw error;
+        this.#secure();
+      }
     }
+  }
+
+  #secure(): void {
+    this.#replaceModels();
+    this.#manifest.renew(this.#namedRecords());
+    this.#removeOrphans();
+    this.#log.start();
   }
 
   /**
@@ -275,10 +302,10 @@ export class Engine {
 
   /** Shows the rows to readers, once every shard has started: all outcomes are durable everywhere. */
   serve(): void {
+    this.#options.control.setState(this.shard, 'serving');
     this.#installSpilled();
     this.#isServing = true;
     this.publishView();
-    this.#options.control.setState(this.shard, 'serving');
     this.count();
     this.maintain();
   }
@@ -308,6 +335,23 @@ export class Engine {
   /** Whether puts are refused for want of memory. Deletes are not. */
   get isMemoryFull(): boolean {
     return this.memoryBytes > this.#options.memoryBytes;
+  }
+
+  /** Whether something is wanting that may come back: see `refusalOf`. */
+  get isShort(): boolean {
+    return this.#shortage.refusal !== null;
+  }
+
+  /** Why a put or a delete is refused, or null; the budget of memory is another matter. */
+  refusalOf(isDelete: boolean): OmenError | null {
+    if (this.failure !== null) return this.failure;
+    const { refusal, isExhausted } = this.#shortage;
+    return isDelete && !isExhausted && this.canSeal ? null : refusal;
+  }
+
+  /** Whether there is a point in committing anything. */
+  get canCommit(): boolean {
+    return this.failure === null && !this.#shortage.isExhausted;
   }
 
   /** Whether a group of this size fits behind what is pending, without sealing the memtable first. */
@@ -381,17 +425,19 @@ export class Engine {
   }
 
   /**
-   * Makes the group durable (with `sync`, or where the ledger wants it) and shows it. On an error nothing of the group is shown,
-   * the shard has failed, and whether the group survives a crash is unknown.
+   * Makes the group durable (with `sync`, or where the ledger wants it) and shows it. On an error nothing
+   * of the group is shown. Either the shard has failed, and whether the group survives a crash is unknown;
+   * or there was no room for it, and it does not.
    */
   commit(sync: boolean): void {
     assert.ok(this.failure === null);
     this.logDecisions();
     try {
+      if (!this.#isLogNamed) this.#nameLogFile();
       this.#log.commit(sync || this.ledger.wantsSync);
     } catch (error) {
       this.#active.discard();
-      this.fail(error);
+      this.#stumble(error);
       throw error;
     }
     this.#active.publish();
@@ -433,6 +479,84 @@ export class Engine {
     this.#options.control.setState(this.shard, 'failed');
   }
 
+  /** The log could not go on: for want of room, or for good. */
+  #stumble(error: unknown): void {
+    if (isShortage(error)) this.#shortage.isExhausted = !this.#runShort(error);
+    this.#log.discard();
+    if (!isShortage(error) || this.#log.failed) this.fail(error);
+  }
+
+  /**
+   * Something found no room: puts are refused, and the reserve is given up for what may free some. False
+   * where it was before.
+   */
+  #runShort(error: OmenError): boolean {
+    if (!this.isShort) {
+      this.#shortage.refuse(this.shard, error);
+      this.#options.control.setState(this.shard, 'full');
+    }
+    try {
+      if (!this.#reserve.release()) return false;
+    } catch (failed) {
+      this.fail(failed);
+    }
+    this.#shortage.relax();
+    return true;
+  }
+
+  /**
+   * What has to be done now and then, when nothing is pending: keeps the reserve, and while the shard is
+   * short tries whether there is room again.
+   * @param nowMs of performance.now()
+   */
+  tend(nowMs: number): void {
+    if (!this.#isServing || this.failure !== null || !this.#shortage.isDue(nowMs)) return;
+    if (this.isShort) this.#tryAgain();
+    else if (this.#diskBytes > this.#reserve.bytes) this.#makeReserve();
+    this.#shortage.flush = null;
+    this.#shortage.merge = null;
+    this.maintain();
+  }
+
+  #tryAgain(): void {
+    this.#shortage.back();
+    // What the log takes may be most of the disk: it goes when its memtable is flushed.
+    const isWorthIt = this.#log.fileBytes >= this.#reserve.bytes && this.#sealed.length === 0;
+    if (isWorthIt && !this.hasPending) {
+      try {
+        this.rotate();
+      } catch (error) {
+        if (!isShortage(error)) return; // the failure is noted
+      }
+    }
+    this.#shortage.isExhausted = false;
+    // While a flush finds no room there is none for writes that would need another.
+    if (this.#sealed.length === 0 && this.#makeReserve()) this.#resume();
+  }
+
+  #makeReserve(): boolean {
+    try {
+      return this.#reserve.make();
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
+  }
+
+  #resume(): void {
+    this.#shortage.refusal = null;
+    this.#shortage.isExhausted = false;
+    this.#shortage.relax();
+    this.#options.control.setState(this.shard, 'serving');
+  }
+
+  /** Bytes of the shard's files, without the reserve. */
+  get #diskBytes(): number {
+    let bytes = this.#log.fileBytes;
+    for (const { segment } of this.#segments.values()) bytes += segment.handle.fileBytes;
+    return bytes;
+  }
+
   /** Seals the active memtable and starts a new one. Nothing may be pending. */
   rotate(): void {
     assert.ok(!this.hasPending && this.canSeal && this.failure === null);
@@ -440,15 +564,22 @@ export class Engine {
     const { lastLsn } = this.#log;
     try {
       this.#log.rotate();
-      this.#nameLogFile();
     } catch (error) {
-      this.fail(error);
+      this.#stumble(error);
       throw error;
     }
     this.ledger.synced();
     this.#seal(lastLsn);
     this.publishView();
-    this.maintain();
+    this.#isLogNamed = false;
+    try {
+      this.#nameLogFile();
+    } catch (error) {
+      this.#stumble(error);
+      throw error;
+    } finally {
+      this.maintain();
+    }
   }
 
   /** Before anything in the log's newest file is acknowledged, the manifest has its name. */
@@ -457,6 +588,7 @@ export class Engine {
     const logFile = this.#newestLogFile;
     const { durableLsn } = this.#log;
     if (current.logFile !== logFile) this.#manifest.replace({ ...current, logFile, durableLsn });
+    this.#isLogNamed = true;
   }
 
   /** Says in the manifest where the log ends, where that matters: it holds what no segment does. */
@@ -501,13 +633,14 @@ export class Engine {
   /** Starts the flush or merge that is due. Never waits. */
   maintain(): void {
     if (!this.#isServing || this.failure !== null) return;
-    if (this.#flushing === null && this.#sealed.length > 0 && this.#isDecided(this.#oldest)) {
+    const isDue = this.#flushing === null && this.#shortage.flush === null;
+    if (isDue && this.#sealed.length > 0 && this.#isDecided(this.#oldest)) {
       this.#flushing = this.#flush().finally(() => {
         this.#flushing = null;
         this.maintain();
       });
     }
-    if (this.#merging === null) {
+    if (this.#merging === null && this.#shortage.merge === null) {
       const plan = planMerge(this.#runs);
       if (plan !== null) this.#startMerge(plan);
     }
@@ -542,12 +675,52 @@ export class Engine {
     return this.#merging;
   }
 
+  /** Null where the job found no room, with what it wrote removed, or where the shard has failed by it. */
   async #runJob(job: Job): Promise<WrittenSegmentFiles[] | null> {
     try {
       return await this.#options.runJob(job);
     } catch (error) {
-      this.fail(error);
+      if (isShortage(error)) this.#postpone(job, error);
+      else this.fail(error);
       return null;
+    }
+  }
+
+  /** The job found no room: it is done again, from its beginning, at a try to come. */
+  #postpone(job: Pick<Job, 'kind' | 'firstId'>, error: OmenError): void {
+    this.#counts.postponed++;
+    this.#shortage[job.kind] = error;
+    this.#shortage.back();
+    try {
+      this.#removeJobFiles(job.firstId);
+    } catch (failed) {
+      // Without a descriptor to look for them they stay until the next open.
+      if (!isShortage(failed)) this.fail(failed);
+    }
+    // Without a flush writes would soon have to wait; without a merge reads are slower.
+    if (job.kind === 'flush' && (error.code === 'OMEN_DISK_FULL' || !this.canSeal)) {
+      if (this.isShort) this.#giveBackLog();
+      this.#runShort(error);
+    }
+  }
+
+  #removeJobFiles(firstId: number): void {
+    const { storage, directory } = this.#options;
+    const names = storage.list(directory);
+    for (let id = firstId; id < firstId + IDS_PER_JOB; id++) {
+      this.#segments.delete(id);
+      // A job writes one segment after the other, and of each the rows first.
+      if (!names.includes(segmentName(id))) return;
+      removeLeftover(storage, join(directory, segmentName(id)));
+      removeLeftover(storage, join(directory, modelName(id)));
+    }
+  }
+
+  #giveBackLog(): void {
+    try {
+      this.#log.giveBack();
+    } catch (error) {
+      this.fail(error);
     }
   }
 
@@ -569,12 +742,14 @@ export class Engine {
 
   async #flush(): Promise<void> {
     const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
-    const written = await this.#runJob(this.#flushJob(memtable));
+    const job = this.#flushJob(memtable);
+    const written = await this.#runJob(job);
     if (written === null) return;
     const opened = this.#openSegments(written);
     const runs = opened.length > 0 ? [new Run(opened), ...this.#runs] : this.#runs;
-    if (!this.#install(runs, lastLsn)) return;
+    if (!this.#install(job, runs, lastLsn)) return;
     this.#sealed.pop();
+    this.#shortage.relax();
     this.#counts.flushes++;
     this.publishView();
     this.#pool.retire(memtable.handle, this.#version);
@@ -584,17 +759,19 @@ export class Engine {
   async #merge(plan: MergePlan): Promise<void> {
     const chosen = this.#runs.slice(plan.start, plan.end);
     const oldest = chosen[chosen.length - 1];
+    const firstId = plan.join ? this.#nextId : this.#takeIds();
     let merged: readonly Segment[];
     if (plan.join) {
       const handles = joinSegments(chosen);
       merged = handles.map((handle) => this.#segmentOf(handle.id));
     } else {
+      if (!this.#hasRoomFor(chosen, firstId)) return;
       const written = await this.#runJob({
         kind: 'merge',
         place: this.#place,
         runs: chosen.map((run) => run.segments.map((segment) => segment.handle)),
         keepTombstones: oldest !== this.#runs[this.#runs.length - 1],
-        firstId: this.#takeIds(),
+        firstId,
       });
       if (written === null) return;
       merged = this.#openSegments(written);
@@ -606,10 +783,28 @@ export class Engine {
       chosen.length,
       ...(merged.length > 0 ? [new Run(merged)] : []),
     );
-    if (!this.#install(runs, this.#manifest.current.flushedLsn)) return;
+    const { flushedLsn } = this.#manifest.current;
+    if (!this.#install({ kind: 'merge', firstId }, runs, flushedLsn)) return;
     this.#counts.compactions++;
     this.publishView();
     this.#dropSegments();
+    this.#shortage.relax();
+  }
+
+  /** Whether the disk may hold what these runs become. A merge that fills it would take room from writes. */
+  #hasRoomFor(runs: readonly Run[], firstId: number): boolean {
+    const { storage, directory } = this.#options;
+    const segments = runs.flatMap((run) => run.segments);
+    const bytes = segments.reduce((sum, { handle }) => sum + handle.fileBytes, 0);
+    try {
+      const freeBytes = storage.freeBytes(directory);
+      if (freeBytes >= bytes) return true;
+      const message = `Merging takes up to ${bytes} bytes in ${directory}, where ${freeBytes} are free.`;
+      this.#postpone({ kind: 'merge', firstId }, new OmenError('OMEN_DISK_FULL', message));
+    } catch (error) {
+      this.fail(error);
+    }
+    return false;
   }
 
   #openSegment(id: number): OpenSegment {
@@ -641,8 +836,13 @@ export class Engine {
     });
   }
 
-  /** Makes `runs` the shard's runs, durably. False, with the shard failed, when that is impossible. */
+  /**
+   * Makes `runs` the shard's runs, durably. False where that could not be done: the job is postponed, or
+   * the shard has failed.
+   * @param job what made them; null: recovery, which goes on with them, as the log has it all
+   */
   #install(
+    job: Pick<Job, 'kind' | 'firstId'> | null,
     runs: Run[],
     flushedLsn: number,
     logLsn = Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
@@ -662,9 +862,12 @@ export class Engine {
         runs: this.#recordsOf(runs),
       });
     } catch (error) {
-      this.fail(error);
+      if (!isShortage(error)) this.fail(error);
+      else if (job === null) this.#runShort(error);
+      else this.#postpone(job, error);
       return false;
     }
+    this.#isLogNamed = true;
     this.#runs = runs;
     return true;
   }
@@ -682,7 +885,8 @@ export class Engine {
         storage.remove(join(directory, modelName(id)));
       }
     } catch (error) {
-      this.fail(error);
+      // Where even to remove a file takes room, the next open removes it.
+      if (!isShortage(error)) this.fail(error);
     }
   }
 
@@ -692,8 +896,10 @@ export class Engine {
     try {
       this.#log.truncateBelow(this.#manifest.current.logLsn);
     } catch (error) {
-      this.fail(error);
+      // What was not done now is done after the next flush.
+      if (!isShortage(error)) this.fail(error);
     }
+    if (this.isShort) this.#giveBackLog();
   }
 
   /** Seals and flushes everything committed so far. The owner commits what is pending first. */
@@ -705,8 +911,10 @@ export class Engine {
   }
 
   async #flushUpTo(lsn: number): Promise<void> {
+    this.#shortage.flush = null;
     while (this.#manifest.current.flushedLsn < lsn) {
       this.#throwIfFailed();
+      if (this.#shortage.flush !== null) throw this.#shortage.flush;
       if (this.#active.isEmpty && this.#sealed.length === 0) return;
       if (this.#sealed.length === 0 && !this.hasPending) this.rotate();
       this.maintain();
@@ -718,8 +926,10 @@ export class Engine {
   /** Flushes, then merges all runs into one without tombstones. */
   async compact(): Promise<void> {
     await this.flush();
+    this.#shortage.merge = null;
     for (;;) {
       this.#throwIfFailed();
+      if (this.#shortage.merge !== null) throw this.#shortage.merge;
       while (this.#merging !== null) await this.#merging;
       const plan = planFullMerge(this.#runs, segmentLimit(this.#place.schema));
       if (plan === null) break;
@@ -776,6 +986,7 @@ export class Engine {
     set('modelsRebuilt', this.#counts.modelsRebuilt);
     set('tornTails', Math.sign(this.#counts.tornBytes));
     set('tornBytes', this.#counts.tornBytes);
+    set('postponed', this.#counts.postponed);
     set(
       'windowMax',
       segments.reduce((max, { model }) => Math.max(max, model.windowMax), 0),
@@ -789,6 +1000,9 @@ export class Engine {
     try {
       this.sync();
       if (!this.#options.readOnly) this.#noteEnd();
+    } catch (error) {
+      // All is durable without the note; it only tells damage from the torn end of a crash.
+      if (!isShortage(error)) throw error;
     } finally {
       this.#log.close();
     }

@@ -155,6 +155,7 @@ export class Host {
       const taken = this.#takeAll();
       this.#commitAll();
       this.#settle(taken === 0);
+      this.#tend();
       if (this.#wantsTurn()) await this.#turn();
       for (const { engine } of this.#lanes.values()) engine.sealChunks();
       this.#count(taken === 0);
@@ -174,10 +175,16 @@ export class Host {
     for (const { engine } of this.#lanes.values()) engine.count();
   }
 
+  #tend(): void {
+    const now = performance.now();
+    for (const { engine } of this.#lanes.values()) engine.tend(now);
+  }
+
   #isBusy(): boolean {
     if (this.#callsUnderWay > 0) return true;
     for (const { engine, parked } of this.#lanes.values()) {
-      if (engine.isBusy || engine.ledger.isWaiting || parked.length > 0) return true;
+      if (engine.isBusy || (engine.canCommit && engine.ledger.isWaiting)) return true;
+      if (parked.length > 0) return true;
     }
     for (const link of this.#links.values()) if (link.held !== null) return true;
     return false;
@@ -286,7 +293,7 @@ export class Host {
   /** Whether the shard has room for the message, after sealing its memtable if need be. */
   #makeRoom(lane: Lane, message: Message): boolean {
     const { engine } = lane;
-    if (engine.failure !== null) return true;
+    if (engine.failure !== null || this.#shortageOf(engine, message) !== null) return true;
     const { entries, rowBytes } = sizeOf(message);
     const isFull = !engine.fits(entries, rowBytes);
     if (!isFull && engine.pendingBytes < GROUP_BYTES_MAX) return true;
@@ -296,9 +303,14 @@ export class Host {
     try {
       engine.rotate();
     } catch {
-      // The engine has noted its failure: the write is refused with it.
+      // The engine has noted why: the write is refused with it.
     }
     return true;
+  }
+
+  /** Why a shard that is short refuses the message, or null. */
+  #shortageOf(engine: Engine, message: Message): OmenError | null {
+    return engine.isShort ? engine.refusalOf(!hasPut(message)) : null;
   }
 
   #mustWait(lane: Lane, message: Message): boolean {
@@ -343,7 +355,9 @@ export class Host {
   #apply(lane: Lane, waiter: Waiter, message: Message): void {
     const { engine } = lane;
     const refusal =
-      engine.failure ?? (lane.isMemoryFull ? memoryFull(engine.shard, message) : null);
+      engine.failure ??
+      this.#shortageOf(engine, message) ??
+      (lane.isMemoryFull ? memoryFull(engine.shard, message) : null);
     if (refusal !== null) {
       this.#refuse(lane, waiter, message, refusal);
       return;
@@ -445,14 +459,17 @@ export class Host {
     if (lane.verdicts.length > 0) lane.verdicts = [];
   }
 
+  /** Of a group that found no room nothing is left; of any other that failed, nobody knows. */
   #groupFailed(lane: Lane, cause: unknown): void {
+    const { engine } = lane;
     const text = cause instanceof Error ? cause.message : String(cause);
-    const isRefused = cause instanceof OmenError && cause.code === 'OMEN_DISK_FULL';
-    const error = new OmenError(
-      isRefused ? 'OMEN_DISK_FULL' : 'OMEN_OUTCOME_UNKNOWN',
-      `Shard ${lane.engine.shard} failed while committing: ${text}`,
-    );
-    for (const ticket of lane.engine.ledger.groupFailed()) this.#tellOwner(ticket, error);
+    const unknown = `Shard ${engine.shard} failed while committing: ${text}`;
+    const error =
+      (engine.failure === null && engine.refusalOf(false)) ||
+      new OmenError('OMEN_OUTCOME_UNKNOWN', unknown);
+    const { ledger } = engine;
+    const aborted = engine.failure === null ? ledger.groupRefused() : ledger.groupFailed();
+    for (const ticket of aborted) this.#tellOwner(ticket, error);
     for (const { link, sequence } of lane.waiters) link.fail(sequence, error);
     lane.waiters = [];
     this.#tellVerdicts(lane, error);
@@ -462,7 +479,7 @@ export class Host {
   #settle(isIdle: boolean): void {
     for (const lane of this.#lanes.values()) {
       const { engine } = lane;
-      if (engine.failure !== null) continue;
+      if (!engine.canCommit) continue;
       if (engine.ledger.poll()) engine.maintain();
       // While writes come in, decisions go with the next group and cost no sync of their own.
       if (isIdle && engine.ledger.hasDecisions) {

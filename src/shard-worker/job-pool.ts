@@ -5,7 +5,7 @@
  */
 import { extname } from 'node:path';
 import type { Piscina } from 'piscina';
-import type { Job } from './jobs.ts';
+import { type Job, type JobOutcome, writtenBy } from './jobs.ts';
 import type { WrittenSegmentFiles } from './segment-files.ts';
 
 const IDLE_MS = 5000;
@@ -18,7 +18,7 @@ export class JobPool {
   async run(job: Job): Promise<WrittenSegmentFiles[]> {
     this.#pool ??= create();
     const pool = await this.#pool;
-    return (await pool.run(job)) as WrittenSegmentFiles[];
+    return writtenBy((await pool.run(job)) as JobOutcome);
   }
 
   async close(): Promise<void> {

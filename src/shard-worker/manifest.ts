@@ -1,12 +1,12 @@
 /**
  * The manifest: which segments make up a shard, in which runs, and up to which LSN they hold its log.
  * A file of its own for each change, `manifest-<sequence>.json`, published atomically; the newest one
- * counts, and the ones before it are removed once it is durable. Its second line is the CRC-32 of
+ * counts, and the one before it is removed once it is durable. Its second line is the CRC-32 of
  * the first: damage is refused, never guessed around.
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { OmenError } from '../errors.ts';
+import { isShortage, OmenError } from '../errors.ts';
 import { publishFile, type Storage } from '../storage/storage.ts';
 import type { KeyForm } from '../view/segment.ts';
 
@@ -191,15 +191,25 @@ export class ManifestFile {
     return manifest;
   }
 
-  /** Makes `next` the manifest in force, durably; then the ones before it are removed. */
+  /**
+   * Makes `next` the manifest in force, durably; then the one before it is removed. After a shortage
+   * (isShortage) that one is in force.
+   */
   replace(next: Manifest): void {
     const line = JSON.stringify(next);
     const text = `${line}\n${crc32(line).toString(16).padStart(8, '0')}\n`;
     const name = manifestName(this.#sequence + 1);
     publishFile(this.#storage, join(this.#directory, name), new TextEncoder().encode(text));
+    const before = manifestName(this.#sequence);
+    const hadOne = this.#sequence > 0;
     this.#sequence++;
     this.current = next;
-    this.removeOlder();
+    try {
+      if (hadOne) this.#storage.remove(join(this.#directory, before));
+    } catch (error) {
+      // Where even to remove a file takes room, the next open removes it.
+      if (!isShortage(error)) throw error;
+    }
   }
 
   /**
@@ -211,6 +221,7 @@ export class ManifestFile {
     if (this.#sequence > 0) this.replace({ ...this.current, runs });
   }
 
+  /** Removes those that a crash left. */
   removeOlder(): void {
     const newest = manifestName(this.#sequence);
     for (const name of this.#storage.list(this.#directory)) {

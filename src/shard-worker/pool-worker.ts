@@ -5,8 +5,7 @@
 import { constants, setPriority } from 'node:os';
 import { realStorage } from '../storage/real.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
-import { type Job, runJob } from './jobs.ts';
-import type { WrittenSegmentFiles } from './segment-files.ts';
+import { type Job, type JobOutcome, outcomeOf } from './jobs.ts';
 
 try {
   setPriority(0, constants.priority.PRIORITY_LOW);
@@ -14,9 +13,9 @@ try {
   // Not allowed everywhere; then jobs and commits share the processor as equals.
 }
 
-export default function run(job: Job): WrittenSegmentFiles[] {
+export default function run(job: Job): JobOutcome {
   try {
-    return runJob(realStorage, job);
+    return outcomeOf(realStorage, job);
   } finally {
     // What the job read may be gigabytes of shared memory, of which V8 counts nothing.
     collectGarbage();

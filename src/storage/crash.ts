@@ -15,7 +15,7 @@
 
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
-import { systemError } from '../errors.ts';
+import { noShortage, systemError } from '../errors.ts';
 import { ModelDirectory } from './model-disk.ts';
 import { type CutPolicy, ModelFile, type Random, seededRandom } from './model-file.ts';
 import type { OpenMode, Storage, StorageFile } from './storage.ts';
@@ -50,7 +50,8 @@ export interface Operation {
  * What goes wrong at an operation. A torn write has written some bytes of its beginning; any other
  * torn operation has done nothing yet. An error does likewise, and a sync that fails loses what it
  * was to make durable. `lasting`: all operations of the same sort (reading, or changing) fail from
- * then on. An error that the operation cannot have (ENOSPC at a read) happens at the next that can.
+ * then on. An error that the operation cannot have (ENOSPC at a read) happens at the next that can:
+ * one of those that take space, or open something.
  * `lie`: the next sync says that it succeeded and did nothing, once or from then on, as a disk does
  * that keeps its cache to itself. No engine can keep its promises over one; this is for seeing what it
  * makes of the ruins.
@@ -59,6 +60,12 @@ export type Fault =
   | { readonly kill: 'before' | 'torn' | 'after' }
   | { readonly error: string; readonly lasting: boolean }
   | { readonly lie: 'once' | 'lasting' };
+
+/** Space on the disk: bytes of files, and how many of them. */
+export interface Room {
+  readonly bytes: number;
+  readonly files: number;
+}
 
 const READING: readonly OperationKind[] = ['open', 'read', 'list'];
 /** Operations that take space. */
@@ -69,7 +76,16 @@ const ALLOCATING: readonly OperationKind[] = [
   'makeDirectory',
   'rename',
 ];
-const SPACE_ERRORS = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+/** Operations that take a descriptor. */
+const OPENING: readonly OperationKind[] = ['create', 'open', 'list', 'syncDirectory'];
+/** The operations that can have an error, where not all can. */
+const ONLY_AT: Readonly<Record<string, readonly OperationKind[]>> = {
+  ENOSPC: ALLOCATING,
+  EDQUOT: ALLOCATING,
+  EFBIG: ALLOCATING,
+  EMFILE: OPENING,
+  ENFILE: OPENING,
+};
 const POLICIES: readonly CutPolicy[] = ['nothing', 'everything', 'prefix', 'any', 'garbled'];
 
 export class CrashStorage implements Storage {
@@ -77,6 +93,7 @@ export class CrashStorage implements Storage {
   readonly #random: Random;
   #root = new ModelDirectory();
   #fault: { at: number; fault: Fault; reading: boolean | null } | undefined;
+  #room: Room | undefined;
   #dead = false;
   #hasLied = false;
 
@@ -98,6 +115,12 @@ export class CrashStorage implements Storage {
   /** Lets operation number `operation` fail. One fault at a time: a later call replaces it. */
   failAt(operation: number, fault: Fault): void {
     this.#fault = { at: operation, fault, reading: null };
+  }
+
+  /** How much more the disk holds than now; undefined: as much as one likes. */
+  setRoom(more: Room | undefined): void {
+    const used = usedBy(this.#root);
+    this.#room = more && { bytes: used.bytes + more.bytes, files: used.files + more.files };
   }
 
   /**
@@ -123,6 +146,7 @@ export class CrashStorage implements Storage {
       return this.#perform('create', path, 0, () => {
         const directory = this.#directory(split(path).parent);
         if (directory.entries.has(split(path).name)) throw errno('EEXIST');
+        if (this.#free().files < 1) throw errno('ENOSPC');
         const node = new ModelFile();
         directory.add(split(path).name, node);
         return this.#handle(path, node, true);
@@ -191,7 +215,22 @@ export class CrashStorage implements Storage {
 
   freeBytes(): number {
     this.#refuseWhenDead();
-    return 2 ** 40;
+    return this.#free().bytes;
+  }
+
+  #free(): Room {
+    if (this.#room === undefined) return { bytes: 2 ** 40, files: 2 ** 20 };
+    const used = usedBy(this.#root);
+    const { bytes, files } = this.#room;
+    return { bytes: Math.max(0, bytes - used.bytes), files: Math.max(0, files - used.files) };
+  }
+
+  /** Writes what there is room for; where that is not all of it, the rest fails. */
+  #allocate(node: ModelFile, source: Uint8Array, position: number): void {
+    const end = Math.min(position + source.byteLength, node.size + this.#free().bytes);
+    const fitting = Math.max(0, end - position);
+    node.write(source.subarray(0, fitting), position);
+    if (fitting < source.byteLength) throw errno('ENOSPC');
   }
 
   #handle(path: string, node: ModelFile, writable: boolean): StorageFile {
@@ -217,7 +256,10 @@ export class CrashStorage implements Storage {
       },
       write: (source, position) => {
         check(writable);
-        const run = () => node.write(source, position);
+        const run = () =>
+          this.#room === undefined
+            ? node.write(source, position)
+            : this.#allocate(node, source, position);
         const tear = () => {
           node.write(source.subarray(0, this.#random() * source.byteLength), position);
         };
@@ -277,13 +319,14 @@ export class CrashStorage implements Storage {
     try {
       if (fault === undefined) return run();
       if ('error' in fault) {
-        fail?.(false);
+        // Where there was no descriptor nothing was begun.
+        if (ONLY_AT[fault.error] !== OPENING) fail?.(false);
         throw errno(fault.error);
       }
       if (fault.kill === 'torn') fail?.(true);
       if (fault.kill === 'after') run();
     } catch (error) {
-      throw systemError(error, `${kind} ${path}`);
+      throw coded(error, kind, path);
     }
     this.#dead = true;
     throw new CrashError(`killed ${fault.kill} operation ${number}: ${kind} ${path}`);
@@ -294,9 +337,9 @@ export class CrashStorage implements Storage {
     if (set === undefined || number < set.at || 'lie' in set.fault) return undefined;
     const reading = READING.includes(kind);
     if ('error' in set.fault) {
-      if (SPACE_ERRORS.includes(set.fault.error) && !ALLOCATING.includes(kind)) return undefined;
-      set.reading ??= reading;
-      if (set.reading !== reading) return undefined;
+      const only = ONLY_AT[set.fault.error];
+      if (only === undefined) set.reading ??= reading;
+      if (only === undefined ? set.reading !== reading : !only.includes(kind)) return undefined;
     }
     if (!('error' in set.fault && set.fault.lasting)) this.#fault = undefined;
     return set.fault;
@@ -322,6 +365,23 @@ function split(path: string): PathParts {
     pathParts.set(path, parts);
   }
   return parts;
+}
+
+/** As the real storage has it: a sync that failed for want of room is a sync that failed. */
+function coded(error: unknown, kind: OperationKind, path: string): unknown {
+  const said = systemError(error, `${kind} ${path}`);
+  return kind === 'sync' || kind === 'datasync' ? noShortage(said) : said;
+}
+
+/** What a directory and all below it take. */
+function usedBy(directory: ModelDirectory): Room {
+  const used = { bytes: 0, files: 0 };
+  for (const node of directory.entries.values()) {
+    const inside = node instanceof ModelFile ? { bytes: node.size, files: 0 } : usedBy(node);
+    used.bytes += inside.bytes;
+    used.files += inside.files + 1;
+  }
+  return used;
 }
 
 /** An error as node:fs throws it. */

@@ -3,7 +3,7 @@
  */
 
 import * as fs from 'node:fs';
-import { systemError } from '../errors.ts';
+import { noShortage, systemError } from '../errors.ts';
 import type { OpenMode, Storage, StorageFile } from './storage.ts';
 
 /** Node refuses transfers beyond 2 GiB, and large ones hold up other writers of the volume. */
@@ -24,6 +24,15 @@ function call<T>(doing: string, path: string, run: () => T): T {
     return run();
   } catch (error) {
     throw systemError(error, `${doing} ${path}`);
+  }
+}
+
+/** As `call`, for a sync: what it was to make durable may be lost, whatever the reason. */
+function sync(path: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw noShortage(systemError(error, `syncing ${path}`));
   }
 }
 
@@ -73,14 +82,14 @@ class RealFile implements StorageFile {
   }
 
   sync(): void {
-    call('syncing', this.#path, () => fs.fsyncSync(this.#descriptor));
+    sync(this.#path, () => fs.fsyncSync(this.#descriptor));
   }
 
   datasync(): void {
     try {
       fs.fdatasyncSync(this.#descriptor);
     } catch (error) {
-      throw systemError(error, `syncing ${this.#path}`);
+      throw noShortage(systemError(error, `syncing ${this.#path}`));
     }
   }
 
@@ -121,7 +130,7 @@ export const realStorage: Storage = {
     call('syncing directory', path, () => {
       const descriptor = fs.openSync(path, 'r');
       try {
-        fs.fsyncSync(descriptor);
+        sync(path, () => fs.fsyncSync(descriptor));
       } finally {
         fs.closeSync(descriptor);
       }

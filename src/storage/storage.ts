@@ -12,9 +12,12 @@
  *   retry.
  * - What the system reports comes as an `OmenError` of systemError(), naming the file; the system's
  *   own error, with `code`, is its `cause`.
+ * - OMEN_DISK_FULL and OMEN_TOO_MANY_FILES say that nothing was changed, but for bytes of a write. A
+ *   sync that finds no room is therefore OMEN_IO, as any other that fails.
  */
 
 import { dirname } from 'node:path';
+import { isShortage, noShortage, OmenError } from '../errors.ts';
 
 /**
  * `create-new` and `read-write` can write; `create-new` fails where the name exists, the others
@@ -69,19 +72,41 @@ export const TEMPORARY_SUFFIX = '.tmp';
 /**
  * The one way to replace a small file: written aside, synced, renamed, the directory synced. After
  * a crash at any moment the file holds what it held before or `bytes`, whole; once this returns,
- * `bytes`. When it throws, either may be the case, and a file named path + TEMPORARY_SUFFIX may be
- * left behind.
+ * `bytes`. When it throws a shortage, what it held before; else either may be the case, and a file
+ * named path + TEMPORARY_SUFFIX may be left behind.
  */
 export function publishFile(storage: Storage, path: string, bytes: Uint8Array): void {
   const temporary = path + TEMPORARY_SUFFIX;
-  if (storage.exists(temporary)) storage.remove(temporary);
-  const file = storage.open(temporary, 'create-new');
+  try {
+    if (storage.exists(temporary)) storage.remove(temporary);
+    writeWhole(storage, temporary, bytes);
+    storage.rename(temporary, path);
+  } catch (error) {
+    if (isShortage(error)) removeLeftover(storage, temporary);
+    throw error;
+  }
+  try {
+    storage.syncDirectory(dirname(path));
+  } catch (error) {
+    throw noShortage(error);
+  }
+}
+
+function writeWhole(storage: Storage, path: string, bytes: Uint8Array): void {
+  const file = storage.open(path, 'create-new');
   try {
     file.write(bytes, 0);
     file.sync();
   } finally {
     file.close();
   }
-  storage.rename(temporary, path);
-  storage.syncDirectory(dirname(path));
+}
+
+/** Removes what a failed operation left, if that can be done: the next open of the shard would, too. */
+export function removeLeftover(storage: Storage, path: string): void {
+  try {
+    if (storage.exists(path)) storage.remove(path);
+  } catch (error) {
+    if (!(error instanceof OmenError)) throw error;
+  }
 }

@@ -38,7 +38,7 @@ const VERSION_WORD = 0;
 const STATE_WORD = 1;
 const COUNTERS_AT = LINE_BYTES;
 
-export const SHARD_STATES = ['opening', 'serving', 'failed'] as const;
+export const SHARD_STATES = ['opening', 'serving', 'full', 'failed'] as const;
 export type ShardState = (typeof SHARD_STATES)[number];
 
 /** What a shard counts. All are written by its owner and read by anybody. */
@@ -60,6 +60,8 @@ export const SHARD_COUNTERS = [
   /** Whether the last recovery cut off a group that a crash had torn (0 or 1), and its bytes. */
   'tornTails',
   'tornBytes',
+  /** Flushes and merges that found no room or no descriptor, and were left for later. */
+  'postponed',
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
 assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);

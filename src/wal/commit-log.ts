@@ -33,19 +33,31 @@ export interface CommitLog {
   readonly nextLsn: number;
   /**
    * Commits the group: after a crash all of it is there or nothing. With `sync`, it and everything
-   * before it is durable. Returns the LSN of its last record. Once this threw, the log refuses
-   * everything, and whether the group was committed is unknown.
+   * before it is durable. Returns the LSN of its last record. Where this throws, discard() has to
+   * follow.
    */
   commit(sync: boolean): number;
+  /**
+   * Forgets the group, after commit() threw. Where the log has not `failed` then, there was no room for
+   * the group: it is not there, nor will be after a crash. Else whether it was committed is unknown.
+   */
+  discard(): void;
+  /** Whether the log refuses everything, until it is recovered. */
+  readonly failed: boolean;
   /** Makes everything committed so far durable. */
   sync(): void;
-  /** Makes everything committed so far durable, and begins a new unit of truncation. */
+  /**
+   * Makes everything committed so far durable, and begins a new unit of truncation. After a shortage
+   * (isShortage) the old one goes on.
+   */
   rotate(): void;
   /**
    * Gives back what holds only records below `lsn`. That they are not needed must be durable by
    * now. Up to a unit of truncation (see rotate) may be kept longer.
    */
   truncateBelow(lsn: number): void;
+  /** Gives back what is kept for the next unit of truncation, for want of space elsewhere. */
+  giveBack(): void;
   /** Visits every committed record from `fromLsn` (at least 1) on. */
   read(fromLsn: number, visit: RecordVisitor): RecoveryReport;
   /** LSN of the last record committed. */

@@ -17,7 +17,7 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { OmenError } from '../errors.ts';
+import { isShortage, noShortage, OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
 import {
@@ -35,6 +35,7 @@ import { readWal } from './reader.ts';
 import { WalWriter } from './writer.ts';
 
 export type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
+export { PIECE_BYTES } from './writer.ts';
 
 export interface LocalLogOptions {
   /** Names of files that must be there, as the caller's manifest has them. There may be others. */
@@ -145,6 +146,15 @@ export class LocalLog implements CommitLog {
     return this.#started().append(this.#group, sync);
   }
 
+  discard(): void {
+    this.#group.clear();
+    this.#started().takeBack();
+  }
+
+  get failed(): boolean {
+    return this.#started().failed;
+  }
+
   sync(): void {
     this.#started().sync();
   }
@@ -224,20 +234,23 @@ export class LocalLog implements CommitLog {
     const old = this.#started();
     old.sync();
     if (old.lastLsn < old.header.firstLsn) return;
+    const recycle = this.#hasRecycled ? join(this.#directory, RECYCLED_NAME) : undefined;
+    this.#hasRecycled = false;
+    let next: WalWriter | undefined;
     try {
-      const recycle = this.#hasRecycled ? join(this.#directory, RECYCLED_NAME) : undefined;
-      this.#hasRecycled = false;
-      const writer = this.#newFile(old.lastLsn + 1, recycle);
-      this.#writer = writer;
-      writer.publish();
-      this.#files.push({ name: fileName(writer.header.sequence), header: writer.header });
+      next = this.#newFile(old.lastLsn + 1, recycle);
+      next.publish();
     } catch (error) {
+      if (next === undefined && isShortage(error)) throw error;
       // The new file may have its name by now, and would make void what the old one took from here on.
       old.giveUp(error);
-      throw error;
-    } finally {
       old.close();
+      next?.close();
+      throw noShortage(error);
     }
+    this.#writer = next;
+    this.#files.push({ name: fileName(next.header.sequence), header: next.header });
+    old.close();
   }
 
   truncateBelow(lsn: number): void {
@@ -246,7 +259,7 @@ export class LocalLog implements CommitLog {
     while (count + 1 < this.#files.length && this.#files[count + 1].header.firstLsn <= lsn) count++;
     if (count === 0) return;
     let recycled = false;
-    for (const { name } of this.#files.splice(0, count)) {
+    for (const { name } of this.#files.slice(0, count)) {
       const path = join(this.#directory, name);
       if (this.#hasRecycled || recycled || this.#bytesOf(path) > RECYCLED_BYTES_MAX) {
         this.#storage.remove(path);
@@ -254,10 +267,17 @@ export class LocalLog implements CommitLog {
         this.#storage.rename(path, join(this.#directory, RECYCLED_NAME));
         recycled = true;
       }
+      this.#files.shift();
     }
     if (!recycled) return;
     this.#storage.syncDirectory(this.#directory);
     this.#hasRecycled = true;
+  }
+
+  giveBack(): void {
+    if (!this.#hasRecycled) return;
+    this.#hasRecycled = false;
+    this.#storage.remove(join(this.#directory, RECYCLED_NAME));
   }
 
   close(): void {
@@ -268,6 +288,9 @@ export class LocalLog implements CommitLog {
         writer.sync();
         writer.mark();
       }
+    } catch (error) {
+      // All is durable without the mark; it only tells damage from the torn end of a crash.
+      if (!isShortage(error)) throw error;
     } finally {
       writer.close();
     }
@@ -298,14 +321,16 @@ export class LocalLog implements CommitLog {
   }
 
   #newFile(firstLsn: number, recycle: string | undefined): WalWriter {
-    this.#sequence++;
-    return new WalWriter(this.#storage, join(this.#directory, fileName(this.#sequence)), {
+    const sequence = this.#sequence + 1;
+    const writer = new WalWriter(this.#storage, join(this.#directory, fileName(sequence)), {
       identity: this.#identity,
-      sequence: this.#sequence,
+      sequence,
       firstLsn,
       recycle,
       pieceBytes: this.#options.pieceBytes,
     });
+    this.#sequence = sequence;
+    return writer;
   }
 
   /** Copies the frames from `firstLsn` on, which begins one. */

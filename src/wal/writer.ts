@@ -8,17 +8,19 @@
  * - Bytes between `#position` and `#preparedBytes` exist in the file already (zeros, or the former
  *   life of a recycled file), so that a sync after overwriting them has no metadata to write.
  * - durableLsn ≤ lastLsn. It moves only after a sync succeeded.
- * - After a failed write or sync the writer has failed for good: it refuses everything, and never
- *   syncs again, as what the kernel dropped cannot be asked for again. The group under way is not
- *   acknowledged, and may or may not be found by recovery, whole: the outcome is unknown. So are
- *   those of earlier groups committed without a sync. Where OMEN_DISK_FULL was thrown by write (and
- *   so before the sync), the group is not durable, but only recovery may say that it is absent.
+ * - A frame that finds no room on the disk is taken back (takeBack): nothing was synced since it was
+ *   begun, so what the file holds is known. The file is cut to what was prewritten before, the frame's
+ *   blocks are zeros again, and that is synced before anybody is told. Then the writer goes on.
+ * - After any other failed write or sync the writer has failed for good: it refuses everything, and
+ *   never syncs again, as what the kernel dropped cannot be asked for again. The group under way is
+ *   not acknowledged, and may or may not be found by recovery, whole: the outcome is unknown. So are
+ *   those of earlier groups committed without a sync.
  */
 
 import assert from 'node:assert/strict';
 import { dirname } from 'node:path';
-import { OmenError } from '../errors.ts';
-import type { Storage, StorageFile } from '../storage/storage.ts';
+import { isShortage, OmenError } from '../errors.ts';
+import type { OpenMode, Storage, StorageFile } from '../storage/storage.ts';
 import { sealFrame, wholeBlocks } from './frame.ts';
 import { RecordGroup } from './group.ts';
 import { BLOCK_BYTES, encodeHeader, type WalHeader, type WalIdentity } from './header.ts';
@@ -27,7 +29,7 @@ import { BLOCK_BYTES, encodeHeader, type WalHeader, type WalIdentity } from './h
  * Measured (bench/wal.ts): from 256 KiB on, larger pieces cost commits no less in sum, but the one
  * that has to wait for a piece waits in proportion; and each file waits for its first.
  */
-const PIECE_BYTES = 1 * 2 ** 20;
+export const PIECE_BYTES = 1 * 2 ** 20;
 const ZEROS = new Uint8Array(PIECE_BYTES);
 
 export interface NewWalFile {
@@ -55,11 +57,14 @@ export class WalWriter {
   #durableLsn: number;
   /** The highest durable LSN that a frame of this file carries. */
   #markedLsn: number;
+  /** Where a frame was to end that found no room, until it is taken back; else 0. */
+  #tornEnd = 0;
   #failure: unknown;
 
   /**
    * Makes a file aside, as path + `.tmp`, replacing what stood there. `path` is what publish() will
-   * name it. Throws what the storage throws.
+   * name it. Throws what the storage throws; after a shortage nothing is left of the file, nor of the
+   * one to be recycled.
    */
   constructor(storage: Storage, path: string, file: NewWalFile) {
     const { identity, sequence, firstLsn, recycle } = file;
@@ -73,7 +78,7 @@ export class WalWriter {
     const aside = asidePath(path);
     if (recycle !== undefined) storage.rename(recycle, aside);
     else if (storage.exists(aside)) storage.remove(aside);
-    this.#file = storage.open(aside, recycle === undefined ? 'create-new' : 'read-write');
+    this.#file = openAside(storage, aside, recycle === undefined ? 'create-new' : 'read-write');
     try {
       const oldBytes = this.#file.size() & -BLOCK_BYTES;
       this.#preparedBytes = Math.max(oldBytes, BLOCK_BYTES + pieceBytes);
@@ -88,6 +93,7 @@ export class WalWriter {
       this.#prewrite(Math.max(oldBytes, BLOCK_BYTES), this.#preparedBytes);
     } catch (error) {
       this.#file.close();
+      if (isShortage(error)) removeAside(storage, aside);
       throw error;
     }
     this.#lastLsn = firstLsn - 1;
@@ -128,7 +134,8 @@ export class WalWriter {
 
   /**
    * Writes the group as one frame, with `sync` makes it and everything before it durable, and
-   * returns the LSN of its last record. Clears the group. An empty group writes nothing.
+   * returns the LSN of its last record. Clears the group. An empty group writes nothing. After a
+   * shortage, takeBack() has to follow, and then the group is not there, nor will be after a crash.
    */
   append(group: RecordGroup, sync: boolean): number {
     this.#refuseWhenFailed();
@@ -157,6 +164,24 @@ export class WalWriter {
   mark(): void {
     this.#refuseWhenFailed();
     if (this.#markedLsn < this.#durableLsn) this.#write(this.#mark, false);
+  }
+
+  /**
+   * Makes the file durably what it was before a frame that found no room, or fails for good: zeros may
+   * need room, too, on a disk that never overwrites.
+   */
+  takeBack(): void {
+    if (this.#tornEnd === 0) return;
+    try {
+      this.#prewrite(this.#position, Math.min(this.#tornEnd, this.#preparedBytes));
+      this.#file.truncate(this.#preparedBytes);
+      this.#file.sync();
+    } catch (error) {
+      this.#failure = error;
+      return;
+    }
+    this.#tornEnd = 0;
+    this.#durableLsn = this.#lastLsn;
   }
 
   get failed(): boolean {
@@ -189,6 +214,12 @@ export class WalWriter {
     try {
       this.#file.write(views.u8.subarray(0, paddedBytes), this.#position);
       if (end > this.#preparedBytes) this.#extend(end);
+    } catch (error) {
+      if (isShortage(error)) this.#tornEnd = end;
+      else this.#failure = error;
+      throw error;
+    }
+    try {
       if (sync) this.#file.datasync();
     } catch (error) {
       this.#failure = error;
@@ -205,8 +236,9 @@ export class WalWriter {
    * Prewrites the next piece behind the frame that ends at `end`. The sync of that frame covers it.
    */
   #extend(end: number): void {
-    this.#preparedBytes = Math.max(end, this.#preparedBytes + this.#pieceBytes);
-    this.#prewrite(end, this.#preparedBytes);
+    const bytes = Math.max(end, this.#preparedBytes + this.#pieceBytes);
+    this.#prewrite(end, bytes);
+    this.#preparedBytes = bytes;
   }
 
   #prewrite(from: number, to: number): void {
@@ -226,10 +258,30 @@ export class WalWriter {
   }
 
   #refuseWhenFailed(): void {
+    assert(this.#tornEnd === 0 || this.failed, 'what found no room is taken back first');
     if (this.#failure === undefined) return;
     throw new OmenError('OMEN_SHARD_FAILED', `${this.#path} was given up after an error`, {
       cause: this.#failure,
     });
+  }
+}
+
+/** As the storage opens it; where there is no descriptor left, nothing is left of the file. */
+function openAside(storage: Storage, aside: string, mode: OpenMode): StorageFile {
+  try {
+    return storage.open(aside, mode);
+  } catch (error) {
+    if (isShortage(error)) removeAside(storage, aside);
+    throw error;
+  }
+}
+
+/** If that can be done: a file of this name is also removed by the next open. */
+function removeAside(storage: Storage, aside: string): void {
+  try {
+    if (storage.exists(aside)) storage.remove(aside);
+  } catch (error) {
+    if (!(error instanceof OmenError)) throw error;
   }
 }
 

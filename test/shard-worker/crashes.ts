@@ -24,6 +24,8 @@ export const FAULTS: readonly Fault[] = [
   { error: 'ENOSPC', lasting: true },
   { lie: 'once' },
   { lie: 'lasting' },
+  { error: 'EMFILE', lasting: false },
+  { error: 'EMFILE', lasting: true },
 ];
 
 /** How a refusal says where: file and offset, or what is missing of a directory. */

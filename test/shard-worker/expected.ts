@@ -114,6 +114,16 @@ export class Expected {
     for (let shard = 0; shard < this.shards; shard++) this.shown[shard] = this.durable[shard];
   }
 
+  /** The last group found no room: it must never appear, nor must the batches that had a part in it. */
+  refused(shard: number): void {
+    const group = this.groups[shard].length;
+    this.groups[shard][group - 1] = [];
+    for (const batch of this.batches) {
+      const isIn = batch.parts.some((part) => part.shard === shard && part.group === group);
+      if (isIn && batch.outcome === 'open') batch.outcome = 'aborted';
+    }
+  }
+
   /** The marker for a part in the group that is being written to `shard`. */
   addPart(shard: number, batch: Batch, index: number): number {
     const group = this.groups[shard].length + 1;

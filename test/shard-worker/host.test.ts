@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import test from 'ava';
 import { Doorbell } from '../../src/ring/doorbell.ts';
 import { REQUEST_RING_BYTES, WRITE_STAGE } from '../../src/shard-worker/protocol.ts';
 import { UNDECIDED } from '../../src/view/commit-table.ts';
-import { type Operation, Served } from './served.ts';
+import { type Operation, Served, type TestClient } from './served.ts';
 
 function puts(first: number, count: number): Operation[] {
   return Array.from({ length: count }, (_, i) => [first + i, i]);
@@ -227,7 +228,7 @@ test('a sync that fails is told to all whose writes it was for, and no write is 
   t.deepEqual([served.get(0, 1), served.get(0, 2), served.get(1, 6)], [1, undefined, undefined]);
 });
 
-test('a log without space refuses by that name, and what was not synced is synced on time', async (t) => {
+test('what was not synced is synced on time; where not even zeros find room, the outcome is unknown', async (t) => {
   const served = await Served.open(t, { durability: { intervalMs: 1 } });
   const client = served.client();
   const sent = client.put(0, 1, 1);
@@ -238,7 +239,102 @@ test('a log without space refuses by that name, and what was not synced is synce
   served.storage.failAt(served.storage.operations, { error: 'ENOSPC', lasting: true });
   const full = client.put(0, 2, 2);
   await served.until('it is refused', () => full.outcome !== undefined);
-  t.is(full.outcome?.error?.code, 'OMEN_DISK_FULL');
+  t.is(full.outcome?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
+  t.is(served.control.state(0), 'failed');
+});
+
+/** Writes until the shard refuses; returns the keys that were taken. */
+async function fill(served: Served, client: TestClient): Promise<number[]> {
+  const taken: number[] = [];
+  for (let at = 0; ; at++) {
+    const sent = client.put(0, at, at);
+    await served.until('it is answered', () => sent.outcome !== undefined);
+    const error = sent.outcome?.error;
+    if (error) {
+      assert.equal(error.code, 'OMEN_DISK_FULL');
+      return taken;
+    }
+    taken.push(at);
+  }
+}
+
+test('a full disk refuses puts and takes deletes, and when there is room again the shard goes on', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  for (let at = 0; at < 20; at++) {
+    const sent = client.put(0, -at, at);
+    await served.until('it is durable', () => sent.outcome !== undefined);
+  }
+  const [engine] = served.engines;
+  t.false(served.storage.exists('/shard-0/reserve-0'), 'of little data it would be most');
+  engine.tend(Number.POSITIVE_INFINITY);
+  t.true(served.storage.exists('/shard-0/reserve-0'));
+  served.storage.setRoom({ bytes: 0, files: 0 });
+  const taken = await fill(served, client);
+  t.is(served.control.state(0), 'full');
+  t.is(engine.failure, null);
+  t.false(served.storage.exists('/shard-0/reserve-0'));
+  const refused = [
+    client.put(0, 5, 5),
+    client.batch(0, 0, 0, [
+      [1, 1],
+      [2, null],
+    ]),
+  ];
+  const allowed = [client.del(0, -1), client.batch(0, 0, 0, [[-2, null]]), client.put(1, 5, 5)];
+  const { table } = served.control;
+  const ticket = table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, ticket, 1, [[6, 6]]);
+  client.batch(1, ticket, 1, [[6, 6]]);
+  const all = [...refused, ...allowed];
+  await served.until('all are answered', () => all.every(({ outcome }) => outcome));
+  await served.until('the batch is decided', () => client.batches.has(1));
+  await served.until('and settled', () => table.isSettledEverywhere(ticket));
+  t.true(refused.every(({ outcome }) => outcome?.error?.code === 'OMEN_DISK_FULL'));
+  t.deepEqual(
+    allowed.map(({ outcome }) => outcome?.error),
+    [null, null, null],
+  );
+  t.is(client.batches.get(1)?.error?.code, 'OMEN_DISK_FULL');
+  t.deepEqual([served.get(0, -1), served.get(0, -2), served.get(1, 6)], Array(3).fill(undefined));
+  for (const at of taken) t.is(served.get(0, at), at);
+  served.storage.setRoom(undefined);
+  await served.until('it serves again', () => {
+    engine.tend(Number.POSITIVE_INFINITY);
+    return served.control.state(0) === 'serving';
+  });
+  t.true(served.storage.exists('/shard-0/reserve-0'));
+  const again = client.put(0, 5, 55);
+  await served.until('it is durable', () => again.outcome !== undefined);
+  t.deepEqual([again.outcome?.error, served.get(0, 5)], [null, 55]);
+});
+
+test('a group that found no room takes its batches with it, and no decision is lost', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const { table } = served.control;
+  const first = table.take([0, 1], client.number, client.newRequest());
+  client.batch(1, first, 1, [[1, 1]]);
+  client.batch(0, first, 1, [[1, 1]]);
+  await served.until('the first is decided', () => client.batches.has(1));
+  served.storage.setRoom({ bytes: 0, files: 0 });
+  const second = table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, second, 2, puts(10, 60));
+  const big = client.batch(0, 0, 0, puts(100, 50));
+  client.batch(1, second, 2, [[1, 2]]);
+  for (let at = 0; client.batches.get(2) === undefined || big.outcome === undefined; at++) {
+    const sent = client.put(0, at, at);
+    await served.until('it is answered', () => sent.outcome !== undefined);
+  }
+  await fill(served, client);
+  served.storage.setRoom(undefined);
+  await served.until('all is settled', () => {
+    for (const engine of served.engines) engine.tend(Number.POSITIVE_INFINITY);
+    return table.isSettledEverywhere(first) && table.isSettledEverywhere(second);
+  });
+  const { ledger } = served.engines[0];
+  await served.until('forgotten', () => ledger.oldestNeededLsn === Number.POSITIVE_INFINITY);
+  t.is(client.batches.get(1)?.error, null);
 });
 
 test('deletes are taken when memory is full', async (t) => {

@@ -30,7 +30,7 @@ test('a job that fails says so, and the pool goes on', async (t) => {
   const pool = new JobPool();
   t.teardown(() => pool.close());
   const place = { ...job.place, directory: join(tmpdir(), 'omendb-no-such-directory') };
-  await t.throwsAsync(pool.run({ ...job, place }), { message: /ENOENT/ });
+  await t.throwsAsync(pool.run({ ...job, place }), { code: 'OMEN_IO', message: /ENOENT/ });
   t.is((await pool.run(job)).length, 1);
 });
 

@@ -332,6 +332,50 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  'a disk that is full': {
+    shards: 2,
+    async run(shards) {
+      for (const shard of [0, 1]) {
+        for (let round = 0; round < 18; round++) {
+          shards.put(shard, -round, -20);
+          shards.commit(shard);
+        }
+        shards.tend(shard);
+        await shards.idle();
+      }
+      shards.setRoom({ bytes: 9000, files: 2 });
+      const batch = shards.take(0, 1);
+      shards.part(0, batch, range(-40, 9));
+      shards.commit(0);
+      for (let round = 0; round < 6; round++) {
+        shards.put(1, ...range(-60, 12));
+        shards.commit(1, round % 2 === 0);
+      }
+      shards.part(1, batch, range(-40, 9));
+      shards.commit(1);
+      shards.commit(0);
+      for (const shard of [0, 1]) {
+        shards.del(shard, ...range(-17, 10));
+        shards.commit(shard);
+        await shards.flush(shard);
+        await shards.compact(shard);
+      }
+      shards.setRoom(undefined);
+      for (const shard of [1, 0]) {
+        for (let time = 0; time < 3; time++) {
+          shards.tend(shard);
+          await shards.idle();
+        }
+        shards.put(shard, -1, -41);
+        shards.commit(shard);
+      }
+      const again = await shards.reopened();
+      again.put(1, -1);
+      again.commit(1);
+      return again;
+    },
+  },
+
   'a batch that spans memtables when it is replayed': {
     shards: 2,
     async run(shards) {

@@ -13,7 +13,7 @@ import { runJob } from '../../src/shard-worker/jobs.ts';
 import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
 import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../../src/shard-worker/protocol.ts';
 import { DEL, PUT } from '../../src/shard-worker/records.ts';
-import { CrashStorage } from '../../src/storage/crash.ts';
+import { CrashStorage, type Room } from '../../src/storage/crash.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import type { KeyBounds } from '../../src/view/bounds.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
@@ -72,6 +72,7 @@ export class Shards {
   /** What each shard's group under way holds, and the batches that have a part in it. */
   readonly #pending: { key: number; stamp: number | null; batch: Batch | null }[][];
   readonly #partsPending: number[];
+  #clockMs = 0;
 
   private constructor(storage: Storage, expected: Expected) {
     this.storage = storage;
@@ -198,7 +199,7 @@ export class Shards {
     const engine = this.engines[shard];
     const { table } = this.control;
     if (table.state(batch.ticket) === ABORTED) return;
-    if (engine.failure !== null) {
+    if (engine.refusalOf(false) !== null) {
       if (table.abort(batch.ticket)) batch.outcome = 'aborted';
       return;
     }
@@ -216,7 +217,11 @@ export class Shards {
 
   #write(shard: number, at: number, stamp: number | null, batch: Batch | null): void {
     const engine = this.engines[shard];
-    if (engine.failure !== null) return;
+    if (engine.refusalOf(stamp === null) === null) this.#append(shard, at, stamp, batch);
+  }
+
+  #append(shard: number, at: number, stamp: number | null, batch: Batch | null): void {
+    const engine = this.engines[shard];
     const { codec, keyOf } = this.#kind;
     codec.encode(keyOf(at));
     const rowBytes = stamp === null ? 0 : row.encode(rowOf(stamp));
@@ -231,20 +236,35 @@ export class Shards {
   commit(shard: number, sync = true): void {
     const engine = this.engines[shard];
     const { expected } = this;
-    if (engine.failure === null) {
+    if (engine.isShort) this.tend(shard);
+    const isPossible = engine.canCommit && engine.fits(1, 128);
+    if (isPossible) {
       const group = expected.groups[shard].length + 1;
-      this.#write(shard, groupMarker(group), group, null);
+      this.#append(shard, groupMarker(group), group, null);
       expected.groups[shard].push(this.#pending[shard]);
     }
     this.#pending[shard] = [];
     this.#partsPending[shard] = 0;
-    if (engine.failure === null) this.#commit(shard, sync, 1);
+    if (isPossible) this.#commit(shard, sync, 1);
+  }
+
+  /** Lets time pass: the shard looks whether there is room again, and makes its reserve. */
+  tend(shard: number): void {
+    this.#clockMs += 10_000;
+    this.engines[shard].tend(this.#clockMs);
+    if (this.engines[shard].failure === null) this.#noteDurable(shard);
+  }
+
+  /** How much more the disk holds from now on. */
+  setRoom(room: Room | undefined): void {
+    assert(this.storage instanceof CrashStorage);
+    this.storage.setRoom(room);
   }
 
   /** Logs the outcomes that are known by now in a group of their own. */
   settle(shard: number): void {
     const engine = this.engines[shard];
-    if (engine.failure !== null) return;
+    if (!engine.canCommit) return;
     engine.ledger.poll();
     if (engine.ledger.hasDecisions) this.#commit(shard, true, 0);
   }
@@ -263,12 +283,18 @@ export class Shards {
     try {
       engine.commit(sync);
     } catch (error) {
-      engine.ledger.groupFailed();
       this.#tolerate(error);
+      if (engine.failure !== null) {
+        engine.ledger.groupFailed();
+      } else {
+        engine.ledger.groupRefused();
+        if (groups === 1) expected.refused(shard);
+        this.#noteDurable(shard);
+      }
       if (groups === 1) this.#checkDecided(shard);
       return;
     }
-    expected.shown[shard] += groups;
+    if (groups === 1) expected.shown[shard] = expected.groups[shard].length;
     if (sync) expected.durable[shard] = expected.shown[shard];
     if (sync) for (const batch of aborted) batch.outcome = 'aborted';
     for (const ticket of engine.ledger.groupCommitted(engine.isDurable)) {
@@ -316,7 +342,7 @@ export class Shards {
   async flush(shard: number): Promise<void> {
     this.settle(shard);
     // It would wait for a batch that this scenario leaves open.
-    if (this.engines[shard].ledger.isWaiting) return;
+    if (this.engines[shard].ledger.isWaiting || !this.engines[shard].canCommit) return;
     try {
       await this.engines[shard].flush();
     } catch (error) {
@@ -383,6 +409,11 @@ export class Shards {
       this.#tolerate(error);
     }
     if (this.engines[shard].failure === null) this.#synced(shard);
+  }
+
+  /** What the engine may have synced of its own accord. */
+  #noteDurable(shard: number): void {
+    if (this.engines[shard].isDurable) this.#synced(shard);
   }
 
   #synced(shard: number): void {

@@ -6,7 +6,7 @@
  */
 
 import test from 'ava';
-import { OmenError } from '../../src/errors.ts';
+import { isShortage, OmenError } from '../../src/errors.ts';
 import { CrashError, CrashStorage, type Fault } from '../../src/storage/crash.ts';
 import { seededRandom } from '../../src/storage/model-file.ts';
 import type { Storage } from '../../src/storage/storage.ts';
@@ -28,8 +28,20 @@ class Oracle {
       putRecord(log, ++this.#stamp);
       this.stamps.push(this.#stamp);
     }
+    let lsn: number;
+    try {
+      lsn = log.commit(sync);
+    } catch (error) {
+      log.discard();
+      if (log.failed) {
+        this.groupEnds.add(this.stamps.length);
+        throw error;
+      }
+      // It was refused, so that not even a crash may bring it back.
+      this.stamps.length -= records;
+      return;
+    }
     this.groupEnds.add(this.stamps.length);
-    const lsn = log.commit(sync);
     if (lsn !== this.stamps.length) throw new Error(`LSN ${lsn}, not ${this.stamps.length}`);
     if (sync) this.durableLsn = lsn;
   }
@@ -40,7 +52,11 @@ class Oracle {
   }
 
   rotate(log: LocalLog): void {
-    log.rotate();
+    try {
+      log.rotate();
+    } catch (error) {
+      if (!isShortage(error)) throw error;
+    }
     this.durableLsn = this.stamps.length;
   }
 
@@ -214,7 +230,7 @@ test('killed at any operation, before, amid or after it, the log keeps what it a
 });
 
 test('whatever operation fails, once or for ever, the log keeps what it acknowledged', (t) => {
-  const errors: Fault[] = ['EIO', 'ENOSPC'].flatMap((error) =>
+  const errors: Fault[] = ['EIO', 'ENOSPC', 'EMFILE'].flatMap((error) =>
     [false, true].map((lasting) => ({ error, lasting })),
   );
   const cases = enumerate(errors, 4, asItIs, (what) => t.fail(what));

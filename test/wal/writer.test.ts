@@ -155,7 +155,6 @@ test('a recycled file keeps its length, and nothing of its former life counts', 
 
 test('after a failed write or sync nothing is accepted, and no sync is tried again', (t) => {
   for (const [kind, error, code] of [
-    ['write', 'ENOSPC', 'OMEN_DISK_FULL'],
     ['write', 'EIO', 'OMEN_IO'],
     ['datasync', 'EIO', 'OMEN_IO'],
   ] as const) {
@@ -184,6 +183,82 @@ test('after a failed write or sync nothing is accepted, and no sync is tried aga
     t.is(storage.operations, from, 'it does not touch the disk again');
     t.is(writer.durableLsn, 1);
   }
+});
+
+/** How a frame can find no room: from its first byte on, in its middle, or behind it, for what is prewritten. */
+const NO_ROOM: readonly (readonly [string, records: number, roomBytes: number])[] = [
+  ['in the middle of the frame', 20_000, 1000],
+  ['right behind the frame', 12_000, 0],
+  ['in the piece behind the frame', 12_000, 9000],
+];
+
+for (const [where, bytes, roomBytes] of NO_ROOM) {
+  test(`a group that finds no room ${where} is taken back, durably, and the writer goes on`, (t) => {
+    const storage = new CrashStorage();
+    const writer = published(storage);
+    writer.append(groupOf(8), true);
+    writer.append(groupOf(8), false);
+    writer.append(groupOf(3000), false);
+    const size = () => storage.open(PATH, 'read').size();
+    const before = size();
+    storage.setRoom({ bytes: roomBytes, files: 9 });
+    for (const sync of [true, false]) {
+      t.is(
+        codeOf(() => writer.append(groupOf(bytes), sync)),
+        'OMEN_DISK_FULL',
+      );
+      writer.takeBack();
+      t.false(writer.failed);
+      t.is(size(), before);
+      t.is(writer.durableLsn, 3, 'what was not synced before it is');
+      for (let seed = 0; seed < 20; seed++) t.is(framesOf(storage.crash(seed)).length, 3);
+    }
+    t.is(writer.append(groupOf(100), true), 4, 'what fits is taken');
+    storage.setRoom(undefined);
+    t.is(writer.append(groupOf(bytes), true), 5);
+    for (let seed = 0; seed < 20; seed++) t.is(framesOf(storage.crash(seed)).length, 5);
+  });
+}
+
+test('where a group that found no room cannot be taken back, the writer has failed', (t) => {
+  for (const cut of ['write', 'truncate', 'sync'] as const) {
+    const storage = new CrashStorage();
+    const writer = published(storage);
+    storage.setRoom({ bytes: 0, files: 9 });
+    const at = { write: 1, truncate: 2, sync: 3 }[cut];
+    storage.failAt(storage.operations + at, { error: 'EIO', lasting: false });
+    t.is(
+      codeOf(() => writer.append(groupOf(20_000), true)),
+      'OMEN_DISK_FULL',
+    );
+    writer.takeBack();
+    t.is(storage.log.at(-1)?.kind, cut);
+    t.true(writer.failed);
+    t.is(
+      codeOf(() => writer.append(groupOf(8), true)),
+      'OMEN_SHARD_FAILED',
+    );
+  }
+});
+
+test('a new file that finds no room or no descriptor leaves nothing behind', (t) => {
+  const clean = new CrashStorage();
+  clean.open('/old', 'create-new').close();
+  new WalWriter(clean, PATH, { ...NEW, recycle: '/old' });
+  let cases = 0;
+  for (let operation = 1; operation < clean.operations; operation++) {
+    for (const error of ['ENOSPC', 'EMFILE']) {
+      const storage = new CrashStorage();
+      storage.open('/old', 'create-new').close();
+      storage.failAt(operation, { error, lasting: false });
+      const code = codeOf(() => new WalWriter(storage, PATH, { ...NEW, recycle: '/old' }));
+      if (code === '') continue;
+      cases++;
+      t.true(['OMEN_DISK_FULL', 'OMEN_TOO_MANY_FILES'].includes(code));
+      t.false(storage.exists(`${PATH}.tmp`), `${operation} ${error}`);
+    }
+  }
+  t.true(cases >= 4, `${cases} cases`);
 });
 
 test('a file that could not be made leaves nothing open and no name', (t) => {
