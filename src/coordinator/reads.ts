@@ -22,15 +22,8 @@ import {
 } from './ordered-reads.ts';
 import { type IterateOptions, parseIteration, type RangeOptions } from './range.ts';
 import type { Reader } from './reader.ts';
-import {
-  type Closable,
-  entryAt,
-  keyAt,
-  RowIterator,
-  type RowRead,
-  type Rows,
-  valueAt,
-} from './row-iterator.ts';
+import { entryAt, keyAt, RowIterator, type RowRead, valueAt } from './row-iterator.ts';
+import type { Closable, Rows } from './rows.ts';
 import { parseFields, Scan, throwIfAborted } from './scan.ts';
 import { type FieldOf, narrowed, parseWhere } from './where.ts';
 

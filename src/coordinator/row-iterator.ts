@@ -12,17 +12,12 @@ import { Segment } from '../view/segment.ts';
 import { rowOf } from '../view/shard-view.ts';
 import type { Iteration } from './range.ts';
 import type { Capture, Reader } from './reader.ts';
+import type { Closable, Rows } from './rows.ts';
 
 /** The first block is small, for those who take a few rows; each is larger than the one before. */
 const FIRST_ROWS = 32;
 const GROWTH = 4;
 const BLOCK_ROWS_MAX = 8192;
-
-/** What an iterator reads from; once it is closed, the iterator throws. */
-export interface Closable {
-  readonly isClosed: boolean;
-  throwIfClosed(): void;
-}
 
 /** Makes what is handed out of a row, whose number or entry is given. */
 export type RowRead<T> = (reader: Reader, source: Source, row: number) => T;
@@ -41,12 +36,6 @@ export function valueAt(reader: Reader, source: Source, row: number): unknown {
 
 export function entryAt(reader: Reader, source: Source, row: number): [unknown, unknown] {
   return [keyAt(reader, source, row), valueAt(reader, source, row)];
-}
-
-/** A synchronous iterator: for `for … of`, which ends it, too, with the helpers of ECMAScript's iterators. */
-export interface Rows<T> extends IteratorObject<T, undefined> {
-  next(): IteratorResult<T, undefined>;
-  return(): IteratorResult<T, undefined>;
 }
 
 /** A range, and which of its rows; null: all. */

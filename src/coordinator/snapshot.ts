@@ -12,7 +12,7 @@ import { type ColumnsFound, columnsOf } from './columns.ts';
 import type { Source } from './ordered-reads.ts';
 import type { Capture, Reader } from './reader.ts';
 import { Reads } from './reads.ts';
-import type { Closable } from './row-iterator.ts';
+import type { Closable } from './rows.ts';
 
 export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyInput, RowInput> {
   readonly #client: Client;
