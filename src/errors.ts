@@ -36,6 +36,10 @@ export const ERRORS = {
   OMEN_TOO_MANY_FILES: 'The process or the system has no file descriptor left.',
   OMEN_IO: 'The operating system reported an error for a file of the database.',
   OMEN_CORRUPT: 'A file of the database is damaged. The message names the file and the offset.',
+  OMEN_TAIL_CUT:
+    'The last group of a log was torn by a crash and cut off. Nothing of it was acknowledged.',
+  OMEN_MODEL_REBUILT:
+    'A learned index was missing or damaged, and was trained again. No row is lost.',
   OMEN_BACKPRESSURE: 'Too many writes are pending. Await db.ready() before writing more.',
   OMEN_MEMORY_FULL: 'The memory budget is used up: puts are refused, reads and deletes go on.',
   OMEN_CONDITION_FAILED: 'The condition of a conditional write did not hold. Nothing was written.',
@@ -46,6 +50,17 @@ export const ERRORS = {
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+const CODES = Object.keys(ERRORS) as ErrorCode[];
+
+/** A code as a number, for shared memory; the same in all threads of a process, and nowhere else. */
+export function codeNumber(code: ErrorCode): number {
+  return CODES.indexOf(code);
+}
+
+export function codeOf(number: number): ErrorCode {
+  return CODES[number];
+}
 
 /** An error with a stable `code`. The message says what happened and what to do. */
 export class OmenError extends Error {

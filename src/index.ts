@@ -15,7 +15,9 @@ export {
   Database,
   open,
 } from './coordinator/database.ts';
+export type { DatabaseEvents, EventName, Listener, Resumed } from './coordinator/events.ts';
 export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/explain.ts';
+export type { Health, ShardHealth } from './coordinator/health.ts';
 export type { OpenOptions } from './coordinator/options.ts';
 export type { PartitionOption } from './coordinator/partition.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';

@@ -13,6 +13,7 @@ import {
 import { expose, type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { type ErrorCode, OmenError } from '../errors.ts';
+import type { Notice } from '../shard-worker/notice.ts';
 import { Control } from '../view/control.ts';
 import { Client, type Connection } from './client.ts';
 import type { MembershipData } from './membership.ts';
@@ -45,6 +46,7 @@ type Event =
       readonly code: ErrorCode;
       readonly message: string;
     }
+  | { readonly event: 'notify'; readonly notice: Notice }
   | { readonly event: 'close'; readonly reason: string }
   | { readonly event: 'ready' }
   | { readonly event: 'refused'; readonly code: ErrorCode; readonly message: string };
@@ -74,6 +76,7 @@ function remoteFace(events: MessagePort): ClientFace {
     connect: (connection) => post({ event: 'connect', ...connection }, [connection.views]),
     abandon: (thread, reason) => post({ event: 'abandon', thread, reason }),
     refuse: (thread, { code, message }) => post({ event: 'refuse', thread, code, message }),
+    notify: (notice) => post({ event: 'notify', notice }),
     close: (reason) => post({ event: 'close', reason }),
   };
 }
@@ -199,7 +202,7 @@ async function attachHere(handle: Handle): Promise<Attached> {
     const where = isMainThread ? 'the main thread' : `thread ${threadId}`;
     throw new OmenError('OMEN_ATTACH_FAILED', `No such database is open in ${where}.`);
   }
-  const silent: ClientFace = { connect() {}, abandon() {}, refuse() {}, close() {} };
+  const silent: ClientFace = { connect() {}, abandon() {}, refuse() {}, notify() {}, close() {} };
   const number = supervisor.reserveClient(silent);
   const client = new Client(supervisor.membership(number));
   await supervisor.addClient(number, faceOf(client));
@@ -238,6 +241,7 @@ function awaitWelcome(events: MessagePort): Promise<Client> {
 function hear(client: Client, message: Event): void {
   if (message.event === 'connect') client.connect(message);
   else if (message.event === 'abandon') client.writer.abandon(message.thread, message.reason);
+  else if (message.event === 'notify') client.events.notify(message.notice);
   else if (message.event === 'close') client.close(message.reason);
   else if (message.event === 'refuse') {
     client.writer.refuse(message.thread, new OmenError(message.code, message.message));

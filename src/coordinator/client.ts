@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { OmenError } from '../errors.ts';
 import type { LinkMemory } from '../shard-worker/protocol.ts';
+import { Events } from './events.ts';
 import type { Membership } from './membership.ts';
 import { Reader } from './reader.ts';
 import { Writer } from './writer.ts';
@@ -17,11 +18,12 @@ export class Client {
   readonly membership: Membership;
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly events = new Events();
   #closed: OmenError | null = null;
 
   constructor(membership: Membership) {
     this.membership = membership;
-    this.reader = new Reader(membership);
+    this.reader = new Reader(membership, (notice) => this.events.notify(notice));
     this.writer = new Writer(membership);
   }
 

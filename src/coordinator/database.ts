@@ -7,7 +7,9 @@ import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
 import { type Condition, conditionOf, type WriteOptions } from './condition.ts';
+import type { EventName, Listener } from './events.ts';
 import { type Explanation, explain } from './explain.ts';
+import { type Health, healthOf } from './health.ts';
 import type { OpenOptions } from './options.ts';
 import type { Source } from './ordered-reads.ts';
 import type { Reader } from './reader.ts';
@@ -204,6 +206,37 @@ export class Database<
   stats(): Stats {
     this.#client.throwIfClosed();
     return collectStats(this.#client.membership);
+  }
+
+  /**
+   * Whether all is well, and what is not: plain data, from shared memory, fit for a health check. No
+   * thread is asked, so it answers while one hangs, is full or is being replaced.
+   */
+  health(): Health {
+    this.#client.throwIfClosed();
+    return healthOf(this.#client.membership);
+  }
+
+  /**
+   * Calls the listener at each event of this name, from the event loop; the events are `DatabaseEvents`.
+   * What happened before there was a listener is kept for it, the newest 64. An error that nobody listens
+   * to ends no process: writes that it affects say so themselves.
+   */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): this {
+    this.#client.events.on(name, listener);
+    return this;
+  }
+
+  /** As `on`, for one event. */
+  once<Name extends EventName>(name: Name, listener: Listener<Name>): this {
+    this.#client.events.once(name, listener);
+    return this;
+  }
+
+  /** Takes a listener back. */
+  off<Name extends EventName>(name: Name, listener: Listener<Name>): this {
+    this.#client.events.off(name, listener);
+    return this;
   }
 
   /** Plain data to post to another worker thread, which passes it to `attach`. */

@@ -6,7 +6,7 @@
  * a circular array over sequence numbers; messages are completed in order, all at once, and only what
  * failed or was deferred has a response of its own, read before the completion that covers it.
  */
-import { OmenError } from '../errors.ts';
+import { codeOf, OmenError } from '../errors.ts';
 import { ChunkSender } from '../ring/chunks.ts';
 import { Doorbell } from '../ring/doorbell.ts';
 import { RingConsumer, RingProducer } from '../ring/ring.ts';
@@ -14,7 +14,6 @@ import {
   BATCH_DONE,
   BATCH_FAILED,
   COMPLETED,
-  codeOf,
   DEFERRED,
   DONE,
   FAILED,

@@ -9,6 +9,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { hashKey, KeyCodec, shardOfHash } from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
+import type { Notice } from '../shard-worker/notice.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound } from '../view/bounds.ts';
 import type { Control } from '../view/control.ts';
@@ -39,6 +40,7 @@ export class Reader {
   readonly key: KeyCodec;
   readonly readers: RowReaders;
   readonly #membership: Membership;
+  readonly #onNotice: (notice: Notice) => void;
   readonly #control: Control;
   readonly #words: Uint32Array;
   readonly #ports: MessagePort[] = [];
@@ -56,7 +58,9 @@ export class Reader {
   #snapshots = 0;
   #isClosed = false;
 
-  constructor(membership: Membership) {
+  /** @param onNotice hears what shard threads tell, through the same ports as their views */
+  constructor(membership: Membership, onNotice: (notice: Notice) => void) {
+    this.#onNotice = onNotice;
     const { schema, bigints, shards, control, partitioning } = membership;
     this.#membership = membership;
     this.key = new KeyCodec(schema.key, bigints);
@@ -84,7 +88,7 @@ export class Reader {
     this.#ports[thread]?.close();
     this.#ports[thread] = port;
     // An idle client takes its views too, or it would keep replaced ones alive.
-    port.on('message', (message: ViewMessage) => this.#adopt(message));
+    port.on('message', (message: ViewMessage | Notice) => this.#take(message));
     port.unref();
   }
 
@@ -102,8 +106,13 @@ export class Reader {
     for (;;) {
       const received = receiveMessageOnPort(port);
       if (received === undefined) return;
-      this.#adopt(received.message as ViewMessage);
+      this.#take(received.message as ViewMessage | Notice);
     }
+  }
+
+  #take(message: ViewMessage | Notice): void {
+    if ('notice' in message) this.#onNotice(message);
+    else this.#adopt(message);
   }
 
   #adopt(message: ViewMessage): void {

@@ -10,6 +10,7 @@ import { OmenError } from '../errors.ts';
 import { createRing } from '../ring/ring.ts';
 import type { OpenShards } from '../shard-worker/control-plane.ts';
 import { decideBatches } from '../shard-worker/decide-batches.ts';
+import type { Notice } from '../shard-worker/notice.ts';
 import {
   type LinkMemory,
   REQUEST_RING_BYTES,
@@ -32,12 +33,16 @@ export interface ClientFace {
   connect(connection: Connection): void;
   abandon(thread: number, reason: string): void;
   refuse(thread: number, error: OmenError): void;
+  notify(notice: Notice): void;
   close(reason: string): void;
 }
 
 const DECISION_WAIT_MS = 5000;
 /** A thread that dies so often without serving in between is not started again. */
 const DEATHS_MAX = 5;
+/** Nor is one that dies more often in this time, although it serves for a moment each time. */
+const DEATHS_PER_WINDOW_MAX = 20;
+const DEATH_WINDOW_MS = 60_000;
 
 /** Databases opened by this thread, by database id: `attach` looks here. */
 export const openHere = new Map<string, Supervisor>();
@@ -66,6 +71,8 @@ export class Supervisor {
   readonly #reopening = new Map<number, Promise<void>>();
   readonly #refusals = new Map<number, OmenError>();
   readonly #deaths = new Map<number, number>();
+  /** When each died lately, by performance.now(). */
+  readonly #deathTimes = new Map<number, readonly number[]>();
   #isClosing = false;
 
   private constructor(path: string, identity: Identity, settings: Settings, lock: Lock) {
@@ -156,6 +163,7 @@ export class Supervisor {
     await this.addClient(client.membership.client, faceOf(client));
     await Promise.all(this.#threads.map((shards) => shards.serve()));
     while (!client.reader.isComplete) await new Promise((next) => setImmediate(next));
+    this.#notifyRepairs(this.recovered);
     return client;
   }
 
@@ -254,11 +262,14 @@ export class Supervisor {
     const shards = this.#shardsOf(thread);
     const deaths = this.#threads[thread].hasServed ? 1 : (this.#deaths.get(thread) ?? 0) + 1;
     this.#deaths.set(thread, deaths);
-    for (const shard of shards) this.control.setState(shard, 'failed');
+    const message = `The thread of the shards ${shards.join(', ')} ended: ${reason} They are recovered.`;
+    const death = new OmenError('OMEN_SHARD_FAILED', message);
+    for (const shard of shards) this.control.statuses.set(shard, 'recovering', death);
     this.#abortBatchesOf(shards);
     for (const face of this.#clients.values()) face.abandon(thread, reason);
-    if (deaths > DEATHS_MAX) {
-      this.#refuse(thread, new Error(`Its thread ended ${deaths} times in a row: ${reason}`));
+    this.#notify({ notice: 'error', shards, code: death.code, message });
+    if (deaths > DEATHS_MAX || this.#diesTooOften(thread)) {
+      this.#refuse(thread, new Error(`Its thread ended again and again, last because: ${reason}`));
       return;
     }
     const next = this.#newThread(thread);
@@ -277,6 +288,13 @@ export class Supervisor {
       // At once: whoever attaches from now on is not among those introduced.
       this.#reopening.delete(thread);
       this.#deaths.delete(thread);
+      for (const shard of shards) {
+        const recoveries = this.control.counter(shard, 'recoveries') + 1;
+        this.control.setCounter(shard, 'recoveries', recoveries);
+      }
+      this.#notifyRepairs(found);
+      const message = `The shards ${shards.join(', ')} serve again, in a new thread.`;
+      this.#notify({ notice: 'resumed', shards, message });
     } catch (error) {
       // If it died, the next attempt is under way.
       if (this.#threads[thread] === next) this.#refuse(thread, error);
@@ -300,7 +318,43 @@ export class Supervisor {
       { cause },
     );
     this.#refusals.set(thread, refusal);
+    const shards = this.#shardsOf(thread);
+    for (const shard of shards) this.control.statuses.set(shard, 'failed', refusal);
     for (const face of this.#clients.values()) face.refuse(thread, refusal);
+    const { code, message } = refusal;
+    this.#notify({ notice: 'error', shards, code, message });
+  }
+
+  #notify(notice: Notice): void {
+    for (const face of this.#clients.values()) face.notify(notice);
+  }
+
+  /** Tells what recovery mended. */
+  #notifyRepairs(found: readonly RecoveredShard[]): void {
+    for (const { shard, tail } of found) {
+      const shards = [shard];
+      const modelsRebuilt = this.control.counter(shard, 'modelsRebuilt');
+      if (tail !== null) {
+        const message =
+          `The last group of the log of shard ${shard} was torn by a crash, and cut off: ${tail.path}, ` +
+          `offset ${tail.offset}. Nothing of it was acknowledged.`;
+        this.#notify({ notice: 'repaired', shards, code: 'OMEN_TAIL_CUT', message });
+      }
+      if (modelsRebuilt > 0) {
+        const message =
+          `${modelsRebuilt} learned indexes of shard ${shard} were missing or damaged, and were trained ` +
+          'again. No row is lost; the disk may be failing.';
+        this.#notify({ notice: 'repaired', shards, code: 'OMEN_MODEL_REBUILT', message });
+      }
+    }
+  }
+
+  /** Whether the thread died so often lately that whatever ends it will end the next one, too. */
+  #diesTooOften(thread: number): boolean {
+    const now = performance.now();
+    const recent = (this.#deathTimes.get(thread) ?? []).filter((ms) => now - ms < DEATH_WINDOW_MS);
+    this.#deathTimes.set(thread, [...recent, now]);
+    return recent.length >= DEATHS_PER_WINDOW_MAX;
   }
 
   /** What the dead thread had not voted for, it cannot vouch for. */
@@ -374,6 +428,7 @@ export function faceOf(client: Client): ClientFace {
     connect: (connection) => client.connect(connection),
     abandon: (thread, reason) => client.writer.abandon(thread, reason),
     refuse: (thread, error) => client.writer.refuse(thread, error),
+    notify: (notice) => client.events.notify(notice),
     close: (reason) => client.close(reason),
   };
 }

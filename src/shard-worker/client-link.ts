@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert';
 import type { MessagePort } from 'node:worker_threads';
-import type { OmenError } from '../errors.ts';
+import { codeNumber, type OmenError } from '../errors.ts';
 import { ChunkReceiver } from '../ring/chunks.ts';
 import { Doorbell } from '../ring/doorbell.ts';
 import { FRAME_WHOLE, RingConsumer, RingProducer } from '../ring/ring.ts';
@@ -14,7 +14,6 @@ import {
   BATCH_DONE,
   BATCH_FAILED,
   COMPLETED,
-  codeNumber,
   DEFERRED,
   DONE,
   encodeText,

@@ -39,6 +39,7 @@ import {
 import { MemtablePool } from './memtable-pool.ts';
 import { MemtableWriter } from './memtable-writer.ts';
 import { type ModelFile, replaceModelFile, type SegmentPlace } from './model-files.ts';
+import type { Notice } from './notice.ts';
 import { DEL, type Epoch, KEY_HI, KEY_LO, OPERATION_BYTES, type PUT, TYPE } from './records.ts';
 import { type RecoveredShard, Replay } from './replay.ts';
 import { Reserve } from './reserve.ts';
@@ -65,6 +66,8 @@ export interface EngineOptions {
   readonly runJob: RunJob;
   /** Hands a new view to every reader; the version word is raised after it returns. */
   readonly onView: (view: ViewMessage) => void;
+  /** Tells every client what happens in the background. */
+  readonly onNotice: (notice: Notice) => void;
   /** Clients whose oldest view has to be respected before memory is reused. */
   readonly clients: () => Iterable<number>;
 }
@@ -302,11 +305,12 @@ export class Engine {
 
   /** Shows the rows to readers, once every shard has started: all outcomes are durable everywhere. */
   serve(): void {
-    this.#options.control.setState(this.shard, 'serving');
+    this.#options.control.statuses.set(this.shard, 'serving');
     this.#installSpilled();
     this.#isServing = true;
     this.publishView();
     this.count();
+    this.#noteSpace();
     this.maintain();
   }
 
@@ -470,13 +474,19 @@ export class Engine {
   }
 
   fail(error: unknown): void {
+    if (this.failure !== null) return;
     const message = error instanceof Error ? error.message : String(error);
-    this.failure ??= new OmenError(
+    this.failure = new OmenError(
       'OMEN_SHARD_FAILED',
       `Shard ${this.shard} refuses writes since: ${message} Reopen the database to recover it.`,
       { cause: error },
     );
-    this.#options.control.setState(this.shard, 'failed');
+    this.#options.control.statuses.set(this.shard, 'failed', this.failure);
+    this.#tellOf(this.failure);
+  }
+
+  #tellOf({ code, message }: OmenError): void {
+    this.#options.onNotice({ notice: 'error', shards: [this.shard], code, message });
   }
 
   /** The log could not go on: for want of room, or for good. */
@@ -492,8 +502,9 @@ export class Engine {
    */
   #runShort(error: OmenError): boolean {
     if (!this.isShort) {
-      this.#shortage.refuse(this.shard, error);
-      this.#options.control.setState(this.shard, 'full');
+      const refusal = this.#shortage.refuse(this.shard, error);
+      this.#options.control.statuses.set(this.shard, 'full', refusal);
+      this.#tellOf(refusal);
     }
     try {
       if (!this.#reserve.release()) return false;
@@ -510,7 +521,9 @@ export class Engine {
    * @param nowMs of performance.now()
    */
   tend(nowMs: number): void {
-    if (!this.#isServing || this.failure !== null || !this.#shortage.isDue(nowMs)) return;
+    if (!this.#isServing || !this.#shortage.isDue(nowMs)) return;
+    this.#noteSpace();
+    if (this.failure !== null) return;
     if (this.isShort) this.#tryAgain();
     else if (this.#diskBytes > this.#reserve.bytes) this.#makeReserve();
     this.#shortage.flush = null;
@@ -547,7 +560,21 @@ export class Engine {
     this.#shortage.refusal = null;
     this.#shortage.isExhausted = false;
     this.#shortage.relax();
-    this.#options.control.setState(this.shard, 'serving');
+    this.#options.control.statuses.set(this.shard, 'serving');
+    const message = `Shard ${this.shard} takes puts again: there is room.`;
+    this.#options.onNotice({ notice: 'resumed', shards: [this.shard], message });
+  }
+
+  /** Says where any thread can read it what the disk has. */
+  #noteSpace(): void {
+    const { control, storage, directory } = this.#options;
+    control.setCounter(this.shard, 'reserveBytes', this.#reserve.isHeld ? this.#reserve.bytes : 0);
+    try {
+      control.setCounter(this.shard, 'diskFreeBytes', storage.freeBytes(directory));
+    } catch (error) {
+      // A file system that cannot say so may well take writes.
+      if (!(error instanceof OmenError)) throw error;
+    }
   }
 
   /** Bytes of the shard's files, without the reserve. */
@@ -689,6 +716,8 @@ export class Engine {
   /** The job found no room: it is done again, from its beginning, at a try to come. */
   #postpone(job: Pick<Job, 'kind' | 'firstId'>, error: OmenError): void {
     this.#counts.postponed++;
+    // Told once for a row of tries in vain.
+    if (job.kind === 'merge' && !this.#shortage.isTrying) this.#tellOf(error);
     this.#shortage[job.kind] = error;
     this.#shortage.back();
     try {

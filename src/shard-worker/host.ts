@@ -20,6 +20,7 @@ import type { ViewMessage } from '../view/shard-view.ts';
 import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
 import { isCondition } from './conditions.ts';
 import type { Engine } from './engine.ts';
+import type { Notice } from './notice.ts';
 import {
   MESSAGE_HEADER_BYTES,
   WRITE_BATCH,
@@ -127,6 +128,10 @@ export class Host {
       // What a failed shard has of a batch, only recovery can tell.
       if (engine.failure === null) engine.ledger.clientGone(client);
     }
+  }
+
+  postNotice(notice: Notice): void {
+    for (const { views } of this.#links.values()) views.postMessage(notice);
   }
 
   postView(view: ViewMessage): void {

@@ -59,6 +59,7 @@ async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
       readOnly: options.readOnly,
       runJob: (job) => pool.run(job),
       onView: (view) => opened.postView(view),
+      onNotice: (notice) => opened.postNotice(notice),
       clients: () => opened.clients(),
     });
     opened.addEngine(recovered.engine);

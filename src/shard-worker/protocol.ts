@@ -27,7 +27,6 @@
  * responses: so a response always finds room, and a thread never waits for a client.
  */
 import assert from 'node:assert';
-import { ERRORS, type ErrorCode } from '../errors.ts';
 import { frameBytes, guaranteedBytes } from '../ring/ring.ts';
 
 export const WRITE_PUT = 1;
@@ -75,16 +74,6 @@ export interface LinkMemory {
   readonly requests: SharedArrayBuffer;
   readonly responses: SharedArrayBuffer;
   readonly completed: SharedArrayBuffer;
-}
-
-const CODES = Object.keys(ERRORS) as ErrorCode[];
-
-export function codeNumber(code: ErrorCode): number {
-  return CODES.indexOf(code);
-}
-
-export function codeOf(number: number): ErrorCode {
-  return CODES[number];
 }
 
 const encoder = new TextEncoder();

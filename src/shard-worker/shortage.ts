@@ -35,6 +35,11 @@ export class Shortage {
     this.#waitMs = RETRY_MS;
   }
 
+  /** Whether the last try was in vain. */
+  get isTrying(): boolean {
+    return this.#waitMs > RETRY_MS;
+  }
+
   /** A try was in vain. */
   back(): void {
     this.#waitMs = Math.min(2 * this.#waitMs, RETRY_MS_MAX);

@@ -4,7 +4,8 @@
  *
  * - doorbells: one for each shard thread and each client (rung by anybody, slept on by its owner)
  * - requests: for each shard thread, how many control messages were posted to it (any client adds)
- * - shards: for each shard, the version of its view and what it counts (its owner writes)
+ * - shards: for each shard, the version of its view and what it counts (its owner writes), and how it is
+ *   (`status.ts`)
  * - clients: for each client and shard, the view that the client goes by, and the oldest and newest of
  *   those that its snapshots pin; for each client, how many snapshots it holds (the client writes, and
  *   who sees it go clears the count). A shard reuses no memory that such a view reaches.
@@ -12,12 +13,13 @@
  */
 import assert from 'node:assert';
 import { COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
+import { STATUS_BYTES, StatusBoard } from './status.ts';
 
 export const THREADS_MAX = 64;
 export const CLIENTS_MAX = 64;
 
 const LINE_BYTES = 128;
-const SHARD_BYTES = 2 * LINE_BYTES;
+const SHARD_BYTES = 3 * LINE_BYTES;
 const THREADS_AT = 0;
 const CLIENTS_AT = THREADS_AT + THREADS_MAX * LINE_BYTES;
 const SHARDS_AT = CLIENTS_AT + CLIENTS_MAX * LINE_BYTES;
@@ -25,23 +27,20 @@ const SEEN_AT = SHARDS_AT + SHARDS_MAX * SHARD_BYTES;
 /** Words of a client and a shard: its view, the oldest pinned one, the newest. */
 const SEEN_WORDS = 3;
 const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4 * SEEN_WORDS;
-const BYTES = TABLE_AT + COMMIT_TABLE_BYTES;
-assert.ok(TABLE_AT % 8 === 0);
+const STATUS_AT = TABLE_AT + COMMIT_TABLE_BYTES;
+const BYTES = STATUS_AT + SHARDS_MAX * STATUS_BYTES;
+assert.ok(TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0);
 
 /** Words behind the doorbell in a thread's line. */
 const REQUESTS_WORD = 8;
 /** And behind it in a client's. */
 const SNAPSHOTS_WORD = 8;
 
-/** Words of a shard's first line, which readers look at. Counters, 64-bit floats, have the second. */
+/** Words of a shard's first line, which readers look at. Counters, 64-bit floats, have the others. */
 const VERSION_WORD = 0;
-const STATE_WORD = 1;
 const COUNTERS_AT = LINE_BYTES;
 
-export const SHARD_STATES = ['opening', 'serving', 'full', 'failed'] as const;
-export type ShardState = (typeof SHARD_STATES)[number];
-
-/** What a shard counts. All are written by its owner and read by anybody. */
+/** What a shard counts. All are written by its owner, unless they say so, and read by anybody. */
 export const SHARD_COUNTERS = [
   'rows',
   'runs',
@@ -62,6 +61,11 @@ export const SHARD_COUNTERS = [
   'tornBytes',
   /** Flushes and merges that found no room or no descriptor, and were left for later. */
   'postponed',
+  /** How often its thread was replaced. Written by the supervisor. */
+  'recoveries',
+  /** Bytes free on its volume, when it last looked, and those of its reserve. */
+  'diskFreeBytes',
+  'reserveBytes',
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
 assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);
@@ -73,6 +77,7 @@ export function createControl(): SharedArrayBuffer {
 export class Control {
   readonly memory: SharedArrayBuffer;
   readonly table: CommitTable;
+  readonly statuses: StatusBoard;
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
 
@@ -80,6 +85,7 @@ export class Control {
     assert.strictEqual(memory.byteLength, BYTES);
     this.memory = memory;
     this.table = new CommitTable(memory, TABLE_AT);
+    this.statuses = new StatusBoard(memory, STATUS_AT, SHARDS_MAX);
     this.#words = new Uint32Array(memory);
     this.#floats = new Float64Array(memory);
   }
@@ -116,15 +122,6 @@ export class Control {
 
   setVersion(shard: number, version: number): void {
     Atomics.store(this.#words, this.versionIndex(shard), version);
-  }
-
-  state(shard: number): ShardState {
-    return SHARD_STATES[Atomics.load(this.#words, this.versionIndex(shard) + STATE_WORD)];
-  }
-
-  setState(shard: number, state: ShardState): void {
-    const word = this.versionIndex(shard) + STATE_WORD;
-    Atomics.store(this.#words, word, SHARD_STATES.indexOf(state));
   }
 
   /** Aligned 64-bit floats are written and read whole on every platform Node runs on. */

@@ -18,6 +18,14 @@ function say(message: unknown): void {
 
 const tasks = {
   async idle() {},
+  /** Says every event, with its code where it has one, until it is told to stop. */
+  async listen(db: Numbers) {
+    db.on('error', ({ code }) => say(['error', code]));
+    db.on('resumed', ({ shards }) => say(['resumed', shards]));
+    say(['listening', db.health().status]);
+    await new Promise((resolve) => parentPort?.once('message', resolve));
+    await db.close();
+  },
   /** Puts `count` rows and names the keys that were acknowledged and the codes of the others. */
   async put(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
     const acknowledged: number[] = [];

@@ -40,6 +40,9 @@ test('a volume that is full refuses puts and loses nothing, and goes on when the
   writeFileSync(ballast, new Uint8Array(28 * 2 ** 20));
   const directory = join(volume, 'data');
   const db = await open(directory, { ...BYTES, shards: 1 });
+  const told: string[] = [];
+  db.on('error', ({ code }) => told.push(code));
+  db.on('resumed', () => told.push('resumed'));
   const kept = new Set<number>();
   let refused = 0;
   for (let key = 0; refused < 3 && key < 10_000; key++) {
@@ -49,11 +52,17 @@ test('a volume that is full refuses puts and loses nothing, and goes on when the
     t.true(['', 'OMEN_DISK_FULL'].includes(code), code);
   }
   t.true(kept.size > 1000, `${kept.size} rows`);
+  const { status, shards } = db.health();
+  t.is(status, 'degraded');
+  t.like(shards[0], { state: 'full', reads: true, writes: 'deletes', code: 'OMEN_DISK_FULL' });
   t.not(db.stats().shards[0].state, 'failed');
   for (const key of kept) if (!isRow(db.get(key), key)) t.fail(`row ${key}`);
   rmSync(ballast);
   await until(() => db.stats().shards[0].state !== 'full');
-  t.is(db.stats().shards[0].state, 'serving');
+  t.is(db.health().status, 'ok');
+  t.true(db.health().shards[0].diskFreeBytes > 0);
+  await until(() => told.length === 2);
+  t.deepEqual(told, ['OMEN_DISK_FULL', 'resumed']);
   const first = [...kept][0];
   await db.del(first);
   await db.put(-1, rowOf(-1));

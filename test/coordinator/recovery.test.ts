@@ -83,6 +83,11 @@ test.serial('a group that a crash tore is cut off and counted, once', async (t) 
   {
     await using again = await open(torn);
     t.like(again.stats().total, { tornTails: 1, tornBytes: 4096 });
+    const [repair] = await new Promise<OmenError[]>((resolve) => {
+      again.once('repaired', (...repairs) => resolve(repairs));
+    });
+    t.is(repair.code, 'OMEN_TAIL_CUT');
+    t.true(repair.message.includes(log), repair.message);
     t.deepEqual([...again.keys()], [0, 1, 2]);
   }
   await using sound = await open(torn);

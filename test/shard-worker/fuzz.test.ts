@@ -139,6 +139,7 @@ async function recover(storage: CrashStorage): Promise<void> {
       walPieceBytes: 16 * 1024,
       runJob: async (job: Parameters<typeof runJob>[1]) => runJob(storage, job),
       onView: () => {},
+      onNotice: () => {},
       clients: () => [],
     };
     opened.push(await Engine.open(options));

@@ -216,7 +216,7 @@ test('a sync that fails is told to all whose writes it was for, and no write is 
   t.is(served.storage.log[logged + 1].kind, 'datasync');
   t.is(lost.outcome?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
   t.is(client.batches.get(1)?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
-  t.is(served.control.state(0), 'failed');
+  t.is(served.control.statuses.state(0), 'failed');
   const [refused, fine] = [client.put(0, 5, 5), client.put(1, 5, 5)];
   const next = table.take([0, 1], client.number, client.newRequest());
   client.batch(1, next, 2, [[6, 6]]);
@@ -240,7 +240,7 @@ test('what was not synced is synced on time; where not even zeros find room, the
   const full = client.put(0, 2, 2);
   await served.until('it is refused', () => full.outcome !== undefined);
   t.is(full.outcome?.error?.code, 'OMEN_OUTCOME_UNKNOWN');
-  t.is(served.control.state(0), 'failed');
+  t.is(served.control.statuses.state(0), 'failed');
 });
 
 /** Writes until the shard refuses; returns the keys that were taken. */
@@ -271,7 +271,7 @@ test('a full disk refuses puts and takes deletes, and when there is room again t
   t.true(served.storage.exists('/shard-0/reserve-0'));
   served.storage.setRoom({ bytes: 0, files: 0 });
   const taken = await fill(served, client);
-  t.is(served.control.state(0), 'full');
+  t.is(served.control.statuses.state(0), 'full');
   t.is(engine.failure, null);
   t.false(served.storage.exists('/shard-0/reserve-0'));
   const refused = [
@@ -301,7 +301,7 @@ test('a full disk refuses puts and takes deletes, and when there is room again t
   served.storage.setRoom(undefined);
   await served.until('it serves again', () => {
     engine.tend(Number.POSITIVE_INFINITY);
-    return served.control.state(0) === 'serving';
+    return served.control.statuses.state(0) === 'serving';
   });
   t.true(served.storage.exists('/shard-0/reserve-0'));
   const again = client.put(0, 5, 55);

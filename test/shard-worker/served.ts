@@ -15,6 +15,7 @@ import { RowEncoder } from '../../src/schema/row.ts';
 import { Engine, type EngineOptions } from '../../src/shard-worker/engine.ts';
 import { type Durability, Host } from '../../src/shard-worker/host.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
+import type { Notice } from '../../src/shard-worker/notice.ts';
 import {
   IF_ABSENT,
   IF_EQUALS,
@@ -171,6 +172,8 @@ export class Served {
   readonly engines: Engine[] = [];
   readonly host: Host;
   readonly clients: TestClient[] = [];
+  /** What the engines told of the background. */
+  readonly notices: Notice[] = [];
   #running: Promise<void> | null = null;
 
   private constructor(durability: Durability) {
@@ -200,6 +203,7 @@ export class Served {
         walPieceBytes: 16 * 1024,
         runJob: async (job) => runJob(storage, job),
         onView: (view) => host.postView(view),
+        onNotice: (notice) => served.notices.push(notice),
         clients: () => host.clients(),
         ...options,
       });

@@ -105,6 +105,7 @@ export class Shards {
         walPieceBytes: WAL_PIECE_BYTES,
         runJob: async (job) => runJob(storage, job),
         onView: () => {},
+        onNotice: () => {},
         clients: () => [],
       });
       shards.engines.push(opened.engine);

@@ -5,9 +5,9 @@ import {
   Control,
   createControl,
   SHARD_COUNTERS,
-  SHARD_STATES,
   THREADS_MAX,
 } from '../../src/view/control.ts';
+import { SHARD_STATES } from '../../src/view/status.ts';
 
 const DOORBELL_BYTES = 32;
 
@@ -15,7 +15,7 @@ test('a new control block says that nothing has happened yet', (t) => {
   const control = new Control(createControl());
   t.is(control.requests(0), 0);
   t.is(control.version(0), 0);
-  t.is(control.state(0), 'opening');
+  t.is(control.statuses.state(0), 'opening');
   t.is(control.counter(0, 'rows'), 0);
   t.true(control.isRead(0, [0, 1], 1, 1), 'a client that has no view yet may get any');
   t.false(control.isRead(0, [], 1, 1));
@@ -53,8 +53,8 @@ test('every part has words of its own, to the last thread, client and shard', (t
     const word = () => control.words[control.versionIndex(shard)];
     values.push([`version word ${shard}`, word, version]);
     const state = SHARD_STATES[n % SHARD_STATES.length];
-    control.setState(shard, state);
-    values.push([`state ${shard}`, () => control.state(shard), state]);
+    control.statuses.set(shard, state);
+    values.push([`state ${shard}`, () => control.statuses.state(shard), state]);
     for (const counter of SHARD_COUNTERS) {
       const value = ++n + 2 ** 40 + 0.5;
       control.setCounter(shard, counter, value);
@@ -117,8 +117,8 @@ test('snapshots are counted by client', (t) => {
 test('two faces of one memory are one control block', (t) => {
   const [a, b] = [createControl()].flatMap((memory) => [new Control(memory), new Control(memory)]);
   for (const state of SHARD_STATES) {
-    a.setState(3, state);
-    t.is(b.state(3), state);
+    a.statuses.set(3, state);
+    t.is(b.statuses.state(3), state);
   }
   a.setCounter(3, 'walBytes', 77);
   t.is(b.counter(3, 'walBytes'), 77);
