@@ -55,6 +55,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  durability: {
+    about: 'what safety costs: puts at each durability, and bare system calls (500 k rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/durability.ts');
+      const result = await run(tiny ? { rows: 3000, rounds: 1, singles: 20 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   scaling: {
     about: "a shard's own work in one shard and in two (10 M rows)",
     async run({ rows, tiny }) {

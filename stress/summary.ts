@@ -6,14 +6,14 @@ export interface Sum {
   readonly cases: number;
   readonly failures: number;
   readonly seeds: number;
-  /** How many commits that were checked out; the newest. */
+  /** How many commits that were checked out, and the one logged last. */
   readonly commits: number;
-  readonly newest: string;
+  readonly last: string;
   /** Of the wall's clock, summed over processes; of seeds whose time is known. */
   readonly hours: number;
 }
 
-const HEADINGS = ['run', 'cases', 'failures', 'seeds', 'commits', 'newest', 'hours'] as const;
+const HEADINGS = ['run', 'cases', 'failures', 'seeds', 'commits', 'last', 'hours'] as const;
 
 const whole = new Intl.NumberFormat('en-US');
 
@@ -31,7 +31,7 @@ function sumOf(run: string, entries: readonly Entry[]): Sum {
     failures: sum(({ failures }) => failures.length),
     seeds: new Set(entries.map(({ seed }) => seed)).size,
     commits: new Set(entries.map(({ commit }) => commit)).size,
-    newest: entries.at(-1)?.commit ?? 'unknown',
+    last: entries.at(-1)?.commit ?? 'unknown',
     hours: Number((sum(({ seconds }) => seconds ?? 0) / 3600).toFixed(2)),
   };
 }
@@ -49,7 +49,7 @@ function cellsOf(sums: readonly Sum[]): string[][] {
 export function textOf(sums: readonly Sum[]): string {
   const rows = [[...HEADINGS], ...cellsOf(sums)];
   const widths = HEADINGS.map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  const isText = (i: number) => HEADINGS[i] === 'run' || HEADINGS[i] === 'newest';
+  const isText = (i: number) => HEADINGS[i] === 'run' || HEADINGS[i] === 'last';
   return rows
     .map((row) => row.map((cell, i) => cell[isText(i) ? 'padEnd' : 'padStart'](widths[i])))
     .map((cells) => cells.join('  ').trimEnd())
@@ -58,7 +58,7 @@ export function textOf(sums: readonly Sum[]): string {
 
 export function markdownOf(sums: readonly Sum[]): string {
   const rule = HEADINGS.map((heading) =>
-    heading === 'run' || heading === 'newest' ? '---' : '---:',
+    heading === 'run' || heading === 'last' ? '---' : '---:',
   );
   const rows = [[...HEADINGS], rule, ...cellsOf(sums)];
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n');

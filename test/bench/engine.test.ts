@@ -2,6 +2,7 @@
 import test from 'ava';
 import * as aggregates from '../../bench/engine/aggregates.ts';
 import * as alternate from '../../bench/engine/alternate.ts';
+import * as durability from '../../bench/engine/durability.ts';
 import * as get from '../../bench/engine/get.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
@@ -20,6 +21,12 @@ test.serial('the benchmark of puts runs, and every row is there', async (t) => {
   t.is(result.many.length, 2);
   t.is(result.single.puts, 50);
   t.regex(puts.show(result), /one at a time/);
+});
+
+test.serial('the benchmark of durability runs, and every row is there', async (t) => {
+  const result = await durability.run({ rows: 3000, rounds: 1, singles: 20 });
+  t.is(result.contestants.length, 4);
+  t.regex(durability.show(result), /bare write/);
 });
 
 test.serial("the benchmark of a shard's own work runs", async (t) => {
