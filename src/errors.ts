@@ -62,6 +62,10 @@ export function codeOf(number: number): ErrorCode {
   return CODES[number];
 }
 
+/** What to do about damage: the end of every OMEN_CORRUPT that salvage can do something about. */
+export const CORRUPT_ADVICE =
+  'Restore a backup, or open with salvage: true to go on with what can still be read.';
+
 /** An error with a stable `code`. The message says what happened and what to do. */
 export class OmenError extends Error {
   readonly code: ErrorCode;
@@ -71,6 +75,11 @@ export class OmenError extends Error {
     this.name = 'OmenError';
     this.code = code;
   }
+}
+
+/** Whether an error says that a file is damaged, or lies on a part of the disk that is. */
+export function isDamage(error: unknown): error is OmenError {
+  return error instanceof OmenError && (error.code === 'OMEN_CORRUPT' || error.code === 'OMEN_IO');
 }
 
 const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {

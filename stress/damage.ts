@@ -1,6 +1,6 @@
 /**
  * Damage at rest: a database that was closed, of which a few bytes change, or a file. Drawn from a seed, over
- * one of many rounds; or every byte of a small one in turn.
+ * one of many rounds; or every byte of a small one in turn. What is refused is salvaged, and checked.
  */
 import { type Random, seededRandom } from '../src/storage/model-file.ts';
 import {
@@ -12,6 +12,8 @@ import {
   type Image,
   imageOf,
 } from '../test/shard-worker/at-rest.ts';
+import { Violation } from '../test/shard-worker/expected.ts';
+import { salvageDamaged } from '../test/shard-worker/salvaged.ts';
 
 const ROUNDS = 24;
 const SAME_KIND = /\d+/g;
@@ -60,7 +62,11 @@ async function attempt(
   onFailure: OnDamage,
 ): Promise<void> {
   try {
-    await checkDamaged(database, disk, path);
+    const result = await checkDamaged(database, disk.restart(), path);
+    const dropped = await salvageDamaged(database, disk);
+    if ((result === 'same') !== (dropped.length === 0)) {
+      throw new Violation(`${path}: ${result}, but dropped was ${JSON.stringify(dropped)}`);
+    }
   } catch (error) {
     onFailure(error);
   }

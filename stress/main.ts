@@ -19,7 +19,7 @@ crash    kills the engine and cuts its power, and checks what every recovery fin
   --layer C      a process on a volume of its own, whose plug is pulled: ext4 and xfs, as root
   --everywhere   layer A: every operation and fault of the tests' scenarios, not random ones
   --case NAME    layer A: the one case that a failure named
-damage   changes files of a database that was closed
+damage   changes files of a database that was closed, and salvages what is refused
   --everywhere   every byte of a small one, not random ones of a larger one
 mutants  puts bugs into a copy of the sources: the tests have to notice each
   --only TEXT    those whose description contains it

@@ -98,10 +98,12 @@ async function work(
       memtable,
       keepTombstones: false,
       firstId,
+      span: { firstLsn: i + 1, lastLsn: i + 1 },
     });
     runs.unshift(written.map(({ handle }) => handle));
   }
-  await pool.run({ kind: 'merge', place, runs, keepTombstones: false, firstId: 10_000 });
+  const span = { firstLsn: 1, lastLsn: memtables.length };
+  await pool.run({ kind: 'merge', place, runs, keepTombstones: false, firstId: 10_000, span });
 }
 
 export function show(result: Awaited<ReturnType<typeof run>>): string {

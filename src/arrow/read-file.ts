@@ -1,5 +1,5 @@
 /** What both readers of this folder do to a file that may be damaged. */
-import { OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, OmenError } from '../errors.ts';
 import { sharedMemory } from '../shared-memory.ts';
 import type { StorageFile } from '../storage/storage.ts';
 
@@ -7,7 +7,7 @@ import type { StorageFile } from '../storage/storage.ts';
 export function corruptFile(path: string, offset: number, what: string): OmenError {
   return new OmenError(
     'OMEN_CORRUPT',
-    `${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or salvage the database.`,
+    `${path} is damaged at byte ${offset}: ${what}. ${CORRUPT_ADVICE}`,
   );
 }
 

@@ -25,6 +25,8 @@ const READ_BYTES_MAX = 64 * PAGE_BYTES;
 
 export interface ReadSegment {
   readonly layout: SegmentLayout;
+  /** Where the body starts in the file. */
+  readonly bodyOffset: number;
   /** Exactly the body, in a SharedArrayBuffer of its own. */
   readonly body: Uint8Array<SharedArrayBuffer>;
   /** The schema's custom metadata. */
@@ -168,7 +170,8 @@ export function readSegment(
     checkTail(path, head, tail);
     if (!isKnown) checkOffsets(path, head, layout, body);
     const nullCounts = head.nullCounts.slice(1, schema.columns.length + 1);
-    return { layout, body, metadata: head.metadata, nullCounts, pageCrcs };
+    const { metadata, bodyOffset } = head;
+    return { layout, bodyOffset, body, metadata, nullCounts, pageCrcs };
   } finally {
     file.close();
   }

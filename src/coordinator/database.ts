@@ -3,6 +3,7 @@
  * writes resolve when they are as durable as was asked.
  */
 import { OmenError } from '../errors.ts';
+import type { Salvaged } from '../shard-worker/salvaged.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
@@ -61,6 +62,14 @@ export class Database<
   /** The directory, as an absolute path. */
   get path(): string {
     return this.#client.membership.path;
+  }
+
+  /**
+   * What salvage dropped, or did without: plain data, and empty where nothing was damaged. A salvage that
+   * was killed before it could tell is told by the next open, with or without the option.
+   */
+  get salvaged(): readonly Salvaged[] {
+    return this.#client.membership.salvaged;
   }
 
   /**

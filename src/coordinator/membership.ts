@@ -1,5 +1,6 @@
 /** What a client knows of the database it belongs to. Crosses threads when one attaches. */
 import type { Schema } from '../schema/schema.ts';
+import type { Salvaged } from '../shard-worker/salvaged.ts';
 import type { Control } from '../view/control.ts';
 import type { Partitioning } from './partition.ts';
 
@@ -12,6 +13,8 @@ export interface MembershipData {
   readonly readOnly: boolean;
   readonly shards: number;
   readonly partitioning: Partitioning;
+  /** What was dropped of damaged files when the database was opened. */
+  readonly salvaged: readonly Salvaged[];
   /** The thread that owns each shard. */
   readonly threadOf: readonly number[];
   readonly memoryBytes: number;

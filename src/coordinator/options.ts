@@ -35,6 +35,11 @@ export interface OpenOptions extends SchemaOptions {
   readonly errorIfExists?: boolean;
   /** Default: false. */
   readonly readOnly?: boolean;
+  /**
+   * Whether to go on without what is damaged, and to tell what that was (`Database.salvaged`).
+   * Default: false, it is refused.
+   */
+  readonly salvage?: boolean;
   /** Size of a memtable: entries, and bytes of the arena they lie in. */
   readonly memtable?: MemtableShape;
 }
@@ -52,6 +57,7 @@ const KNOWN = [
   'createIfMissing',
   'errorIfExists',
   'readOnly',
+  'salvage',
   'memtable',
 ];
 
@@ -68,6 +74,7 @@ export interface Settings {
   readonly createIfMissing: boolean;
   readonly errorIfExists: boolean;
   readonly readOnly: boolean;
+  readonly salvage: boolean;
   readonly memtableShape: MemtableShape;
 }
 
@@ -118,6 +125,9 @@ export function parseSettings(options: OpenOptions): Settings {
     }
   }
   const memory = options.memory === undefined ? Math.floor(totalmem() / 2) : options.memory;
+  const readOnly = flag(options.readOnly, 'readOnly', false);
+  const salvage = flag(options.salvage, 'salvage', false);
+  if (salvage && readOnly) throw invalid('To salvage, the database must not be opened "readOnly".');
   const threads =
     options.threads === undefined ? Math.min(availableParallelism(), THREADS_MAX) : options.threads;
   return {
@@ -127,7 +137,8 @@ export function parseSettings(options: OpenOptions): Settings {
     threads: integer(threads, 'threads', 1, THREADS_MAX),
     createIfMissing: flag(options.createIfMissing, 'createIfMissing', true),
     errorIfExists: flag(options.errorIfExists, 'errorIfExists', false),
-    readOnly: flag(options.readOnly, 'readOnly', false),
+    readOnly,
+    salvage,
     memtableShape: parseMemtable(options.memtable),
   };
 }

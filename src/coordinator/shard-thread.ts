@@ -84,6 +84,18 @@ export class ShardThread {
     return this.#call((calls) => calls.open(options) as Promise<RecoveredShard[]>, false);
   }
 
+  salvage(options: OpenShards): Promise<RecoveredShard[]> {
+    return this.#call((calls) => calls.salvage(options) as Promise<RecoveredShard[]>, false);
+  }
+
+  keep(committed: readonly string[]): Promise<void> {
+    return this.#call((calls) => calls.keep(committed), false);
+  }
+
+  conclude(): Promise<void> {
+    return this.#call((calls) => calls.conclude(), false);
+  }
+
   secure(): Promise<void> {
     return this.#call((calls) => calls.secure());
   }

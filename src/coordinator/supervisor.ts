@@ -101,6 +101,7 @@ export class Supervisor {
     try {
       const identity = openIdentity(realStorage, path, options, settings);
       const supervisor = new Supervisor(path, identity, settings, lock);
+      if (settings.salvage) await supervisor.#salvage();
       await supervisor.#startAll();
       openHere.set(identity.databaseId, supervisor);
       return supervisor;
@@ -110,9 +111,31 @@ export class Supervisor {
     }
   }
 
-  async #startAll(): Promise<void> {
+  /** Brings what can be read of damaged shards into a form that opens; see `ShardSalvage`. */
+  async #salvage(): Promise<void> {
+    const threads = this.#newThreads();
+    this.#isClosing = true; // none of them is to be started again
+    try {
+      const found = await Promise.all(
+        threads.map((shards) => shards.salvage(this.#openShards(shards.thread))),
+      );
+      if (found.flat().every(({ salvaged }) => salvaged.length === 0)) return;
+      const committed = [...decideBatches(found.flat())];
+      await Promise.all(threads.map((shards) => shards.keep(committed)));
+      await Promise.all(threads.map((shards) => shards.conclude()));
+    } finally {
+      await Promise.all(threads.map((shards) => shards.terminate()));
+      this.#isClosing = false;
+    }
+  }
+
+  #newThreads(): ShardThread[] {
     const count = Math.max(...this.#threadOf) + 1;
-    for (let thread = 0; thread < count; thread++) this.#threads.push(this.#newThread(thread));
+    return Array.from({ length: count }, (_, thread) => this.#newThread(thread));
+  }
+
+  async #startAll(): Promise<void> {
+    this.#threads.push(...this.#newThreads());
     try {
       const found = await Promise.all(
         this.#threads.map((shards) => shards.open(this.#openShards(shards.thread))),
@@ -189,6 +212,7 @@ export class Supervisor {
       readOnly: settings.readOnly,
       shards: identity.shards,
       partitioning: identity.partitioning,
+      salvaged: this.recovered.flatMap(({ salvaged }) => salvaged),
       threadOf: this.#threadOf,
       memoryBytes: settings.memoryBytes,
       operationsMax: Math.floor(entriesMax / 2),

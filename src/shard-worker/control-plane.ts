@@ -24,11 +24,20 @@ export interface OpenShards {
 }
 
 /**
+ * To salvage, first in threads that do nothing else: `salvage`, and, where anything was dropped, `keep` in all of them,
+ * then `conclude` in all.
+ *
  * Order of calls: `open`, `secure`, `start`, `addClient` as often as there are clients, `serve`. From `serve` on the
  * thread blocks between turns of its event loop: whoever calls must raise its request word
  * (`Control.addRequest`) and ring its doorbell after posting.
  */
 export interface ShardThread {
+  /** Reads what can be read. */
+  salvage(options: OpenShards): Promise<RecoveredShard[]>;
+  /** Makes it durable in another form, batches with these names being committed. */
+  keep(committed: readonly string[]): Promise<void>;
+  /** Lets go of the old form. */
+  conclude(): Promise<void>;
   /** Reads everything; nothing is shown yet. */
   open(options: OpenShards): Promise<RecoveredShard[]>;
   /** Makes what was found durable; `start` only follows once all threads have done so. */

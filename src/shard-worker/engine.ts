@@ -15,7 +15,7 @@
  */
 import assert from 'node:assert';
 import { join } from 'node:path';
-import { isShortage, OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, isShortage, OmenError } from '../errors.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
 import { removeLeftover, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { Control } from '../view/control.ts';
@@ -45,6 +45,7 @@ import { type RecoveredShard, Replay } from './replay.ts';
 import { Reserve } from './reserve.ts';
 import { readSegmentFiles, type WrittenSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
+import { type Span, spanOf } from './segment-shape.ts';
 import { Shortage } from './shortage.ts';
 
 export interface EngineOptions {
@@ -132,9 +133,10 @@ export class Engine {
     this.#nextId = this.#manifest.current.nextId;
     this.#version = control.version(shard) + 1;
     const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
-    const { logFile } = this.#manifest.current;
+    const { logFile, setAside } = this.#manifest.current;
     this.#log = openLocalLog(storage, directory, identity, {
       required: logFile === null ? [] : [logFile],
+      setAside,
       pieceBytes: options.walPieceBytes,
     });
     this.#reserve = new Reserve(storage, directory, options.walPieceBytes ?? PIECE_BYTES);
@@ -207,12 +209,12 @@ export class Engine {
       throw new OmenError(
         'OMEN_CORRUPT',
         `${path} is damaged at offset ${offset}: the log ends there with LSN ${report.lastLsn}, ` +
-          `and was durable up to ${durableLsn}. Restore the shard from a backup.`,
+          `and was durable up to ${durableLsn}. ${CORRUPT_ADVICE}`,
       );
     }
     this.#counts.tornBytes = report.tail?.bytes ?? 0;
     this.#replayed = replay;
-    return replay.finish(report);
+    return replay.finish(report, this.#manifest.current.salvaged);
   }
 
   #replayed: Replay | null = null;
@@ -229,7 +231,8 @@ export class Engine {
       const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
       if (replay.isOpenIn(memtable)) return;
       if (this.#spilledLsn === 0) this.#removeUnnamed();
-      const written = flushMemtable(storage, this.#flushJob(memtable));
+      const firstLsn = Math.max(this.#spilledLsn, this.#manifest.current.flushedLsn) + 1;
+      const written = flushMemtable(storage, this.#flushJob(memtable, { firstLsn, lastLsn }));
       if (written.length > 0) this.#runs.unshift(new Run(this.#openSegments(written)));
       this.#spilledLsn = lastLsn;
       this.#sealed.pop();
@@ -307,11 +310,21 @@ export class Engine {
   serve(): void {
     this.#options.control.statuses.set(this.shard, 'serving');
     this.#installSpilled();
+    this.#forgetSalvage();
     this.#isServing = true;
     this.publishView();
     this.count();
     this.#noteSpace();
     this.maintain();
+  }
+
+  #forgetSalvage(): void {
+    if (this.failure !== null) return;
+    try {
+      this.#manifest.forgetSalvage();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Removes what a crash left: files of unfinished jobs and publications. */
@@ -320,7 +333,7 @@ export class Engine {
     const known = new Set<string>();
     for (const id of this.#segments.keys()) known.add(segmentName(id)).add(modelName(id));
     for (const name of storage.list(directory)) {
-      const isSegment = name.startsWith('segment-') && !known.has(name);
+      const isSegment = idOfSegmentFile(name) !== null && !known.has(name);
       if (isSegment || name.endsWith(TEMPORARY_SUFFIX)) storage.remove(join(directory, name));
     }
     this.#manifest.removeOlder();
@@ -759,19 +772,21 @@ export class Engine {
     return firstId;
   }
 
-  #flushJob(memtable: MemtableWriter): FlushJob {
+  #flushJob(memtable: MemtableWriter, span: Span): FlushJob {
     return {
       kind: 'flush',
       place: this.#place,
       memtable: memtable.handle,
       keepTombstones: this.#runs.length > 0,
       firstId: this.#takeIds(),
+      span,
     };
   }
 
   async #flush(): Promise<void> {
     const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
-    const job = this.#flushJob(memtable);
+    const firstLsn = this.#manifest.current.flushedLsn + 1;
+    const job = this.#flushJob(memtable, { firstLsn, lastLsn });
     const written = await this.#runJob(job);
     if (written === null) return;
     const opened = this.#openSegments(written);
@@ -801,6 +816,7 @@ export class Engine {
         runs: chosen.map((run) => run.segments.map((segment) => segment.handle)),
         keepTombstones: oldest !== this.#runs[this.#runs.length - 1],
         firstId,
+        span: spanOf(this.#recordsOf(chosen).flat()),
       });
       if (written === null) return;
       merged = this.#openSegments(written);

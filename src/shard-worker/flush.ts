@@ -18,6 +18,7 @@ import { sortTies } from '../view/tie-sort.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
+import type { Span } from './segment-shape.ts';
 
 /** Every batch of a sealed memtable is decided, and its entries say so: this gives the answers of the real table. */
 const DECIDED = CommitTable.empty();
@@ -29,6 +30,8 @@ export interface FlushJob {
   /** Whether older versions may exist: without them a tombstone has nothing to hide. */
   readonly keepTombstones: boolean;
   readonly firstId: number;
+  /** The records of the log that the memtable holds. */
+  readonly span: Span;
 }
 
 /** The newest version of every key, in key order. All batches of a sealed memtable are decided. */
@@ -64,9 +67,10 @@ export function flushMemtable(storage: Storage, job: FlushJob): WrittenSegmentFi
   const entries = newestEntries(memtable, job.keepTombstones);
   const written: WrittenSegmentFiles[] = [];
   const rowsMax = segmentLimit(job.place.schema);
-  for (let start = 0; start < entries.length; start += rowsMax) {
-    const part = entries.slice(start, start + rowsMax);
-    written.push(writePart(storage, job, memtable, part, job.firstId + written.length));
+  const parts = Math.ceil(entries.length / rowsMax);
+  for (let part = 0; part < parts; part++) {
+    const rows = entries.slice(part * rowsMax, (part + 1) * rowsMax);
+    written.push(writePart(storage, job, memtable, rows, part, parts));
   }
   return written;
 }
@@ -76,7 +80,8 @@ function writePart(
   job: FlushJob,
   memtable: Memtable,
   entries: number[],
-  id: number,
+  part: number,
+  parts: number,
 ): WrittenSegmentFiles {
   const { schema } = job.place;
   const rows = entries.length;
@@ -95,7 +100,10 @@ function writePart(
     const flags = new Uint8Array(body, layout.flags.offset, rows);
     for (let i = 0; i < rows; i++) if (memtable.isTombstone(entries[i])) flags[i] = ROW_DELETED;
   }
-  return writeSegmentFiles(storage, job.place, id, layout, form, body, writer.nullCounts);
+  const { place, firstId, span } = job;
+  const lineage = { ...span, run: firstId, part, parts };
+  const id = firstId + part;
+  return writeSegmentFiles(storage, place, id, layout, form, body, writer.nullCounts, lineage);
 }
 
 function writeKeys(

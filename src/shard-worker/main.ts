@@ -14,6 +14,7 @@ import { Engine } from './engine.ts';
 import { Host } from './host.ts';
 import { JobPool } from './job-pool.ts';
 import type { RecoveredShard } from './replay.ts';
+import { ShardSalvage } from './salvage.ts';
 
 if (parentPort === null) throw new Error('This is the entry of a worker thread.');
 
@@ -69,7 +70,25 @@ async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
   return found;
 }
 
+let salvages: ShardSalvage[] = [];
+
 const thread: ShardThread = {
+  salvage: ({ shards, schema, databaseId, memtableShape }) =>
+    answer(() => {
+      const storage = realStorage;
+      salvages = shards.map(
+        (shard) => new ShardSalvage({ storage, ...shard, schema, databaseId, memtableShape }),
+      );
+      return salvages.map(({ found }) => found);
+    }),
+  keep: (committed) =>
+    answer(() => {
+      for (const salvage of salvages) salvage.keep(new Set(committed));
+    }),
+  conclude: () =>
+    answer(() => {
+      for (const salvage of salvages) salvage.conclude();
+    }),
   open: (options) => answer(() => openShards(options)),
   secure: () =>
     answer(() => {

@@ -6,17 +6,17 @@
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { isShortage, OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, isDamage, isShortage, noShortage, OmenError } from '../errors.ts';
 import { publishFile, type Storage } from '../storage/storage.ts';
-import type { KeyForm } from '../view/segment.ts';
+import { sizeOf } from '../wal/files.ts';
+import { DAMAGED_SUFFIX, type Salvaged } from './salvaged.ts';
+import { KEY_FORMS, type SegmentShape } from './segment-shape.ts';
 
 export const MANIFEST_FORMAT = 1;
 
-export interface SegmentRecord {
+export interface SegmentRecord
+  extends Omit<SegmentShape, 'bodyOffset' | 'hasFlags' | 'keyBytes' | 'varBytes'> {
   readonly id: number;
-  readonly rows: number;
-  readonly form: KeyForm;
-  readonly fileBytes: number;
   /**
    * CRC-32 of the checksums of the file's pages, 32-bit words in little-endian order. They lie in the
    * model file: should that be lost, the segment can still be told from a damaged one.
@@ -45,10 +45,23 @@ export interface Manifest {
   readonly nextId: number;
   /** Newest run first. */
   readonly runs: readonly (readonly SegmentRecord[])[];
+  /** Names of damaged files that salvage went on without: they are renamed, never removed. */
+  readonly setAside: readonly string[];
+  /** What salvage dropped, until an open has told it. */
+  readonly salvaged: readonly Salvaged[];
 }
 
-const KEY_FORMS: readonly KeyForm[] = ['f64', 'words', 'bytes'];
-const RECORD_COUNTS = ['id', 'rows', 'fileBytes', 'pagesCrc', 'modelBytes', 'modelCrc'] as const;
+/** A manifest that could not be used. */
+export interface DamagedManifest {
+  readonly name: string;
+  readonly bytes: number;
+  readonly reason: string;
+}
+
+const RECORD_COUNTS = [
+  ...(['id', 'rows', 'fileBytes', 'pagesCrc', 'modelBytes', 'modelCrc'] as const),
+  ...(['firstLsn', 'lastLsn', 'run', 'part', 'parts'] as const),
+];
 
 const SEGMENT_NAME = /^segment-(\d{10})\.(model\.)?arrow$/;
 const NAME = /^manifest-(\d{10})\.json$/;
@@ -67,6 +80,10 @@ export function idOfSegmentFile(name: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
+function sequenceOf(name: string): number {
+  return Number(NAME.exec(name)?.[1] ?? 0);
+}
+
 function manifestName(sequence: number): string {
   return `manifest-${String(sequence).padStart(10, '0')}.json`;
 }
@@ -74,7 +91,7 @@ function manifestName(sequence: number): string {
 function corrupt(path: string, what: string, cause?: unknown): OmenError {
   return new OmenError(
     'OMEN_CORRUPT',
-    `${path} is damaged at offset 0: ${what}. Restore the shard from a backup.`,
+    `${path} is damaged at offset 0: ${what}. ${CORRUPT_ADVICE}`,
     { cause },
   );
 }
@@ -110,6 +127,10 @@ function isManifest(value: unknown): value is Manifest {
     isCount(value.durableLsn) &&
     isCount(value.nextId) &&
     (value.logFile === null || typeof value.logFile === 'string') &&
+    Array.isArray(value.setAside) &&
+    value.setAside.every((name) => typeof name === 'string') &&
+    Array.isArray(value.salvaged) &&
+    value.salvaged.every(isObject) &&
     isRuns(value.runs)
   );
 }
@@ -139,6 +160,33 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
   return manifest;
 }
 
+function readManifest(storage: Storage, path: string, databaseId: string, shard: number): Manifest {
+  const file = storage.open(path, 'read');
+  try {
+    const bytes = new Uint8Array(file.size());
+    file.read(bytes, 0);
+    return parseManifest(path, new TextDecoder().decode(bytes), databaseId, shard);
+  } finally {
+    file.close();
+  }
+}
+
+function emptyManifest(databaseId: string, shard: number): Manifest {
+  return {
+    format: MANIFEST_FORMAT,
+    databaseId,
+    shard,
+    flushedLsn: 0,
+    logLsn: 1,
+    durableLsn: 0,
+    logFile: null,
+    nextId: 1,
+    runs: [],
+    setAside: [],
+    salvaged: [],
+  };
+}
+
 /** The manifest in force in one shard's directory. One owner thread. */
 export class ManifestFile {
   readonly #storage: Storage;
@@ -162,37 +210,56 @@ export class ManifestFile {
     databaseId: string,
     shard: number,
   ): ManifestFile {
-    const empty = {
-      format: MANIFEST_FORMAT,
-      databaseId,
-      shard,
-      flushedLsn: 0,
-      logLsn: 1,
-      durableLsn: 0,
-      logFile: null,
-      nextId: 1,
-      runs: [],
-    };
-    const manifest = new ManifestFile(storage, directory, empty);
-    const names = storage.list(directory).filter((name) => NAME.test(name));
-    const newest = names.at(-1);
-    if (newest === undefined) return manifest;
-    const path = join(directory, newest);
-    const file = storage.open(path, 'read');
-    try {
-      const bytes = new Uint8Array(file.size());
-      file.read(bytes, 0);
-      const text = new TextDecoder().decode(bytes);
-      manifest.current = parseManifest(path, text, databaseId, shard);
-    } finally {
-      file.close();
+    if (!storage.exists(directory)) {
+      throw new OmenError('OMEN_CORRUPT', `${directory} is missing. ${CORRUPT_ADVICE}`);
     }
-    manifest.#sequence = Number(NAME.exec(newest)?.[1]);
+    const manifest = new ManifestFile(storage, directory, emptyManifest(databaseId, shard));
+    const names = storage.list(directory);
+    const newest = names.findLast((name) => NAME.test(name));
+    if (newest === undefined) {
+      // It is durable before the first segment is written.
+      if (names.every((name) => idOfSegmentFile(name) === null)) return manifest;
+      const path = join(directory, 'manifest-*.json');
+      throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${CORRUPT_ADVICE}`);
+    }
+    manifest.#sequence = sequenceOf(newest);
+    manifest.current = readManifest(storage, join(directory, newest), databaseId, shard);
     return manifest;
   }
 
   /**
-   * Makes `next` the manifest in force, durably; then the one before it is removed. After a shortage
+   * The newest manifest that can be read and that `isUsable`, and those that are newer. Without one
+   * `current` is that of an empty shard, and `isLost` is true.
+   * @throws OMEN_NEWER_FORMAT, what the storage throws but OMEN_IO
+   */
+  static salvage(
+    storage: Storage,
+    directory: string,
+    databaseId: string,
+    shard: number,
+    isUsable: (manifest: Manifest) => boolean,
+  ): { file: ManifestFile; damaged: DamagedManifest[]; isLost: boolean } {
+    const file = new ManifestFile(storage, directory, emptyManifest(databaseId, shard));
+    const names = storage.list(directory).filter((name) => NAME.test(name));
+    file.#sequence = sequenceOf(names.at(-1) ?? '');
+    const damaged: DamagedManifest[] = [];
+    for (const name of names.reverse()) {
+      try {
+        const manifest = readManifest(storage, join(directory, name), databaseId, shard);
+        if (damaged.length > 0 && !isUsable(manifest)) break;
+        file.current = manifest;
+        return { file, damaged, isLost: false };
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        const bytes = sizeOf(storage, join(directory, name));
+        damaged.push({ name, bytes, reason: error.message });
+      }
+    }
+    return { file, damaged, isLost: true };
+  }
+
+  /**
+   * Makes `next` the manifest in force, durably; then the ones before it are removed. After a shortage
    * (isShortage) that one is in force.
    */
   replace(next: Manifest): void {
@@ -200,16 +267,35 @@ export class ManifestFile {
     const text = `${line}\n${crc32(line).toString(16).padStart(8, '0')}\n`;
     const name = manifestName(this.#sequence + 1);
     publishFile(this.#storage, join(this.#directory, name), new TextEncoder().encode(text));
-    const before = manifestName(this.#sequence);
-    const hadOne = this.#sequence > 0;
     this.#sequence++;
     this.current = next;
     try {
-      if (hadOne) this.#storage.remove(join(this.#directory, before));
+      this.#putAside();
+    } catch (error) {
+      throw noShortage(error);
+    }
+    try {
+      this.removeOlder();
     } catch (error) {
       // Where even to remove a file takes room, the next open removes it.
       if (!isShortage(error)) throw error;
     }
+  }
+
+  /** Renames the damaged files, so that nobody reads them, and nobody takes them for superfluous. */
+  #putAside(): void {
+    const { setAside } = this.current;
+    const paths = setAside.map((name) => join(this.#directory, name));
+    const found = paths.filter((path) => this.#storage.exists(path));
+    for (const path of found) this.#storage.rename(path, path + DAMAGED_SUFFIX);
+    if (setAside.length > 0) this.#storage.syncDirectory(this.#directory);
+  }
+
+  /** Forgets what salvage did, once it is told. */
+  forgetSalvage(): void {
+    const { setAside, salvaged } = this.current;
+    if (setAside.length === 0 && salvaged.length === 0) return;
+    this.replace({ ...this.current, setAside: [], salvaged: [] });
   }
 
   /**

@@ -20,6 +20,7 @@ import { MergeSource, mergeBlock } from './merge-keys.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { hasText, SEGMENT_BODY_BYTES_MAX, segmentLimit } from './segment-limit.ts';
+import type { Lineage, Span } from './segment-shape.ts';
 
 export interface MergeJob {
   readonly kind: 'merge';
@@ -28,25 +29,30 @@ export interface MergeJob {
   readonly runs: readonly (readonly SegmentHandle[])[];
   readonly keepTombstones: boolean;
   readonly firstId: number;
+  /** The records of the log that the runs hold. */
+  readonly span: Span;
 }
 
-const BLOCK_ROWS = 16_384;
+export const BLOCK_ROWS = 16_384;
 /** While planning with text: so that a block of the longest rows stays far below what a body can be. */
 const TEXT_BLOCK_ROWS = 64;
 
 /** What one output segment will hold. */
-interface Part {
+export interface Part {
   rows: number;
   keyBytes: number;
   variableBytes: number[];
   tombstones: number;
 }
 
-interface Block extends Selection {
+export interface Block extends Selection {
   count: number;
 }
 
-function newBlock(): Block {
+/** Fills a block with at most `max` rows; false when there are no more. */
+export type NextBlock = (max: number) => boolean;
+
+export function newBlock(): Block {
   return { source: new Uint16Array(BLOCK_ROWS), row: new Uint32Array(BLOCK_ROWS), count: 0 };
 }
 
@@ -58,9 +64,12 @@ export function mergeRuns(storage: Storage, job: MergeJob): WrittenSegmentFiles[
   const parts = planParts(job, runs, segments);
   const sources = MergeSource.over(runs);
   const block = newBlock();
-  return parts.map((part, i) =>
-    writePart(storage, job, segments, sources, block, part, job.firstId + i),
-  );
+  const { place, firstId, span } = job;
+  return parts.map((part, i) => {
+    const next: NextBlock = (max) => nextBlock(job, segments, sources, block, max);
+    const lineage = { ...span, run: firstId, part: i, parts: parts.length };
+    return writePart(storage, place, segments, block, next, part, firstId + i, lineage);
+  });
 }
 
 /** Rows that survive: without older versions below, a tombstone need not. */
@@ -100,27 +109,31 @@ function planParts(
   const sources = MergeSource.over(runs);
   const block = newBlock();
   const rowsMax = segmentLimit(schema);
-  const empty = (): Part => ({
-    rows: 0,
-    keyBytes: 0,
-    variableBytes: schema.columns.map(() => 0),
-    tombstones: 0,
-  });
   const parts: Part[] = [];
-  let part = empty();
+  let part = emptyPart(schema);
   const blockMax = hasText(schema) ? TEXT_BLOCK_ROWS : BLOCK_ROWS;
   while (nextBlock(job, segments, sources, block, Math.min(blockMax, rowsMax - part.rows))) {
     addTo(part, schema, segments, block);
     const text = part.variableBytes.reduce((sum, bytes) => sum + bytes, part.keyBytes);
     if (part.rows < rowsMax && text < SEGMENT_BODY_BYTES_MAX / 2) continue;
     parts.push(part);
-    part = empty();
+    part = emptyPart(schema);
   }
   if (part.rows > 0) parts.push(part);
   return parts;
 }
 
-function addTo(part: Part, schema: Schema, segments: readonly Segment[], block: Block): void {
+export function emptyPart(schema: Schema): Part {
+  return { rows: 0, keyBytes: 0, variableBytes: schema.columns.map(() => 0), tombstones: 0 };
+}
+
+/** Counts the rows of a block in. */
+export function addTo(
+  part: Part,
+  schema: Schema,
+  segments: readonly Segment[],
+  block: Block,
+): void {
   part.rows += block.count;
   for (let i = 0; i < block.count; i++) {
     if (segments[block.source[i]].isDeleted(block.row[i])) part.tombstones++;
@@ -142,16 +155,21 @@ function addTo(part: Part, schema: Schema, segments: readonly Segment[], block: 
   });
 }
 
-function writePart(
+/**
+ * Writes and syncs one segment of rows of others, in key order.
+ * @param next fills `block` with at most so many of its rows that follow
+ */
+export function writePart(
   storage: Storage,
-  job: MergeJob,
+  place: SegmentPlace,
   segments: readonly Segment[],
-  sources: MergeSource[],
   block: Block,
+  next: NextBlock,
   part: Part,
   id: number,
+  lineage: Lineage,
 ): WrittenSegmentFiles {
-  const { schema } = job.place;
+  const { schema } = place;
   const flags = part.tombstones > 0;
   const { keyBytes } = part;
   const layout = layoutSegment(schema, part.rows, part.variableBytes, { flags, keyBytes });
@@ -162,7 +180,7 @@ function writePart(
   const isNumeric = segments.every((segment) => segment.form === 'f64');
   const form: KeyForm = isVariable(schema.key) ? 'bytes' : isNumeric ? 'f64' : 'words';
   let rows = 0;
-  while (rows < part.rows && nextBlock(job, segments, sources, block, part.rows - rows)) {
+  while (rows < part.rows && next(part.rows - rows)) {
     writeKeys(form, layout, body, segments, block, rows);
     writer.fromSegments(columns, block, block.count, rows);
     if (layout.flags !== null) {
@@ -174,7 +192,7 @@ function writePart(
     rows += block.count;
   }
   const final = form === 'words' ? narrowKeys(schema, layout, body) : form;
-  return writeSegmentFiles(storage, job.place, id, layout, final, body, writer.nullCounts);
+  return writeSegmentFiles(storage, place, id, layout, final, body, writer.nullCounts, lineage);
 }
 
 function writeKeys(

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { SegmentLayout } from '../arrow/layout.ts';
 import { readSections, type WrittenSections, writeSections } from '../arrow/model-file.ts';
-import { type ErrorCode, OmenError } from '../errors.ts';
+import { isDamage, OmenError } from '../errors.ts';
 import { checkModel, type Model, trainBytes, trainF64, trainWords } from '../rmi/index.ts';
 import { keyMemory } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
@@ -14,6 +14,7 @@ import { type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import type { KeyForm } from '../view/segment.ts';
 import { type Statistics, statisticsLength } from '../view/statistics.ts';
 import { modelName, type SegmentRecord } from './manifest.ts';
+import { decodeShape, encodeShape, type SegmentShape } from './segment-shape.ts';
 
 /** Whose segments these are, and where. */
 export interface SegmentPlace {
@@ -38,6 +39,7 @@ export interface ModelFile {
   readonly statistics: Statistics;
   /** CRC-32 of every page of the segment's file. */
   readonly pageCrcs: Uint32Array;
+  readonly shape: SegmentShape;
 }
 
 /** @param body the rows of a segment, keys in their resident `form` */
@@ -69,11 +71,12 @@ function write(
   place: SegmentPlace,
   id: number,
   path: string,
-  { model, statistics, pageCrcs }: ModelFile,
+  { model, statistics, pageCrcs, shape }: ModelFile,
 ): WrittenSections {
   const numbers = Float64Array.from(MODEL_NUMBERS, (name) => model[name]);
   const sections = {
     pages: bytesOf(pageCrcs),
+    segment: bytesOf(encodeShape(shape)),
     numbers: bytesOf(numbers),
     statistics: bytesOf(statistics),
     cells: bytesOf(model.cells),
@@ -115,9 +118,6 @@ export function replaceModelFile(
   return { ...record, modelBytes: fileBytes, modelCrc: crc };
 }
 
-/** What the storage says of a file that is damaged, or lies on a part of the disk that is. */
-const LOST: readonly ErrorCode[] = ['OMEN_CORRUPT', 'OMEN_IO'];
-
 /**
  * What the model file of a segment holds, every byte checked; null where it is missing, damaged,
  * unreadable, or not the one that the manifest names.
@@ -131,38 +131,75 @@ export function readModelFile(
   const path = join(place.directory, modelName(record.id));
   if (!storage.exists(path)) return null;
   try {
-    return parse(storage, place, record, path);
+    return parse(storage, place, record.id, path, record);
   } catch (error) {
-    if (error instanceof OmenError && LOST.includes(error.code)) return null;
+    if (isDamage(error)) return null;
     throw error;
+  }
+}
+
+/**
+ * What a manifest would say of a segment, by its model file; null where that is missing or damaged, and
+ * with it all that tells the segment from a damaged one.
+ * @throws as `readModelFile`
+ */
+export function describeSegment(
+  storage: Storage,
+  place: SegmentPlace,
+  id: number,
+): SegmentRecord | null {
+  const path = join(place.directory, modelName(id));
+  if (!storage.exists(path)) return null;
+  try {
+    const { pageCrcs, shape } = parse(storage, place, id, path, null);
+    const { bodyOffset: _, hasFlags: _flags, keyBytes: _keys, varBytes: _values, ...known } = shape;
+    const { bytes: modelBytes, crc: modelCrc } = crcOfFile(storage, path);
+    return { ...known, id, pagesCrc: pagesCrcOf(pageCrcs), modelBytes, modelCrc };
+  } catch (error) {
+    if (isDamage(error)) return null;
+    throw error;
+  }
+}
+
+function crcOfFile(storage: Storage, path: string): { bytes: number; crc: number } {
+  const file = storage.open(path, 'read');
+  try {
+    const content = new Uint8Array(file.size());
+    return { bytes: file.read(content, 0), crc: crc32(content) };
+  } finally {
+    file.close();
   }
 }
 
 function parse(
   storage: Storage,
   place: SegmentPlace,
-  record: SegmentRecord,
+  id: number,
   path: string,
+  record: SegmentRecord | null,
 ): ModelFile {
-  const expected = { fileBytes: record.modelBytes, crc: record.modelCrc };
-  const sections = readSections(storage, path, expected, metadataOf(place, record.id));
+  const expected = record && { fileBytes: record.modelBytes, crc: record.modelCrc };
+  const sections = readSections(storage, path, expected, metadataOf(place, id));
   const section = (name: string): SharedArrayBuffer => {
     const bytes = sections.get(name);
     return bytes === undefined ? new SharedArrayBuffer(0) : bytes.buffer;
   };
   const numbers = new Float64Array(section('numbers'));
+  const shape = decodeShape(place.schema, new Float64Array(section('segment')));
+  if (shape === null)
+    throw new OmenError('OMEN_CORRUPT', `${path} is damaged at offset 0: its shape`);
   const model = {
-    form: record.form,
+    form: shape.form,
     ...Object.fromEntries(MODEL_NUMBERS.map((name, i) => [name, numbers[i]])),
     cells: new Uint32Array(section('cells')),
     nodes: new Float64Array(section('nodes')),
     code: new Uint16Array(section('code')),
     fingerprints: new Uint8Array(section('fingerprints')),
   } as Model;
-  checkModel(model, record.rows);
+  checkModel(model, shape.rows);
   const statistics = new Float64Array(section('statistics'));
-  if (statistics.length !== statisticsLength(place.schema.columns.length, record.rows)) {
+  if (statistics.length !== statisticsLength(place.schema.columns.length, shape.rows)) {
     throw new OmenError('OMEN_CORRUPT', `${path} is damaged at offset 0: it lacks statistics.`);
   }
-  return { model, statistics, pageCrcs: new Uint32Array(section('pages')) };
+  return { model, statistics, pageCrcs: new Uint32Array(section('pages')), shape };
 }

@@ -27,6 +27,7 @@ import {
   TICKET,
   TYPE,
 } from './records.ts';
+import type { Salvaged } from './salvaged.ts';
 
 /** What recovery found in one shard: plain data, for the coordinator that decides the batches. */
 export interface RecoveredShard {
@@ -38,6 +39,8 @@ export interface RecoveredShard {
   readonly records: number;
   /** A last group that was cut off: it was never acknowledged. */
   readonly tail: TornTail | null;
+  /** What salvage dropped, to be told by this open. */
+  readonly salvaged: readonly Salvaged[];
 }
 
 interface ReplayTarget {
@@ -83,7 +86,7 @@ export class Replay {
       throw new OmenError(
         'OMEN_CORRUPT',
         `The log of shard ${this.#shard} is damaged at LSN ${lsn}: a record of type ${type} ` +
-          `has ${bytes} bytes. Restore the shard from a backup.`,
+          `has ${bytes} bytes, under a checksum that holds. Restore a backup.`,
       );
     }
     if (type === PUT || type === DEL) {
@@ -156,7 +159,7 @@ export class Replay {
     return false;
   }
 
-  finish(report: RecoveryReport): RecoveredShard {
+  finish(report: RecoveryReport, salvaged: readonly Salvaged[] = []): RecoveredShard {
     const strip = ({ batch, ticket, epoch, participants }: OpenPart): BatchPart => {
       return { batch, ticket, epoch, participants };
     };
@@ -166,6 +169,7 @@ export class Replay {
       decided: [...this.#decided],
       records: report.records,
       tail: report.tail,
+      salvaged,
     };
   }
 

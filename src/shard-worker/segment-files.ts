@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { SegmentLayout } from '../arrow/layout.ts';
 import { readSegment } from '../arrow/reader.ts';
 import { writeSegment } from '../arrow/writer.ts';
-import { OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, OmenError } from '../errors.ts';
 import { modelBytes } from '../rmi/index.ts';
 import type { Storage } from '../storage/storage.ts';
 import {
@@ -27,6 +27,7 @@ import {
   train,
   writeModelFile,
 } from './model-files.ts';
+import { type Lineage, shapeOf } from './segment-shape.ts';
 
 /** A segment just written: for the manifest, and for the view. */
 export interface WrittenSegmentFiles {
@@ -53,13 +54,14 @@ export function writeSegmentFiles(
   form: KeyForm,
   body: SharedArrayBuffer,
   nullCounts: readonly number[],
+  lineage: Lineage,
 ): WrittenSegmentFiles {
   const { directory, schema } = place;
   const model = train(form, body, layout);
   residentKeysToFile(schema.key, form, body, layout.key.data.offset, layout.rows);
   const path = join(directory, segmentName(id));
   const bytes = new Uint8Array(body, 0, layout.bodyBytes);
-  const { fileBytes, pageCrcs } = writeSegment(
+  const { fileBytes, bodyOffset, pageCrcs } = writeSegment(
     storage,
     path,
     schema,
@@ -69,9 +71,11 @@ export function writeSegmentFiles(
     nullCounts,
   );
   fileKeysToResident(schema.key, form, body, layout.key.data.offset, layout.rows);
-  const content = { model, statistics: statisticsOf(schema, layout, body), pageCrcs };
+  const shape = shapeOf({ ...lineage, form, fileBytes }, layout, bodyOffset);
+  const content = { model, statistics: statisticsOf(schema, layout, body), pageCrcs, shape };
   const modelFile = writeModelFile(storage, place, id, content);
   const record: SegmentRecord = {
+    ...lineage,
     id,
     rows: layout.rows,
     form,
@@ -107,7 +111,7 @@ export function readSegmentFiles(
   const { directory, schema } = place;
   const path = join(directory, segmentName(record.id));
   if (!storage.exists(path)) {
-    throw new OmenError('OMEN_CORRUPT', `${path} is missing. Restore the database from a backup.`);
+    throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${CORRUPT_ADVICE}`);
   }
   const known = readModelFile(storage, place, record);
   const read = readSegment(storage, path, schema, {
@@ -116,16 +120,16 @@ export function readSegmentFiles(
   });
   const { layout, pageCrcs } = read;
   const refuse = (what: string): OmenError =>
-    new OmenError('OMEN_CORRUPT', `${path} is damaged at offset 0: ${what}`);
+    new OmenError('OMEN_CORRUPT', `${path} is damaged at offset 0: ${what}. ${CORRUPT_ADVICE}`);
   if (pagesCrcOf(pageCrcs) !== record.pagesCrc) {
     throw refuse(
       'its checksum is wrong, in which page cannot be said: the checksums of pages are lost with ' +
-        'its model file. Restore the database from a backup.',
+        'its model file',
     );
   }
   for (const [name, value] of Object.entries(metadataOf(place, record.id))) {
     if (read.metadata.get(name) === value) continue;
-    throw refuse(`it is another file's copy, its ${name} is not ${value}.`);
+    throw refuse(`it is another file's copy, its ${name} is not ${value}`);
   }
   const body = read.body.buffer;
   fileKeysToResident(schema.key, record.form, body, layout.key.data.offset, layout.rows);
@@ -133,6 +137,7 @@ export function readSegmentFiles(
     return { handle: handleOf(record, body, layout, known), rebuilt: null };
   }
   const model = train(record.form, body, layout);
-  const rebuilt = { model, statistics: statisticsOf(schema, layout, body), pageCrcs };
+  const shape = shapeOf(record, layout, read.bodyOffset);
+  const rebuilt = { model, statistics: statisticsOf(schema, layout, body), pageCrcs, shape };
   return { handle: handleOf(record, body, layout, rebuilt), rebuilt };
 }

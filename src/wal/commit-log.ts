@@ -79,10 +79,15 @@ export interface TornTail {
   readonly reason: string;
 }
 
-/** Acknowledged records that salvage had to leave out. The LSNs are null where nobody can tell. */
+/**
+ * What salvage had to leave out. The LSNs of its acknowledged records are null where nobody can tell;
+ * the first is beyond the last where there is none among it.
+ */
 export interface Dropped {
+  /** The file, or the directory where one is missing that nobody knows the name of. */
   readonly path: string;
   readonly offset: number;
+  readonly bytes: number;
   readonly firstLsn: number | null;
   readonly lastLsn: number | null;
   readonly reason: string;

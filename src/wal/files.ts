@@ -3,11 +3,11 @@
  */
 
 import { join } from 'node:path';
-import { OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, isDamage, OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Dropped } from './commit-log.ts';
-import type { WalHeader, WalIdentity } from './header.ts';
-import { readHeader } from './reader.ts';
+import { BLOCK_BYTES, type WalHeader, type WalIdentity } from './header.ts';
+import { readHeader, rescueHeader } from './reader.ts';
 
 const FILE_NAME = /^wal-(\d{10})\.log$/;
 const LEFTOVER_NAME = /^wal-(\d{10}\.log\.tmp|recycled)$/;
@@ -38,6 +38,14 @@ export function isLeftover(name: string): boolean {
   return LEFTOVER_NAME.test(name);
 }
 
+export interface FindOptions {
+  /** Names of files that must be there. */
+  readonly required: readonly string[];
+  /** Names of damaged files that are to be put aside: nobody reads them. */
+  readonly setAside: readonly string[];
+  readonly salvage: boolean;
+}
+
 /**
  * Finds the log's files and reads their headers. Throws OMEN_CORRUPT where one of `required` is
  * missing or any is damaged, unless salvaging; then `dropped` has them.
@@ -46,8 +54,7 @@ export function findFiles(
   storage: Storage,
   directory: string,
   identity: WalIdentity,
-  required: readonly string[],
-  salvage: boolean,
+  { required, setAside, salvage }: FindOptions,
 ): FoundFiles {
   const names = storage.list(directory);
   const files: LogFile[] = [];
@@ -57,22 +64,40 @@ export function findFiles(
     const match = FILE_NAME.exec(name);
     if (match === null) continue;
     sequence = Number(match[1]);
+    if (setAside.includes(name)) continue;
     const path = join(directory, name);
-    try {
-      if (!names.includes(name)) {
-        const advice = 'Put it back, or restore the shard from a backup.';
-        throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${advice}`);
-      }
-      const header = readHeader(storage, path, identity, sequence);
+    const isThere = names.includes(name);
+    const add = (header: WalHeader) => {
       if (header.firstLsn < (files.at(-1)?.header.firstLsn ?? 0)) {
-        throw new OmenError('OMEN_CORRUPT', `${path} begins before the file that precedes it`);
+        const what = 'it begins before the file that precedes it';
+        throw new OmenError(
+          'OMEN_CORRUPT',
+          `${path} is damaged at offset 40: ${what}. ${CORRUPT_ADVICE}`,
+        );
       }
       files.push({ name, header });
+    };
+    try {
+      if (!isThere) throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${CORRUPT_ADVICE}`);
+      add(readHeader(storage, path, identity, sequence));
     } catch (error) {
-      const damaged = error instanceof OmenError && error.code === 'OMEN_CORRUPT';
-      if (!damaged || !salvage) throw error;
-      dropped.push({ path, offset: 0, firstLsn: null, lastLsn: null, reason: error.message });
+      if (!isDamage(error) || !salvage) throw error;
+      const rescued = isThere ? rescueHeader(storage, path, identity, sequence) : null;
+      const isRead = rescued !== null && rescued.firstLsn >= (files.at(-1)?.header.firstLsn ?? 0);
+      const bytes = isRead ? BLOCK_BYTES : isThere ? sizeOf(storage, path) : 0;
+      if (isRead) add(rescued);
+      const lsns = isRead ? { firstLsn: 1, lastLsn: 0 } : { firstLsn: null, lastLsn: null };
+      dropped.push({ path, offset: 0, bytes, ...lsns, reason: error.message });
     }
   }
   return { files, dropped, sequence };
+}
+
+export function sizeOf(storage: Storage, path: string): number {
+  const file = storage.open(path, 'read');
+  try {
+    return file.size();
+  } finally {
+    file.close();
+  }
 }

@@ -22,7 +22,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, OmenError } from '../errors.ts';
 
 /**
  * Frames begin at multiples of this, so that no sync rewrites a block that holds an older frame.
@@ -72,6 +72,24 @@ export function encodeHeader(
 }
 
 /**
+ * The headers that a damaged block may have been, of which at most one is right: by the checksum that it
+ * has, and by the one that it should have. None where it was damaged in what tells whose log it is.
+ */
+export function guessHeaders(
+  block: Uint8Array,
+  identity: WalIdentity,
+  sequence: number,
+): Omit<WalHeader, 'salt' | 'firstLsn'>[] {
+  const view = new DataView(block.buffer, block.byteOffset, BLOCK_BYTES);
+  const isOurs =
+    view.getUint32(12, true) === identity.shard &&
+    identity.databaseId.every((byte, i) => block[16 + i] === byte);
+  if (!isOurs) return [];
+  const seeds = [view.getUint32(CRC_OFFSET, true), crc32(block.subarray(0, CRC_OFFSET))];
+  return seeds.map((seed) => ({ sequence, createdBytes: 0, recycled: true, seed }));
+}
+
+/**
  * Reads a header block. Throws OMEN_CORRUPT where it is damaged or of another database, shard or
  * file, and OMEN_NEWER_FORMAT where a later version wrote it. `fileBytes` is the file's length now.
  */
@@ -83,7 +101,10 @@ export function decodeHeader(
   sequence: number,
 ): WalHeader {
   const corrupt = (offset: number, what: string) =>
-    new OmenError('OMEN_CORRUPT', `${path} is damaged at offset ${offset}: ${what}`);
+    new OmenError(
+      'OMEN_CORRUPT',
+      `${path} is damaged at offset ${offset}: ${what}. ${CORRUPT_ADVICE}`,
+    );
   if (block.byteLength < BLOCK_BYTES) throw corrupt(block.byteLength, 'its header is cut off');
   const view = new DataView(block.buffer, block.byteOffset, BLOCK_BYTES);
   for (let i = 0; i < MAGIC.length; i++) {

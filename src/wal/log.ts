@@ -17,7 +17,7 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { isShortage, noShortage, OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, isShortage, noShortage, OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
 import {
@@ -27,6 +27,7 @@ import {
   isLeftover,
   type LogFile,
   RECYCLED_NAME,
+  sizeOf,
 } from './files.ts';
 import { recordStride } from './frame.ts';
 import { RecordGroup } from './group.ts';
@@ -40,6 +41,8 @@ export { PIECE_BYTES } from './writer.ts';
 export interface LocalLogOptions {
   /** Names of files that must be there, as the caller's manifest has them. There may be others. */
   readonly required?: readonly string[] | undefined;
+  /** Names of damaged files that are to be put aside, and are not read. */
+  readonly setAside?: readonly string[] | undefined;
   /**
    * Where something acknowledged is damaged, go on and list what was dropped, instead of throwing.
    */
@@ -61,8 +64,8 @@ export function openLocalLog(
   identity: WalIdentity,
   options: LocalLogOptions = {},
 ): LocalLog {
-  const { required = [], salvage = false } = options;
-  const found = findFiles(storage, directory, identity, required, salvage);
+  const { required = [], setAside = [], salvage = false } = options;
+  const found = findFiles(storage, directory, identity, { required, setAside, salvage });
   return new LocalLog(storage, directory, identity, options, found);
 }
 
@@ -138,6 +141,11 @@ export class LocalLog implements CommitLog {
     return this.#files.map((file) => file.name);
   }
 
+  /** The first record that the files which are there can hold; null without files. */
+  get firstLsn(): number | null {
+    return this.#files[0]?.header.firstLsn ?? null;
+  }
+
   reserve(bytes: number): number {
     return this.#group.reserve(bytes);
   }
@@ -201,7 +209,7 @@ export class LocalLog implements CommitLog {
     }
     if (this.#writer === undefined) {
       // Beyond fromLsn the caller needs nothing of the old files.
-      const needed = lastLsn >= fromLsn;
+      const needed = lastLsn >= fromLsn && !this.#options.salvage;
       this.#recovered = { lastLsn, durableLsn: needed ? durableLsn : lastLsn };
     }
     return { lastLsn, records, frames, files: files.map((file) => file.name), tail, end, dropped };
@@ -209,12 +217,15 @@ export class LocalLog implements CommitLog {
 
   /**
    * Makes the log writable, after read(). Once this returns, everything that was read is durable,
-   * and what is committed goes to a new file. Throws what the storage throws; then the log is of no
-   * use.
+   * and what is committed goes to a new file. After salvage nothing is copied there: the caller has
+   * stored it elsewhere. Throws what the storage throws; then the log is of no use.
+   *
+   * @param salvagedLsn after salvage, the last LSN that may ever have been given to a record
    */
-  start(): void {
+  start(salvagedLsn = 0): void {
     assert(this.#writer === undefined && this.#recovered, 'read() comes first, start() once');
-    const { lastLsn, durableLsn } = this.#recovered;
+    const lastLsn = Math.max(this.#recovered.lastLsn, salvagedLsn);
+    const durableLsn = Math.max(this.#recovered.durableLsn, salvagedLsn);
     const writer = this.#newFile(durableLsn + 1, undefined);
     try {
       const newest = this.#files.at(-1);
@@ -261,7 +272,7 @@ export class LocalLog implements CommitLog {
     let recycled = false;
     for (const { name } of this.#files.slice(0, count)) {
       const path = join(this.#directory, name);
-      if (this.#hasRecycled || recycled || this.#bytesOf(path) > RECYCLED_BYTES_MAX) {
+      if (this.#hasRecycled || recycled || sizeOf(this.#storage, path) > RECYCLED_BYTES_MAX) {
         this.#storage.remove(path);
       } else {
         this.#storage.rename(path, join(this.#directory, RECYCLED_NAME));
@@ -314,9 +325,11 @@ export class LocalLog implements CommitLog {
         ? `the log is missing, records from LSN ${fromLsn} on are needed`
         : `the log begins with LSN ${firstLsn}, records from ${fromLsn} on are needed`;
     const path = this.#directory;
-    if (!this.#options.salvage) throw new OmenError('OMEN_CORRUPT', `${path}: ${reason}`);
+    if (!this.#options.salvage) {
+      throw new OmenError('OMEN_CORRUPT', `${path}: ${reason}. ${CORRUPT_ADVICE}`);
+    }
     const lastLsn = firstLsn === null ? null : firstLsn - 1;
-    dropped.push({ path, offset: 0, firstLsn: fromLsn, lastLsn, reason });
+    dropped.push({ path, offset: 0, bytes: 0, firstLsn: fromLsn, lastLsn, reason });
     return this.#files.slice();
   }
 
@@ -335,7 +348,7 @@ export class LocalLog implements CommitLog {
 
   /** Copies the frames from `firstLsn` on, which begins one. */
   #copy({ name, header }: LogFile, firstLsn: number, writer: WalWriter): void {
-    const options = { nextFirstLsn: null, salvage: this.#options.salvage ?? false };
+    const options = { nextFirstLsn: null, salvage: false };
     readWal(this.#storage, join(this.#directory, name), header, options, (frame) => {
       if (frame.firstLsn < firstLsn || frame.records === 0) return;
       this.#group.append(frame.views.u8.subarray(frame.start, frame.end), frame.records);
@@ -346,19 +359,6 @@ export class LocalLog implements CommitLog {
   #removeLeftovers(): void {
     for (const name of this.#storage.list(this.#directory)) {
       if (isLeftover(name)) this.#storage.remove(join(this.#directory, name));
-    }
-    // What salvage could not read is put aside for those who can.
-    for (const { path } of this.#dropped) {
-      if (this.#storage.exists(path)) this.#storage.rename(path, `${path}.damaged`);
-    }
-  }
-
-  #bytesOf(path: string): number {
-    const file = this.#storage.open(path, 'read');
-    try {
-      return file.size();
-    } finally {
-      file.close();
     }
   }
 }

@@ -13,7 +13,7 @@
  * Memory is bounded by the largest frame, a frame by its file.
  */
 
-import { OmenError } from '../errors.ts';
+import { CORRUPT_ADVICE, isDamage, OmenError } from '../errors.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
 import type { Dropped, TornTail } from './commit-log.ts';
 import {
@@ -25,7 +25,13 @@ import {
   viewsOf,
   wholeBlocks,
 } from './frame.ts';
-import { BLOCK_BYTES, decodeHeader, type WalHeader, type WalIdentity } from './header.ts';
+import {
+  BLOCK_BYTES,
+  decodeHeader,
+  guessHeaders,
+  type WalHeader,
+  type WalIdentity,
+} from './header.ts';
 
 const WINDOW_BYTES = 1 * 2 ** 20;
 
@@ -77,6 +83,36 @@ export function readHeader(
 }
 
 /**
+ * What can be known of the header of a file where it is damaged: from its first frame that verifies
+ * by what is left of it. Null where there is none.
+ */
+export function rescueHeader(
+  storage: Storage,
+  path: string,
+  identity: WalIdentity,
+  sequence: number,
+): WalHeader | null {
+  const file = storage.open(path, 'read');
+  try {
+    const window = new Window(file, true);
+    if (!window.load(0, BLOCK_BYTES)) return null;
+    const guesses = guessHeaders(window.views.u8.slice(0, BLOCK_BYTES), identity, sequence);
+    for (let at = BLOCK_BYTES; window.load(at, FRAME_HEADER_BYTES); at += BLOCK_BYTES) {
+      const salt = window.views.u32[(window.at(at) >> 2) + 2];
+      for (const guess of guesses) {
+        const header = { ...guess, salt, firstLsn: 1 };
+        const { problem, views, at: found } = examine(window, header, at, null);
+        if (problem === null) return { ...header, firstLsn: views.f64[(found >> 3) + 2] };
+        window.load(at, FRAME_HEADER_BYTES);
+      }
+    }
+    return null;
+  } finally {
+    file.close();
+  }
+}
+
+/**
  * Visits every frame of the log in this file, in order. Throws OMEN_CORRUPT naming file and offset.
  */
 export function readWal(
@@ -88,7 +124,7 @@ export function readWal(
 ): WalReport {
   const file = storage.open(path, 'read');
   try {
-    return readFrames(new Window(file), path, header, options, visit);
+    return readFrames(new Window(file, options.salvage), path, header, options, visit);
   } finally {
     file.close();
   }
@@ -141,14 +177,14 @@ function readFrames(
       throw new OmenError(
         'OMEN_CORRUPT',
         `${path} is damaged at offset ${offset}, where the record with LSN ${expectedLsn} ` +
-          `should be (${found.problem}; ${missing}). ` +
-          'Restore a backup, or open with salvage to go on without what is lost',
+          `should be (${found.problem}; ${missing}). ${CORRUPT_ADVICE}`,
       );
     }
     const resumeLsn = Math.min(rest.nextLsn, nextFirstLsn ?? Number.MAX_SAFE_INTEGER);
     report.dropped.push({
       path,
       offset,
+      bytes: Math.max(rest.next > 0 ? rest.next : rest.end, offset + BLOCK_BYTES) - offset,
       firstLsn: expectedLsn,
       lastLsn: resumeLsn - 1,
       reason: found.problem,
@@ -252,11 +288,14 @@ class Window {
   views: Views;
   readonly fileBytes: number;
   readonly #file: StorageFile;
+  /** Whether blocks that cannot be read count as zeros. */
+  readonly #isTolerant: boolean;
   #start = 0;
   #end = 0;
 
-  constructor(file: StorageFile) {
+  constructor(file: StorageFile, isTolerant: boolean) {
     this.#file = file;
+    this.#isTolerant = isTolerant;
     this.fileBytes = file.size();
     const bytes = Math.min(wholeBlocks(this.fileBytes), WINDOW_BYTES);
     this.views = viewsOf(new ArrayBuffer(bytes));
@@ -273,8 +312,27 @@ class Window {
       this.views = viewsOf(new ArrayBuffer(wholeBlocks(bytes)));
     }
     this.#start = offset;
-    this.#end = offset + this.#file.read(this.views.u8, offset);
+    this.#end = offset + this.#read(this.views.u8, offset);
     return offset + bytes <= this.#end;
+  }
+
+  #read(target: Uint8Array, offset: number): number {
+    try {
+      return this.#file.read(target, offset);
+    } catch (error) {
+      if (!this.#isTolerant || !isDamage(error)) throw error;
+    }
+    const bytes = Math.min(target.length, this.fileBytes - offset);
+    for (let at = 0; at < bytes; at += BLOCK_BYTES) {
+      const block = target.subarray(at, Math.min(at + BLOCK_BYTES, bytes));
+      try {
+        this.#file.read(block, offset + at);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        block.fill(0);
+      }
+    }
+    return bytes;
   }
 
   /** Where the byte at `offset` of the file, which was loaded, lies in `views`. */

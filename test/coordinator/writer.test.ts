@@ -37,6 +37,7 @@ function lonelyWriter(): { writer: Writer; control: Control } {
     bigints: false,
     readOnly: false,
     shards: 2,
+    salvaged: [],
     partitioning: { kind: 'hash' },
     threadOf: [0, 0],
     memoryBytes: 2 ** 30,

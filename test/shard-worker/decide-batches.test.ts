@@ -11,7 +11,7 @@ function found(
   const undecided = parts.map(([batch, participants]) => {
     return { batch, ticket: 1, epoch: { lo: 1, hi: 1 }, participants };
   });
-  return { shard, undecided, decided, records: 0, tail: null };
+  return { shard, undecided, decided, records: 0, tail: null, salvaged: [] };
 }
 
 test('a batch is committed where every participant has its part', (t) => {

@@ -7,6 +7,7 @@
  * group, and a batch is there where its markers are.
  */
 import assert from 'node:assert/strict';
+import type { Salvaged } from '../../src/shard-worker/salvaged.ts';
 import type { KeyKindName } from './key-kinds.ts';
 
 /** Each group has this many keys to itself, from its marker on: keys that only ascend in time. */
@@ -18,6 +19,7 @@ export interface Write {
   /** What the row is told by; null: deleted. */
   readonly stamp: number | null;
   readonly batch: Batch | null;
+  readonly lsn: number;
 }
 
 export interface Part {
@@ -61,6 +63,8 @@ export class Expected {
   /** How many of them the next recovery has to find. */
   required: readonly number[] = [];
   batches: Batch[] = [];
+  /** What the last open said of a salvage. */
+  told: readonly Salvaged[] = [];
   /**
    * A disk lied, and the power was cut: what is found has to fit together, but nothing has to be there.
    * Even what was durable before the lie may have been removed for what replaced it.

@@ -12,7 +12,9 @@ function jobIn(t: ExecutionContext): { job: Job; directory: string } {
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const memtable = memtableOf(SCHEMA, [[1, { stamp: 1 }]]);
   const place = { ...placeOf(SCHEMA), directory };
-  return { directory, job: { kind: 'flush', place, memtable, keepTombstones: true, firstId: 1 } };
+  const span = { firstLsn: 1, lastLsn: 1 };
+  const job = { kind: 'flush', place, memtable, keepTombstones: true, firstId: 1, span } as const;
+  return { directory, job };
 }
 
 test('a job runs in another thread and gives back segments in shared memory', async (t) => {

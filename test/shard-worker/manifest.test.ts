@@ -9,7 +9,8 @@ const DIRECTORY = directoryOf(0);
 const NAME = 'manifest-0000000001.json';
 const LOG = 'wal-0000000002.log';
 const FILES = { fileBytes: 10, pagesCrc: 9, modelBytes: 20, modelCrc: 7 } as const;
-const RECORD = { id: 3, rows: 5, form: 'f64', ...FILES } as const;
+const LINEAGE = { firstLsn: 1, lastLsn: 9, run: 2, part: 1, parts: 2 } as const;
+const RECORD = { id: 3, rows: 5, form: 'f64', ...FILES, ...LINEAGE } as const;
 
 function open(storage: Storage, shard = 0, databaseId = DATABASE_ID): ManifestFile {
   return ManifestFile.open(storage, DIRECTORY, databaseId, shard);

@@ -88,6 +88,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       for (const keepTombstones of [true, false]) {
         const written = mergeRuns(storage, {
           kind: 'merge',
+          span: { firstLsn: 1, lastLsn: 9 },
           place: placeOf(kind.schema),
           runs: runs.map((run) => run.map(({ handle }) => handle)),
           keepTombstones,
@@ -126,6 +127,7 @@ test('a merge whose outcome fits into numbers gives numbers, though its sources 
   t.deepEqual([old[0].record.form, young[0].record.form], ['words', 'words']);
   const written = mergeRuns(storage, {
     kind: 'merge',
+    span: { firstLsn: 1, lastLsn: 9 },
     place: placeOf(UNSIGNED),
     runs: [young, old].map((run) => run.map(({ handle }) => handle)),
     keepTombstones: false,
@@ -147,6 +149,7 @@ test('a run of several segments is merged across their borders', (t) => {
   const over = flushed(storage, FLOATS, rows(51, 100), 3);
   const written = mergeRuns(storage, {
     kind: 'merge',
+    span: { firstLsn: 1, lastLsn: 9 },
     place: placeOf(FLOATS),
     runs: [over.map(({ handle }) => handle), [...low, ...high].map(({ handle }) => handle)],
     keepTombstones: false,

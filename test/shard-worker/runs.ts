@@ -65,7 +65,8 @@ export function flushed(
 ): WrittenSegmentFiles[] {
   const memtable = memtableOf(schema, changes, aborted);
   const place = placeOf(schema);
-  return flushMemtable(storage, { kind: 'flush', place, memtable, keepTombstones, firstId });
+  const span = { firstLsn: firstId, lastLsn: firstId };
+  return flushMemtable(storage, { kind: 'flush', place, memtable, keepTombstones, firstId, span });
 }
 
 /** Everything in a run, read back from its files, as [key, row], the row of a tombstone being null. */

@@ -13,6 +13,8 @@ import { runJob } from '../../src/shard-worker/jobs.ts';
 import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
 import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../../src/shard-worker/protocol.ts';
 import { DEL, PUT } from '../../src/shard-worker/records.ts';
+import { ShardSalvage } from '../../src/shard-worker/salvage.ts';
+import { DAMAGED_SUFFIX, type Salvaged } from '../../src/shard-worker/salvaged.ts';
 import { CrashStorage, type Room } from '../../src/storage/crash.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import type { KeyBounds } from '../../src/view/bounds.ts';
@@ -26,6 +28,7 @@ import {
   groupMarker,
   type Rows,
   Violation,
+  type Write,
 } from './expected.ts';
 import { KEY_KINDS, type KeyKind, payloadOf } from './key-kinds.ts';
 
@@ -70,9 +73,11 @@ export class Shards {
   readonly control = new Control(createControl());
   readonly #kind: KeyKind;
   /** What each shard's group under way holds, and the batches that have a part in it. */
-  readonly #pending: { key: number; stamp: number | null; batch: Batch | null }[][];
+  readonly #pending: Write[][];
   readonly #partsPending: number[];
   #clockMs = 0;
+  /** Records in it so far. */
+  readonly #recordsPending: number[];
 
   private constructor(storage: Storage, expected: Expected) {
     this.storage = storage;
@@ -80,6 +85,29 @@ export class Shards {
     this.#kind = KEY_KINDS[expected.keyKind];
     this.#pending = Array.from({ length: expected.shards }, () => []);
     this.#partsPending = new Array(expected.shards).fill(0);
+    this.#recordsPending = new Array(expected.shards).fill(0);
+  }
+
+  /** Salvages all shards, and returns what was dropped; nothing is written where nothing is damaged. */
+  static salvage(storage: Storage, { shards, keyKind }: Expected): Salvaged[] {
+    const all = Array.from({ length: shards }, (_, shard) => {
+      return new ShardSalvage({
+        storage,
+        directory: directoryOf(shard),
+        shard,
+        schema: KEY_KINDS[keyKind].schema,
+        databaseId: DATABASE_ID,
+        memtableShape: SHAPE,
+        walPieceBytes: WAL_PIECE_BYTES,
+      });
+    });
+    const found = all.map((salvage) => salvage.found);
+    const dropped = found.flatMap(({ salvaged }) => salvaged);
+    if (dropped.length === 0) return dropped;
+    const committed = decideBatches(found);
+    for (const salvage of all) salvage.keep(committed);
+    for (const salvage of all) salvage.conclude();
+    return dropped;
   }
 
   /**
@@ -111,6 +139,7 @@ export class Shards {
       shards.engines.push(opened.engine);
       found.push(opened.found);
     }
+    expected.told = found.flatMap(({ salvaged }) => salvaged);
     const committed = decideBatches(found);
     for (const engine of shards.engines) engine.secure();
     for (const engine of shards.engines) engine.start(committed);
@@ -205,6 +234,7 @@ export class Shards {
       return;
     }
     const marker = this.expected.addPart(shard, batch, this.#partsPending[shard]++);
+    this.#recordsPending[shard]++;
     engine.beginPart(batch.ticket, batch.shards, puts.length + dels.length + 1);
     for (const at of puts) this.#write(shard, at, ++this.expected.stamp, batch);
     for (const at of dels) this.#write(shard, at, null, batch);
@@ -230,7 +260,8 @@ export class Shards {
     assert(engine.fits(1, bytes), 'a scenario rotates before its memtable is full');
     const type = stamp === null ? DEL : PUT;
     engine.write(type, codec.hi, codec.lo, batch?.ticket ?? 0, words, 0, bytes);
-    this.#pending[shard].push({ key: at, stamp, batch });
+    const lsn = engine.lastLsn + ++this.#recordsPending[shard];
+    this.#pending[shard].push({ key: at, stamp, batch, lsn });
   }
 
   /** Commits the shard's group, with the outcomes of batches that are known by now. */
@@ -245,6 +276,7 @@ export class Shards {
       expected.groups[shard].push(this.#pending[shard]);
     }
     this.#pending[shard] = [];
+    this.#recordsPending[shard] = 0;
     this.#partsPending[shard] = 0;
     if (isPossible) this.#commit(shard, sync, 1);
   }
@@ -503,7 +535,8 @@ export class Shards {
         const expected = { fileBytes: modelBytes, crc: modelCrc };
         readSections(this.storage, `${directory}/${modelName(id)}`, expected);
       }
-      const names = this.storage.list(directory);
+      const all = this.storage.list(directory);
+      const names = all.filter((name) => !name.endsWith(DAMAGED_SUFFIX));
       const isOrphan = (name: string) =>
         (name.startsWith('segment-') && !known.has(name)) ||
         name.endsWith('.tmp') ||
