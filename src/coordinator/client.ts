@@ -45,6 +45,6 @@ export class Client {
     if (this.#closed !== null) return;
     this.#closed = new OmenError('OMEN_CLOSED', `${reason} Open it again to use it.`);
     this.writer.close(this.#closed);
-    this.reader.close();
+    this.reader.close(this.#closed);
   }
 }

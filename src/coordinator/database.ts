@@ -77,8 +77,7 @@ export class Database<
    * @throws OMEN_INVALID_KEY, OMEN_UNSAFE_INTEGER, OMEN_CLOSED
    */
   get(key: KeyInput): Row | undefined {
-    if (this.#client.isClosed) this.#client.throwIfClosed();
-    return this.#client.reader.get(key) as Row | undefined;
+    return this.reader.get(key) as Row | undefined;
   }
 
   /**

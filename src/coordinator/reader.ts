@@ -7,12 +7,13 @@
  *   and iterators pin: a view is pinned there before the next one is taken.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { hashKey, KeyCodec, shardOfHash } from '../schema/key.ts';
+import type { OmenError } from '../errors.ts';
+import { hashKey, KeyCodec, shardOfHash, shardOfInteger } from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
 import type { Notice } from '../shard-worker/notice.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound } from '../view/bounds.ts';
-import type { Control } from '../view/control.ts';
+import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
 import { Retired } from '../view/retired.ts';
 import type { Run } from '../view/segment.ts';
 import {
@@ -26,6 +27,11 @@ import {
 import { AggregatePool } from './aggregate-pool.ts';
 import type { Membership } from './membership.ts';
 import { shardOf, splitsOf } from './partition.ts';
+
+// What V8 is to fold into `get` has to be a constant of this module.
+const shardOfNumber = shardOfInteger;
+const SETTLED_AT = SETTLED_INDEX;
+const SETTLED_STEP = SETTLED_STRIDE;
 
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
@@ -44,19 +50,20 @@ export class Reader {
   readonly #control: Control;
   readonly #words: Uint32Array;
   readonly #ports: MessagePort[] = [];
-  readonly #views: (ShardView | null)[];
   /** For each shard, how many snapshots pin which version. */
   readonly #pins: Map<number, number>[];
   readonly #isHash: boolean;
-  /** Whether keys are integers, spread by their hash. */
-  readonly #isFlat: boolean;
-  readonly #shards: number = 0;
+  /** For `get`; declared, as in `F64Index`. Whether keys are integers, spread by their hash, and we are open. */
+  declare private isFlat: boolean;
+  declare private readonly shards: number;
+  declare private readonly views: (ShardView | null)[];
+  declare private readonly signed: Int32Array;
+  #closed: OmenError | null = null;
   readonly #splits: readonly Bound[];
   readonly #retired = new Retired();
   readonly #batch = new KeyBatch();
   /** Open snapshots. */
   #snapshots = 0;
-  #isClosed = false;
 
   /** @param onNotice hears what shard threads tell, through the same ports as their views */
   constructor(membership: Membership, onNotice: (notice: Notice) => void) {
@@ -67,11 +74,12 @@ export class Reader {
     this.readers = compileReaders(schema, bigints);
     this.#control = control;
     this.#words = control.words;
-    this.#views = new Array<ShardView | null>(shards).fill(null);
+    this.signed = control.signed;
+    this.views = Array.from({ length: shards }, () => null);
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#isHash = partitioning.kind === 'hash';
-    this.#isFlat = this.#isHash && this.key.takesIntegers;
-    this.#shards = shards;
+    this.isFlat = this.#isHash && this.key.takesIntegers;
+    this.shards = shards;
     this.#splits = splitsOf(partitioning, schema.key);
     // Who had the client's number before may have died with pins.
     for (let shard = 0; shard < shards; shard++) this.#publishPins(shard);
@@ -95,7 +103,7 @@ export class Reader {
   /** Whether a view of every shard has arrived. */
   get isComplete(): boolean {
     this.#drainAll();
-    return this.#views.every((view) => view !== null);
+    return this.views.every((view) => view !== null);
   }
 
   #drainAll(): void {
@@ -117,10 +125,10 @@ export class Reader {
 
   #adopt(message: ViewMessage): void {
     const { shard } = message;
-    const previous = this.#views[shard];
+    const previous = this.views[shard];
     const { control, client } = this.#membership;
     const view = new ShardView(message, this.readers, control.table, previous);
-    this.#views[shard] = view;
+    this.views[shard] = view;
     control.setSeen(client, shard, view.version);
     if (previous !== null) this.#countRetired(previous, view);
   }
@@ -142,13 +150,13 @@ export class Reader {
 
   /** The present view of a shard. */
   view(shard: number): ShardView {
-    const view = this.#views[shard];
+    const view = this.views[shard];
     return view?.version === this.#control.version(shard) ? view : this.#newView(shard);
   }
 
   /** The same for a look-up of keys in no more than this shard, by a plain read: see `ShardView`. */
   #pointView(shard: number): ShardView {
-    const view = this.#views[shard];
+    const view = this.views[shard];
     return view !== null && this.#isCurrent(view, shard) ? view : this.#newView(shard);
   }
 
@@ -158,30 +166,35 @@ export class Reader {
 
   #newView(shard: number): ShardView {
     this.#drain(this.#ports[this.#membership.threadOf[shard]]);
-    const view = this.#views[shard];
+    const view = this.views[shard];
     if (view === null) throw new Error('A client reads only after it has a view of every shard.');
     return view;
   }
 
   /** The shard of the key in the codec, whose hash is given. */
   shardOf(hash: number): number {
-    if (this.#isHash) return shardOfHash(hash, this.#shards);
+    if (this.#isHash) return shardOfHash(hash, this.shards);
     return shardOf(this.#splits, this.key);
   }
 
   get(key: unknown): unknown {
     // Most look-ups, in as few instructions as they take (`F64Index.find` says why).
-    if (typeof key === 'number' && this.#isFlat === true && Number.isSafeInteger(key)) {
-      const shard = this.key.shardOfInteger(key, this.#shards);
-      const view = this.#views[shard];
-      if (view !== null && this.#isCurrent(view, shard) && view.isOfNumbers) {
-        return view.getNumber(key);
+    // Whether the key is an integer is asked only of those that are not there.
+    if (typeof key === 'number' && this.isFlat === true) {
+      const number = key + 0;
+      const shard = shardOfNumber(number, this.shards);
+      const view = this.views[shard];
+      const settled = this.signed[SETTLED_AT + Math.imul(shard, SETTLED_STEP)];
+      if (view !== null && settled === view.numbersVersion) {
+        const row = view.getNumber(number);
+        if (row !== undefined || Number.isSafeInteger(key)) return row;
       }
     }
     return this.#get(key);
   }
 
   #get(key: unknown): unknown {
+    if (this.#closed !== null) throw this.#closed;
     const codec = this.key;
     codec.encode(key);
     const { bytes } = codec;
@@ -225,7 +238,7 @@ export class Reader {
     const batch = this.#batch;
     batch.encode(this.key, keys);
     const views: ShardView[] = [];
-    for (let shard = 0; shard < this.#shards; shard++) {
+    for (let shard = 0; shard < this.shards; shard++) {
       views.push(captured === null ? this.view(shard) : captured[shard].view);
     }
     const shardOfKey = (key: number): number => shardOf(this.#splits, batch.boundOf(key));
@@ -297,14 +310,14 @@ export class Reader {
     control.setSnapshots(client, ++this.#snapshots);
     const releaseCounted = (): void => {
       release();
-      if (!this.#isClosed) control.setSnapshots(client, --this.#snapshots);
+      if (this.#closed === null) control.setSnapshots(client, --this.#snapshots);
     };
     return { shards, release: releaseCounted };
   }
 
   #read(): Reading {
     const undecided = new Set(this.#membership.control.table.undecided());
-    const shards = this.#views.map((_, shard) => this.view(shard).capture(undecided));
+    const shards = this.views.map((_, shard) => this.view(shard).capture(undecided));
     return { undecided, shards };
   }
 
@@ -333,7 +346,7 @@ export class Reader {
     }
     pins.delete(version);
     // Once it is closed, its number may be another client's.
-    if (!this.#isClosed) this.#publishPins(shard);
+    if (this.#closed === null) this.#publishPins(shard);
   }
 
   #publishPins(shard: number): void {
@@ -343,13 +356,14 @@ export class Reader {
     else control.setPins(client, shard, Math.min(...versions), Math.max(...versions));
   }
 
-  /** Gives everything back: the client reads no more. */
-  close(): void {
-    this.#isClosed = true;
+  /** Gives everything back: from now on, `get` throws `reason`. */
+  close(reason: OmenError): void {
+    this.#closed = reason;
+    this.isFlat = false;
     void this.aggregates.close();
     this.#control.setSnapshots(this.#membership.client, 0);
     for (const port of this.#ports) port?.close();
-    this.#views.fill(null);
+    this.views.fill(null);
   }
 }
 

@@ -38,26 +38,31 @@ const ONE_NODE = Int32Array.of(-1, -1);
 
 /** What lies beside the keys: for each, `width` bytes of `bytes`. */
 export interface Beside {
-  readonly bytes: Uint8Array;
+  readonly bytes: Int8Array;
   readonly width: number;
 }
 
-/** Numbers have initial values of their kind: then V8 need not ask at each use what a field holds. */
+/**
+ * Fields are declared, not defined: a field that is defined holds undefined first, and then V8 asks at
+ * each use what it holds.
+ */
 export class F64Index {
-  readonly #keys: Float64Array;
-  readonly #count: number = 0;
-  readonly #windowLast: number = 0;
-  readonly #nodes: Float64Array;
+  declare private readonly keys: Float64Array;
+  declare private readonly count: number;
+  declare private readonly windowLast: number;
+  declare private readonly nodes: Float64Array;
   /** Read as signed: a cell that is a node is negative, and no sum of indices leaves 32 bits. */
-  readonly #words: Int32Array;
-  readonly #cells: Int32Array;
+  declare private readonly words: Int32Array;
+  declare private readonly cells: Int32Array;
   /** The root, where its cells are of equal width; otherwise one whose only cell is a node. */
-  readonly #rootBase: number = Number.NaN;
-  readonly #rootScale: number = Number.NaN;
-  readonly #rootCount: number = 0;
-  readonly #rootCells: Int32Array;
-  readonly #beside: Uint8Array;
-  readonly #besideWidth: number = 0;
+  declare private readonly rootBase: number;
+  declare private readonly rootScale: number;
+  declare private readonly rootCount: number;
+  /** The largest place among the root's cells: just within the last. */
+  declare private readonly rootEdge: number;
+  declare private readonly rootCells: Int32Array;
+  declare private readonly beside: Int8Array;
+  declare private readonly besideWidth: number;
   /** What was read ahead, added up: only so that the loads have a use. */
   readAhead = 0;
 
@@ -73,38 +78,38 @@ export class F64Index {
   ) {
     assert(keys.length >= count && (model === null ? count === 0 : model.form === 'f64'));
     assert(model === null || model.keyCount === count, 'the model is of other keys');
-    this.#keys = keys;
-    this.#count = count;
-    this.#windowLast = count - WINDOW;
-    this.#nodes = model?.nodes ?? NOTHING;
-    this.#words = signed(wordsOf(this.#nodes));
-    this.#cells = model === null ? NO_CELLS : signed(model.cells);
-    const isEven = this.#nodes[SCALE] > 0;
-    this.#rootBase = this.#nodes[BASE];
-    this.#rootScale = this.#nodes[SCALE];
-    this.#rootCount = isEven ? this.#words[CELLS] : 1;
-    this.#rootCells = isEven ? this.#cells.subarray(this.#words[FIRST_CELL]) : ONE_NODE;
+    this.keys = keys;
+    this.count = count;
+    this.windowLast = count - WINDOW;
+    this.nodes = model?.nodes ?? NOTHING;
+    this.words = signed(wordsOf(this.nodes));
+    this.cells = model === null ? NO_CELLS : signed(model.cells);
+    const isEven = this.nodes[SCALE] > 0;
+    this.rootBase = this.nodes[BASE];
+    this.rootScale = this.nodes[SCALE];
+    this.rootCount = isEven ? this.words[CELLS] : 1;
+    this.rootEdge = this.rootCount - EDGE;
+    this.rootCells = isEven ? this.cells.subarray(this.words[FIRST_CELL]) : ONE_NODE;
     assert(beside.bytes.length >= count * beside.width);
-    this.#beside = beside.bytes;
-    this.#besideWidth = beside.width;
+    this.beside = beside.bytes;
+    this.besideWidth = beside.width;
   }
 
   /**
-   * The position of a key, or −1.
+   * The position of a key that is in the window around where it is predicted; else −1 − where the search
+   * ended, from which `findFar` goes on.
    *
    * Prediction, reading ahead and search in one piece, and a short way for a key that is in a leaf of
    * the root. While a look-up waits for memory, the processor goes on with what follows, as far as a
    * few hundred instructions: the fewer a look-up takes, the more of the next one is done meanwhile.
-   * V8 does not inline a function this long, so it is compiled by itself and as a whole.
+   * V8 inlines this into a caller that inlines little else: less than 460 bytes of bytecode.
    */
-  find(key: number): number {
-    const last = this.#windowLast;
-    if (last < 0) return this.findFrom(key, 0);
-    let x = (key - this.#rootBase) * this.#rootScale;
+  findNear(key: number): number {
+    let x = (key - this.rootBase) * this.rootScale;
     if (!(x > 0)) x = 0;
-    else if (x >= this.#rootCount) x = this.#rootCount - EDGE;
+    if (x > this.rootEdge) x = this.rootEdge;
     const cell = x | 0;
-    const cells = this.#rootCells;
+    const cells = this.rootCells;
     const start = cells[cell];
     const end = cells[(cell + 1) | 0];
     let p = 0;
@@ -112,34 +117,50 @@ export class F64Index {
     else p = this.predict(key);
     p = (p - HALF) | 0;
     if (p < 0) p = 0;
-    if (p > last) p = last;
+    const last = this.windowLast;
+    if (p > last) {
+      if (last < 0) return -1; // so few keys that there is no window
+      p = last;
+    }
     // Asked for at once, what would be waited for one after the other: JavaScript has no prefetch, but
     // a load whose value nobody waits for does as well.
-    const beside = this.#beside;
-    const width = this.#besideWidth;
+    const beside = this.beside;
+    const width = this.besideWidth;
     this.readAhead =
-      beside[Math.imul((p + AHEAD_LOW) | 0, width)] +
-      beside[Math.imul((p + AHEAD_HIGH) | 0, width)];
-    const keys = this.#keys;
+      (beside[Math.imul((p + AHEAD_LOW) | 0, width)] +
+        beside[Math.imul((p + AHEAD_HIGH) | 0, width)]) |
+      0;
+    const keys = this.keys;
     p = (p + (Number(keys[(p + 7) | 0] < key) << 3)) | 0;
     p = (p + (Number(keys[(p + 3) | 0] < key) << 2)) | 0;
     p = (p + (Number(keys[(p + 1) | 0] < key) << 1)) | 0;
     p = (p + Number(keys[p] < key)) | 0;
-    return keys[p] === key ? p : this.#settled(key, p);
+    return keys[p] === key ? p : ~p;
+  }
+
+  /** The position of a key, or −1. */
+  find(key: number): number {
+    const near = this.findNear(key);
+    return near >= 0 ? near : this.findFar(key, near);
+  }
+
+  /** The position of a key that `findNear` did not find, given what it returned; or −1. */
+  findFar(key: number, near: number): number {
+    return this.windowLast < 0 ? this.findFrom(key, 0) : this.settled(key, ~near);
   }
 
   /** As `find`, from where any model predicts the key. */
   findFrom(key: number, predicted: number): number {
     const near = this.#near(key, predicted);
-    return near < this.#count && this.#keys[near] === key ? near : this.#settled(key, near);
+    return near < this.count && this.keys[near] === key ? near : this.settled(key, near);
   }
 
   /** `predict` for keys[from, to), into `positions` at the same places. */
   predictMany(keys: Float64Array, from: number, to: number, positions: Int32Array): void {
-    const base = this.#rootBase;
-    const scale = this.#rootScale;
-    const count = this.#rootCount;
-    const cells = this.#rootCells;
+    const base = this.rootBase;
+    const scale = this.rootScale;
+    const count = this.rootCount;
+    const cells = this.rootCells;
     let below = 0;
     for (let i = from; i < to; i++) {
       let x = (keys[i] - base) * scale;
@@ -164,8 +185,8 @@ export class F64Index {
    * first one from being compiled as well as it can be.
    */
   findFromMany(keys: Float64Array, from: number, to: number, positions: Int32Array): void {
-    const own = this.#keys;
-    const last = this.#windowLast;
+    const own = this.keys;
+    const last = this.windowLast;
     if (last < 0) {
       for (let i = from; i < to; i++) positions[i] = this.find(keys[i]);
       return;
@@ -179,7 +200,7 @@ export class F64Index {
     }
     if (missed >= 0) return;
     for (let i = from; i < to; i++) {
-      if (positions[i] < 0) positions[i] = this.#settled(keys[i], ~positions[i]);
+      if (positions[i] < 0) positions[i] = this.settled(keys[i], ~positions[i]);
     }
   }
 
@@ -190,34 +211,34 @@ export class F64Index {
 
   /** Where the model thinks the key is: at most the number of keys. */
   predict(key: number): number {
-    return predictIn(this.#nodes, this.#words, this.#cells, key);
+    return predictIn(this.nodes, this.words, this.cells, key);
   }
 
   /** The lower bound, if it is in the window; otherwise an end of the window. */
   #near(key: number, predicted: number): number {
-    const keys = this.#keys;
-    if (this.#count < WINDOW) return this.#between(key, 0, this.#count);
-    return nearIn(keys, this.#windowLast, key, predicted);
+    const keys = this.keys;
+    if (this.count < WINDOW) return this.#between(key, 0, this.count);
+    return nearIn(keys, this.windowLast, key, predicted);
   }
 
   /** The position of a key, or −1, from anywhere. */
-  #settled(key: number, near: number): number {
+  private settled(key: number, near: number): number {
     const position = this.#settle(key, near);
-    return position < this.#count && this.#keys[position] === key ? position : -1;
+    return position < this.count && this.keys[position] === key ? position : -1;
   }
 
   /** The lower bound, from anywhere. */
   #settle(key: number, from: number): number {
-    const keys = this.#keys;
-    if (from === this.#count) return from;
+    const keys = this.keys;
+    if (from === this.count) return from;
     if (keys[from] < key) return this.#gallopUp(key, from + 1);
     return from === 0 || keys[from - 1] < key ? from : this.#gallopDown(key, from);
   }
 
   /** The lower bound, given that the key at `from − 1` is below the key: steps that double. */
   #gallopUp(key: number, from: number): number {
-    const keys = this.#keys;
-    const count = this.#count;
+    const keys = this.keys;
+    const count = this.count;
     let low = from;
     let step = HALF;
     while (low + step < count && keys[low + step] < key) {
@@ -229,7 +250,7 @@ export class F64Index {
 
   /** The lower bound, given that the key at `from` is not below the key. */
   #gallopDown(key: number, from: number): number {
-    const keys = this.#keys;
+    const keys = this.keys;
     let high = from;
     let step = HALF;
     while (high >= step && keys[high - step] >= key) {
@@ -240,7 +261,7 @@ export class F64Index {
   }
 
   #between(key: number, from: number, to: number): number {
-    const keys = this.#keys;
+    const keys = this.keys;
     let low = from;
     let high = to;
     while (low < high) {
@@ -252,8 +273,8 @@ export class F64Index {
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Int8Array {
+  return new Int8Array(buffer, byteOffset, byteLength);
 }
 
 /** `F64Index.predict`; a function, so that a loop keeps the arrays at hand. */

@@ -222,11 +222,6 @@ export class KeyCodec {
     this.lo = view.getUint32(STORED_KEY_AT + 4);
   }
 
-  /** `shardOfHash` of a key that `hashInteger` takes. */
-  shardOfInteger(key: number, shards: number): number {
-    return part(this.hashInteger(key), shards);
-  }
-
   /**
    * The hash of an int64 or timestamp key that is a safe integer, as a signed word; takes no `encode`.
    * Its bits are those of `hashKey`.
@@ -313,14 +308,23 @@ export function shardOfHash(hash: number, shards: number): number {
   return part(hash, shards);
 }
 
-/** These are not exported: V8 inlines a function of another module only after it has checked which it is. */
-function mix(hi: number, lo: number): number {
+/** A constant that is not exported is inlined as it is; of a function V8 checks first which it is. */
+const mix = (hi: number, lo: number): number => {
   let h = lo ^ Math.imul(hi, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
-}
+};
 
-function part(hash: number, shards: number): number {
-  return (((hash >>> 0) * shards) / TWO_32) | 0;
+/** `(hash >>> 0) * shards / 2^32`, in whole numbers. */
+const part = (hash: number, shards: number): number =>
+  (Math.imul(hash >>> 16, shards) + (Math.imul(hash & 0xffff, shards) >>> 16)) >>> 16;
+
+/** The shard of an int64 or timestamp key; of any other number, some shard. */
+export function shardOfInteger(key: number, shards: number): number {
+  let h = key ^ Math.imul(Math.floor(key / TWO_32) ^ SIGN, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  h ^= h >>> 16;
+  return (Math.imul(h >>> 16, shards) + (Math.imul(h & 0xffff, shards) >>> 16)) >>> 16;
 }

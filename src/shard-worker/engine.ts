@@ -457,6 +457,7 @@ export class Engine {
       this.#stumble(error);
       throw error;
     }
+    if (this.#active.hasPending) this.#options.control.setSettled(this.shard, 0);
     this.#active.publish();
     this.#counts.commits++;
   }
@@ -653,7 +654,10 @@ export class Engine {
   publishView(): void {
     this.#version++;
     this.#options.onView(this.view);
-    this.#options.control.setVersion(this.shard, this.#version);
+    const { control } = this.#options;
+    control.setVersion(this.shard, this.#version);
+    const isSettled = this.#active.isEmpty && this.#sealed.length === 0;
+    control.setSettled(this.shard, isSettled ? this.#version : 0);
   }
 
   get view(): ViewMessage {

@@ -38,6 +38,7 @@ const SNAPSHOTS_WORD = 8;
 
 /** Words of a shard's first line, which readers look at. Counters, 64-bit floats, have the others. */
 const VERSION_WORD = 0;
+const SETTLED_WORD = 1;
 const COUNTERS_AT = LINE_BYTES;
 
 /** What a shard counts. All are written by its owner, unless they say so, and read by anybody. */
@@ -74,10 +75,16 @@ export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(BYTES);
 }
 
+/** The word that `setSettled` writes, for shard 0, and from one shard to the next. */
+export const SETTLED_INDEX = (SHARDS_AT >>> 2) + SETTLED_WORD;
+export const SETTLED_STRIDE = SHARD_BYTES >>> 2;
+
 export class Control {
   readonly memory: SharedArrayBuffer;
   readonly table: CommitTable;
   readonly statuses: StatusBoard;
+  /** The words as point reads compare them: V8 need not check that a signed one is small. */
+  readonly signed: Int32Array;
   readonly #words: Uint32Array;
   readonly #floats: Float64Array;
 
@@ -87,6 +94,7 @@ export class Control {
     this.table = new CommitTable(memory, TABLE_AT);
     this.statuses = new StatusBoard(memory, STATUS_AT, SHARDS_MAX);
     this.#words = new Uint32Array(memory);
+    this.signed = new Int32Array(memory);
     this.#floats = new Float64Array(memory);
   }
 
@@ -122,6 +130,18 @@ export class Control {
 
   setVersion(shard: number, version: number): void {
     Atomics.store(this.#words, this.versionIndex(shard), version);
+  }
+
+  /**
+   * The version of the newest view as long as its memtables have no entries; else 0. Its owner takes the
+   * version away before a reader could see an entry: as long as it stands, the view's runs are all.
+   */
+  setSettled(shard: number, version: number): void {
+    Atomics.store(this.#words, SETTLED_INDEX + shard * SETTLED_STRIDE, version);
+  }
+
+  settled(shard: number): number {
+    return Atomics.load(this.#words, SETTLED_INDEX + shard * SETTLED_STRIDE);
   }
 
   /** Aligned 64-bit floats are written and read whole on every platform Node runs on. */

@@ -14,12 +14,12 @@ import type { Beside } from '../rmi/index.ts';
 const KEYS_NEAR = 4;
 const ROWS_NEAR = 3;
 /** Stands for the keys and rows of a segment that has not so many on both sides, or keys of any length. */
-const NO_LINES = new Uint8Array((KEYS_NEAR + ROWS_NEAR + 1) << 3);
+const NO_LINES = new Int8Array((KEYS_NEAR + ROWS_NEAR + 1) << 3);
 
 export class Prefetch {
-  readonly #keys: Uint8Array;
+  readonly #keys: Int8Array;
   /** The first column's slots, and the binary logarithm of their width in bytes. */
-  readonly #rows: Uint8Array;
+  readonly #rows: Int8Array;
   readonly #shift: number;
   readonly #last: number;
   /** Only so that the loads have a use. */
@@ -33,8 +33,8 @@ export class Prefetch {
     const isAsked = !isSmall && length >= rows;
     const isNothing = isSmall || (isVariable && !isAsked);
     this.#last = isNothing ? KEYS_NEAR : rows - 1 - ROWS_NEAR;
-    this.#keys = isSmall || isVariable ? NO_LINES : new Uint8Array(body, key.data.offset, 8 * rows);
-    this.#rows = isAsked ? new Uint8Array(body, offset, length) : this.#keys;
+    this.#keys = isSmall || isVariable ? NO_LINES : new Int8Array(body, key.data.offset, 8 * rows);
+    this.#rows = isAsked ? new Int8Array(body, offset, length) : this.#keys;
     this.#shift = isAsked ? Math.floor(Math.log2(length / rows)) : 3;
   }
 

@@ -68,11 +68,11 @@ export class Segment {
   readonly handle: SegmentHandle;
   readonly rows: number;
   readonly form: KeyForm;
-  readonly columns: readonly ResidentColumn[];
+  declare readonly columns: readonly ResidentColumn[];
   readonly statistics: Statistics;
   /** One byte a row (bit 0: deleted), or null when no row is a tombstone. */
   readonly flags: Uint8Array | null;
-  readonly f64: F64Index;
+  declare readonly f64: F64Index;
   readonly words: WordIndex;
   readonly bytes: BytesIndex;
   /** The keys in their form; the other arrays are empty. */
@@ -327,10 +327,10 @@ export interface Place {
  * A run: segments whose key ranges do not overlap, in key order. Of each key it has one version.
  */
 export class Run {
-  readonly segments: readonly Segment[];
+  declare readonly segments: readonly Segment[];
   readonly rows: number;
   /** The only segment, where there is one only: no need to choose. */
-  readonly only: Segment | null;
+  declare readonly only: Segment | null;
   /** Rows before each segment. */
   readonly before: readonly number[];
   readonly #lastHi: Uint32Array;
@@ -338,7 +338,7 @@ export class Run {
   /** Whether the keys of all segments are held as numbers. */
   readonly isF64: boolean;
   /** Then where all its segments but the last end. */
-  readonly #ends: readonly number[];
+  declare private readonly ends: readonly number[];
 
   constructor(segments: readonly Segment[]) {
     this.segments = segments;
@@ -354,7 +354,7 @@ export class Run {
     this.#lastHi = Uint32Array.from(segments, (segment) => segment.hi(segment.rows - 1));
     this.#lastLo = Uint32Array.from(segments, (segment) => segment.lo(segment.rows - 1));
     this.isF64 = segments.every(({ form }) => form === 'f64');
-    this.#ends = this.isF64 ? endsOf(segments) : [];
+    this.ends = this.isF64 ? endsOf(segments) : [];
   }
 
   /** The first segment whose last key is >= the given one, or null: the only one that can hold it. */
@@ -369,7 +369,7 @@ export class Run {
   }
 
   indexForNumber(key: number): number {
-    const ends = this.#ends;
+    const ends = this.ends;
     let at = 0;
     for (let step = (ends.length + 1) >>> 1; step > 0; step >>>= 1) {
       at = (at + Math.imul(Number(ends[(at + step - 1) | 0] < key), step)) | 0;

@@ -92,6 +92,8 @@ export class ShardView {
   readonly version: number = 0;
   /** What it is made from. */
   readonly message: ViewMessage;
+  /** The version, where the runs are one without tombstones, its keys numbers; else −1. */
+  declare readonly numbersVersion: number;
   readonly memtables: readonly OrderedMemtable[];
   readonly runs: readonly Run[];
   readonly readers: RowReaders;
@@ -99,8 +101,9 @@ export class ShardView {
   located = 0;
   /** The only run, without tombstones; empty where there is none. */
   readonly #only: Run | null;
-  /** The same run, where its keys are numbers and the active memtable is all there is besides. */
-  readonly #numbers: Run | null;
+  /** The same run, where its keys are numbers; empty where not. Declared: see `F64Index`. */
+  declare private readonly numbers: Run;
+  declare private readonly segmentRow: SegmentRowReader;
   readonly #active: Memtable;
 
   constructor(
@@ -128,21 +131,32 @@ export class ShardView {
     this.runs = message.runs.map((run) => new Run(run.map(segmentOf)));
     const only = this.runs.length === 0 ? NO_ROWS : this.runs[0];
     this.#only = this.runs.length > 1 || only.hasTombstones ? null : only;
-    const isPlain = this.memtables.length === 1 && this.#only !== null && this.#only.rows > 0;
-    this.#numbers = isPlain && this.#only?.isF64 ? this.#only : null;
+    this.numbers = this.#only?.isF64 ? this.#only : NO_ROWS;
+    this.numbersVersion = this.numbers.rows > 0 ? this.version : -1;
+    this.segmentRow = readers.segment;
     this.#active = this.memtables[0].memtable;
   }
 
   /** Whether `getNumber` may be asked: everything is in one run of numbers, without tombstones. */
   get isOfNumbers(): boolean {
-    return this.#numbers !== null && this.#active.isEmpty;
+    return this.numbersVersion > 0 && this.memtables.length === 1 && this.#active.isEmpty;
   }
 
-  /** The row of a key, as a number, or undefined, while `isOfNumbers`. */
+  /**
+   * The row of a key, as a number, or undefined; while `isOfNumbers`, which is so while the shard's word of
+   * `setSettled` is `numbersVersion`.
+   */
   getNumber(key: number): unknown {
-    const segment = (this.#numbers as Run).segmentForNumber(key);
-    const row = segment.f64.find(key);
-    return row < 0 ? undefined : this.readers.segment(segment.columns, row);
+    const run = this.numbers;
+    const segment = run.only ?? run.segmentForNumber(key);
+    const row = segment.f64.findNear(key);
+    return row >= 0 ? this.segmentRow(segment.columns, row) : this.#getFar(segment, key, row);
+  }
+
+  /** Apart, so that V8 need not save for a call what most look-ups do without. */
+  #getFar(segment: Segment, key: number, near: number): unknown {
+    const row = segment.f64.findFar(key, near);
+    return row >= 0 ? this.segmentRow(segment.columns, row) : undefined;
   }
 
   /**

@@ -128,8 +128,17 @@ for (const [key, wrong] of Object.entries(BAD_KEYS)) {
       }
     }
     t.deepEqual([...db.entries()], [[1, 'one']]);
-    await db.put(2, 'two');
-    t.is(db.get(2), 'two');
+    for (let at = 2; at < 40; at++) await db.put(at, 'more');
+    await db.compact();
+    for (const [code, bad] of wrong) {
+      t.is(
+        codeOf(() => db.get(bad)),
+        code,
+        'nor are they taken for keys that are not there, where a look-up goes the shortest way',
+      );
+    }
+    t.is(db.get(2), 'more');
+    t.is(db.get(40), undefined);
   });
 }
 

@@ -6,6 +6,7 @@ import {
   isExactNumber,
   KeyCodec,
   shardOfHash,
+  shardOfInteger,
   sortableToNumber,
 } from '../../src/schema/key.ts';
 import { FIXED_KEY_TYPES, type KeyType } from '../../src/schema/schema.ts';
@@ -227,6 +228,24 @@ test('shards have even shares of all hashes, in their order', (t) => {
   }
 });
 
+test('any number has a shard, whether it is a key or not', (t) => {
+  fc.assert(
+    fc.property(fc.double(), fc.integer({ min: 1, max: 128 }), (number, shards) => {
+      const shard = shardOfInteger(number, shards);
+      return Number.isInteger(shard) && shard >= 0 && shard < shards;
+    }),
+    {
+      examples: [
+        [Number.NaN, 3],
+        [Number.POSITIVE_INFINITY, 128],
+        [-0.5, 2],
+        [1e300, 7],
+      ],
+    },
+  );
+  t.pass();
+});
+
 for (const type of ['int64', 'timestamp'] as const) {
   test(`the hash of a safe integer ${type} key is the same without encoding it`, (t) => {
     const codec = new KeyCodec(type, false);
@@ -234,8 +253,13 @@ for (const type of ['int64', 'timestamp'] as const) {
       fc.property(fc.maxSafeInteger(), (key) => {
         codec.encode(key);
         if (codec.hashInteger(key) >>> 0 !== codec.hash()) return false;
-        const shard = codec.shardOfInteger(key, 5);
-        return shard === shardOfHash(codec.hash(), 5) && shard === shardOfHash(codec.hash() | 0, 5);
+        for (let shards = 1; shards <= 128; shards++) {
+          const shard = Math.floor((codec.hash() * shards) / 2 ** 32);
+          if (shardOfInteger(key, shards) !== shard) return false;
+          if (shardOfHash(codec.hash(), shards) !== shard) return false;
+          if (shardOfHash(codec.hash() | 0, shards) !== shard) return false;
+        }
+        return true;
       }),
       { examples: [[0], [-0], [-1], [2 ** 32], [-(2 ** 32)], [2 ** 53 - 1], [1 - 2 ** 53]] },
     );

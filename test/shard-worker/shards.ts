@@ -119,6 +119,9 @@ export class Shards {
     const epoch = { lo: ++expected.opens, hi: 7 };
     const found = [];
     for (let shard = 0; shard < expected.shards; shard++) {
+      // What an owner that died may have left.
+      shards.control.setVersion(shard, 7);
+      shards.control.setSettled(shard, 7);
       const opened = await Engine.open({
         storage,
         directory: directoryOf(shard),
@@ -465,6 +468,10 @@ export class Shards {
       const isCommitted = ({ ticket, outcome }: Batch) =>
         outcome === 'committed' || (outcome === 'open' && table.state(ticket) === COMMITTED);
       const wanted = this.expected.rows(shard, this.expected.shown[shard], isCommitted);
+      const settled = this.control.settled(shard);
+      if (settled !== 0 && settled !== engine.view.version) {
+        throw new Violation(`shard ${shard}: a view that was replaced is still said to be settled`);
+      }
       compareRows(`shard ${shard} as it is served`, this.#scan(engine), wanted);
     }
   }
@@ -486,6 +493,8 @@ export class Shards {
       before = at;
       rows.set(at, stampOf(what, rowUnder(readers, cursor)));
     }
+    // What is settled, point reads look up in another way.
+    const isSettled = this.control.settled(engine.shard) === view.numbersVersion;
     for (const at of new Set([...this.expected.keys(engine.shard), ...rows.keys()])) {
       codec.encode(keyOf(at));
       const { hi, lo, number, bytes } = codec;
@@ -494,6 +503,11 @@ export class Shards {
       const stamp = got === undefined ? undefined : stampOf(what, got);
       if (stamp !== rows.get(at)) {
         throw new Violation(`${what}: a get of ${at} gives ${stamp}, the scan ${rows.get(at)}`);
+      }
+      const settled = isSettled ? view.getNumber(number) : got;
+      const settledStamp = settled === undefined ? undefined : stampOf(what, settled);
+      if (settledStamp !== stamp) {
+        throw new Violation(`${what}: settled, a get of ${at} gives ${settledStamp}, not ${stamp}`);
       }
     }
     const all = this.#allKeys();

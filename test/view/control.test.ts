@@ -4,6 +4,8 @@ import {
   CLIENTS_MAX,
   Control,
   createControl,
+  SETTLED_INDEX,
+  SETTLED_STRIDE,
   SHARD_COUNTERS,
   THREADS_MAX,
 } from '../../src/view/control.ts';
@@ -52,6 +54,11 @@ test('every part has words of its own, to the last thread, client and shard', (t
     values.push([`version ${shard}`, () => control.version(shard), version]);
     const word = () => control.words[control.versionIndex(shard)];
     values.push([`version word ${shard}`, word, version]);
+    const settled = 2000 + n;
+    control.setSettled(shard, settled);
+    values.push([`settled ${shard}`, () => control.settled(shard), settled]);
+    const settledWord = () => control.signed[SETTLED_INDEX + shard * SETTLED_STRIDE];
+    values.push([`settled word ${shard}`, settledWord, settled]);
     const state = SHARD_STATES[n % SHARD_STATES.length];
     control.statuses.set(shard, state);
     values.push([`state ${shard}`, () => control.statuses.state(shard), state]);
