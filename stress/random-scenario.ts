@@ -31,7 +31,8 @@ async function live(opened: Shards, count: number, random: Random): Promise<Shar
     if (what < 0.45) group(shards, shard, random);
     else if (what < 0.6) await shards.rotate(shard);
     else if (what < 0.8) await batch(shards, count, due, random);
-    else if (what < 0.86) await shards.flush(shard);
+    else if (what < 0.83) await shards.flush(shard);
+    else if (what < 0.86) clear(shards, shard, random);
     else if (what < 0.9) await shards.compact(shard);
     else if (what < 0.95) shards.sync(shard);
     else {
@@ -56,6 +57,13 @@ function group(shards: Shards, shard: number, random: Random): void {
   if (random() < 0.5) shards.del(shard, ...freeKeys(shards, shard, random));
   if (random() < 0.3) shards.judge(shard, ...freeKeys(shards, shard, random));
   shards.commit(shard, random() < 0.7);
+}
+
+/** Deletes a range, and writes some keys after that in the same group. */
+function clear(shards: Shards, shard: number, random: Random): void {
+  const from = -KEYS + Math.floor(random() * KEYS);
+  shards.clear(shard, from, from + Math.floor(random() * 20));
+  group(shards, shard, random);
 }
 
 /** Begins a batch, or lets some shards have the parts that are due to them. */

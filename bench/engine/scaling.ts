@@ -103,7 +103,9 @@ async function work(
     runs.unshift(written.map(({ handle }) => handle));
   }
   const span = { firstLsn: 1, lastLsn: memtables.length };
-  await pool.run({ kind: 'merge', place, runs, keepTombstones: false, firstId: 10_000, span });
+  const cleared = runs.map(() => []);
+  const rest = { keepTombstones: false, firstId: 10_000, span };
+  await pool.run({ kind: 'merge', place, runs, cleared, ...rest });
 }
 
 export function show(result: Awaited<ReturnType<typeof run>>): string {

@@ -13,6 +13,7 @@ import { type Explanation, explain } from './explain.ts';
 import { type Health, healthOf } from './health.ts';
 import type { OpenOptions } from './options.ts';
 import type { Source } from './ordered-reads.ts';
+import { parseIteration, type RangeOptions } from './range.ts';
 import type { Reader } from './reader.ts';
 import { Reads } from './reads.ts';
 import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
@@ -190,6 +191,20 @@ export class Database<
    */
   batch(operations: readonly BatchOperation<KeyInput, RowInput>[]): Promise<void> {
     return this.#client.writer.batch(operations);
+  }
+
+  /**
+   * Deletes all rows of a range, of everything where none is given, in all shards at one instant: by one
+   * record a shard, however many rows there are. Rejects as `put`, and with OMEN_INVALID_RANGE.
+   */
+  async clear(range?: RangeOptions): Promise<void> {
+    this.#client.throwIfClosed();
+    const { reader, writer } = this.#client;
+    const { isEmpty, reverse, limit, ...bounds } = parseIteration(range, reader.key);
+    if (reverse || limit !== Number.POSITIVE_INFINITY) {
+      throw new OmenError('OMEN_INVALID_RANGE', 'clear() takes bounds, no "reverse" nor "limit".');
+    }
+    if (!isEmpty) await writer.clear(bounds, reader.shardsWithin(bounds));
   }
 
   /** Resolves when there is room for more writes: await it between writes that are not awaited. */

@@ -12,7 +12,7 @@ import { hashKey, KeyCodec, shardOfHash, shardOfInteger } from '../schema/key.ts
 import { hashStored } from '../schema/key-bytes.ts';
 import type { Notice } from '../shard-worker/notice.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
-import type { Bound } from '../view/bounds.ts';
+import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
 import { Retired } from '../view/retired.ts';
 import type { Run } from '../view/segment.ts';
@@ -169,6 +169,15 @@ export class Reader {
     const view = this.views[shard];
     if (view === null) throw new Error('A client reads only after it has a view of every shard.');
     return view;
+  }
+
+  /** The shards that may have keys within the bounds. */
+  shardsWithin({ firstHi, firstLo, firstBytes, lastHi, lastLo, lastBytes }: KeyBounds): number[] {
+    const all = Array.from({ length: this.shards }, (_, shard) => shard);
+    if (this.#isHash) return all;
+    const first = shardOf(this.#splits, { hi: firstHi, lo: firstLo, bytes: firstBytes });
+    const last = shardOf(this.#splits, { hi: lastHi, lo: lastLo, bytes: lastBytes });
+    return all.slice(first, last + 1);
   }
 
   /** The shard of the key in the codec, whose hash is given. */

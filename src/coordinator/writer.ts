@@ -26,8 +26,9 @@ import {
   WRITE_STAGE,
   WRITE_STAGED,
 } from '../shard-worker/protocol.ts';
-import { DEL, OPERATION_BYTES, PUT } from '../shard-worker/records.ts';
-import type { Bound } from '../view/bounds.ts';
+import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from '../shard-worker/records.ts';
+import type { Bound, KeyBounds } from '../view/bounds.ts';
+import { encodeRange } from '../view/cleared.ts';
 import { conditionType } from './condition.ts';
 import { Link, type Settler } from './link.ts';
 import type { Membership } from './membership.ts';
@@ -337,6 +338,29 @@ export class Writer {
     let rowBytes = this.#keyBytes;
     if (type === IF_EQUALS) rowBytes += this.#row.encode((condition as { equals: unknown }).equals);
     this.#addOperation(parts, type | (Math.min(index, INDEX_MAX) << 8), rowBytes);
+  }
+
+  /**
+   * Deletes every key within the bounds, in all shards at one instant.
+   * @param shards those that may have such keys
+   */
+  clear(bounds: KeyBounds, shards: readonly number[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      const { schema } = this.#membership;
+      const [lo, hi, ...rest] = encodeRange(bounds, schema.key);
+      const payload = 4 * rest.length;
+      this.#throwIfTooLarge(payload);
+      const header = MESSAGE_HEADER_BYTES / 4;
+      const parts = shards.map((shard): Part => {
+        const words = Uint32Array.of(0, 0, 0, 0, RANGE_DELETE, payload, lo, hi, ...rest, 0);
+        return { shard, words, bytes: 4 * (header + 4) + ((payload + 7) & ~7), operations: 1 };
+      });
+      const settler = { resolve, reject };
+      // With a ticket, also where it is one shard's: in the order of tickets, it waits for batches in turn.
+      if (this.#membership.shards === 1) this.#sendSingle(parts[0], settler);
+      else this.#sendParts(parts, settler);
+    });
   }
 
   #addOperation(parts: Map<number, Part>, type: number, rowBytes: number): void {

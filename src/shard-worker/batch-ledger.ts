@@ -9,7 +9,8 @@
  * and leave the part that it was about.
  */
 import { hashKey } from '../schema/key.ts';
-import { hashStored } from '../schema/key-bytes.ts';
+import { hashStored, type KeyBytes, keyMemory, STORED_KEY_AT } from '../schema/key-bytes.ts';
+import { type ClearedRange, isCleared } from '../view/cleared.ts';
 import { ABORTED, COMMITTED, type CommitTable, UNDECIDED } from '../view/commit-table.ts';
 import type { CommitLog } from '../wal/log.ts';
 import type { MemtableWriter } from './memtable-writer.ts';
@@ -35,6 +36,7 @@ interface Part {
   readonly memtable: MemtableWriter;
   readonly entries: number[];
   readonly keys: number[];
+  readonly ranges: ClearedRange[];
 }
 
 /**
@@ -43,6 +45,12 @@ interface Part {
  */
 function keyNumber(hi: number, lo: number): number {
   return hashKey(hi, lo) * 2 ** 21 + (lo & (2 ** 21 - 1));
+}
+
+/** The bytes of a key whose stored form is in `words` at `at`. */
+function keyBytesAt(words: Uint32Array, at: number): KeyBytes {
+  const start = words.byteOffset + 4 * at + STORED_KEY_AT;
+  return { memory: keyMemory(words.buffer), start, end: start + words[at] };
 }
 
 const TICKET_MASK = 2 ** 30 - 1;
@@ -67,6 +75,8 @@ export class BatchLedger {
   #settled: Part[] = [];
   /** Keys of parts that are applied and undecided, with how many such parts each is in. */
   #busy = new Map<number, number>();
+  /** And ranges of them. */
+  #busyRanges: ClearedRange[] = [];
   /** Every ticket before this one is applied here, or is none of ours, or was decided without us. */
   #next: number;
 
@@ -98,7 +108,14 @@ export class BatchLedger {
    * @param words where its stored form is, at `at`, if it has one
    */
   isBusy(hi: number, lo: number, words: Uint32Array, at: number): boolean {
-    return this.#busy.size > 0 && this.#busy.has(this.#keyNumber(hi, lo, words, at));
+    if (this.#busy.size > 0 && this.#busy.has(this.#keyNumber(hi, lo, words, at))) return true;
+    if (this.#busyRanges.length === 0) return false;
+    return isCleared(this.#busyRanges, hi, lo, this.#storesKeys ? keyBytesAt(words, at) : null);
+  }
+
+  /** Whether any part's outcome is open: a range, which may have its keys, has to wait. */
+  get hasBusy(): boolean {
+    return this.#busy.size > 0 || this.#busyRanges.length > 0;
   }
 
   #keyNumber(hi: number, lo: number, words: Uint32Array, at: number): number {
@@ -123,7 +140,7 @@ export class BatchLedger {
     words[at + OPERATIONS] = operations;
     words[at + PARTICIPANTS] = participants.length;
     for (let i = 0; i < participants.length; i++) words[at + SHARDS + i] = participants[i];
-    this.#applied.push({ ticket, lsn, memtable, entries: [], keys: [] });
+    this.#applied.push({ ticket, lsn, memtable, entries: [], keys: [], ranges: [] });
     this.#next = (ticket + 1) & TICKET_MASK;
   }
 
@@ -134,6 +151,14 @@ export class BatchLedger {
     part.entries.push(entry);
     part.keys.push(key);
     this.#busy.set(key, (this.#busy.get(key) ?? 0) + 1);
+  }
+
+  /** Adds a range to that part. */
+  addRange(entry: number, range: ClearedRange): void {
+    const part = this.#applied[this.#applied.length - 1];
+    part.entries.push(entry);
+    part.ranges.push(range);
+    this.#busyRanges.push(range);
   }
 
   /** Writes a decision into the group. */
@@ -211,6 +236,8 @@ export class BatchLedger {
       if (count === 0) this.#busy.delete(key);
       else this.#busy.set(key, count);
     }
+    if (part.ranges.length === 0) return;
+    this.#busyRanges = this.#busyRanges.filter((range) => !part.ranges.includes(range));
   }
 
   /** A client is gone. Of its aborted batches those are settled whose part never came, nor will. */

@@ -2,13 +2,15 @@
  * Which runs to merge. Size-tiered: runs of like size that follow each other in age are merged once
  * there are FANOUT of them, so that a row is rewritten about log_FANOUT(rows / memtable) times and a
  * look-up probes at most FANOUT − 1 runs a tier. Runs whose key ranges do not overlap (time-ordered
- * data) are joined without being rewritten.
+ * data) are joined without being rewritten. A run is also written anew alone, once much of it was cleared.
  */
 import type { Run, SegmentHandle } from '../view/segment.ts';
 
 const FANOUT = 4;
 /** More runs than this are merged whatever their sizes: the bound on probes per look-up. */
 const RUNS_MAX = 10;
+/** A run of which one row in this many was cleared is written anew without them. */
+const CLEARED_SHARE = 4;
 
 export interface MergePlan {
   /** The runs [start, end), newest first. */
@@ -38,11 +40,6 @@ function compareEnd(a: Run, b: Run): number {
   return last.compareRows(last.rows - 1, b.segments[0], 0);
 }
 
-/** Whether a run still hides older versions of keys. */
-function hasTombstones(run: Run): boolean {
-  return run.segments.some((segment) => segment.flags !== null);
-}
-
 /** What to merge next, or null. */
 export function planMerge(runs: readonly Run[]): MergePlan | null {
   for (let start = 0; start < runs.length; start++) {
@@ -51,23 +48,23 @@ export function planMerge(runs: readonly Run[]): MergePlan | null {
     if (end - start >= FANOUT) return planOf(runs, start, end);
   }
   if (runs.length > RUNS_MAX) return planOf(runs, 0, RUNS_MAX);
-  return null;
+  const start = runs.findIndex((run) => CLEARED_SHARE * run.rowsCleared >= run.rows);
+  return start < 0 ? null : { start, end: start + 1, join: false };
 }
 
 function planOf(runs: readonly Run[], start: number, end: number): MergePlan {
   const chosen = runs.slice(start, end);
-  return { start, end, join: !overlap(chosen) && !chosen.some(hasTombstones) };
+  const isJoin = !overlap(chosen) && chosen.every(({ isLive }) => isLive);
+  return { start, end, join: isJoin };
 }
 
-/** What a full compaction has left to do: one run of few segments, without tombstones. */
+/** What a full compaction has left to do: one run of few segments, of live rows only. */
 export function planFullMerge(runs: readonly Run[], rowsPerSegment: number): MergePlan | null {
   if (runs.length === 0) return null;
   const rows = runs.reduce((sum, run) => sum + run.rows, 0);
   const segments = runs.reduce((sum, run) => sum + run.segments.length, 0);
   const isCompact =
-    runs.length === 1 &&
-    !hasTombstones(runs[0]) &&
-    segments <= 2 * Math.ceil(rows / rowsPerSegment);
+    runs.length === 1 && runs[0].isLive && segments <= 2 * Math.ceil(rows / rowsPerSegment);
   return isCompact ? null : { start: 0, end: runs.length, join: false };
 }
 

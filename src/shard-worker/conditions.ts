@@ -65,20 +65,24 @@ export class Conditions {
     const storedAt = at + OPERATION_BYTES / 4;
     const storesKeys = isVariable(this.#schema.key);
     const hash = storesKeys ? hashStored(words, storedAt) : hashKey(hi, lo);
+    const key = storesKeys ? keyAt(words, storedAt) : null;
     for (const memtable of memtables) {
       const entry = memtable.newest(hash, hi, lo, words, storedAt);
-      if (entry === 0) continue;
+      if (entry === 0) {
+        if (memtable.clears(hi, lo, key)) return null;
+        continue;
+      }
       const { reader } = memtable;
       if (reader.isTombstone(entry)) return null;
       return { source: reader, position: reader.rowAt(entry) };
     }
-    const key = storesKeys ? keyAt(words, storedAt) : null;
     const number = storesKeys ? 0 : sortableToNumber(this.#schema.key, hi, lo);
     for (const run of runs) {
       const source = run.only ?? run.segmentFor(hi, lo, key);
       if (source === null) continue;
       const position = key === null ? source.find(hi, lo, number) : source.findBytes(key, hash);
       if (position < 0) continue;
+      if (run.clears(hi, lo, key)) return null;
       return source.isDeleted(position) ? null : { source, position };
     }
     return null;

@@ -9,6 +9,7 @@
  *   forgotten and the shard is short (shortage.ts): it goes on by itself when there is room again.
  * - Memtables are newest first: the active one, then sealed ones until their flush is in the manifest.
  *   The log is cut only below the oldest record that neither a segment holds nor a batch still needs.
+ * - A memtable's ranges are cleared of all runs when it is flushed, and of a run's rows when it is merged.
  * - At most one flush and one merge are under way. A job writes new files only; they count once the
  *   manifest names them. Files that no manifest names are removed when their job found no room, and at
  *   the next open.
@@ -18,8 +19,9 @@ import { join } from 'node:path';
 import { CORRUPT_ADVICE, isShortage, OmenError } from '../errors.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
 import { removeLeftover, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
+import { decodeRange, isRange } from '../view/cleared.ts';
 import type { Control } from '../view/control.ts';
-import type { MemtableHandle, MemtableShape } from '../view/memtable.ts';
+import type { Memtable, MemtableHandle, MemtableShape } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
@@ -37,10 +39,19 @@ import {
   segmentName,
 } from './manifest.ts';
 import { MemtablePool } from './memtable-pool.ts';
-import { MemtableWriter } from './memtable-writer.ts';
+import { entryFlags, MemtableWriter } from './memtable-writer.ts';
 import { type ModelFile, replaceModelFile, type SegmentPlace } from './model-files.ts';
 import type { Notice } from './notice.ts';
-import { DEL, type Epoch, KEY_HI, KEY_LO, OPERATION_BYTES, type PUT, TYPE } from './records.ts';
+import {
+  type DEL,
+  type Epoch,
+  KEY_HI,
+  KEY_LO,
+  OPERATION_BYTES,
+  type PUT,
+  RANGE_DELETE,
+  TYPE,
+} from './records.ts';
 import { type RecoveredShard, Replay } from './replay.ts';
 import { Reserve } from './reserve.ts';
 import { readSegmentFiles, type WrittenSegmentFiles } from './segment-files.ts';
@@ -87,6 +98,11 @@ interface Sealed {
 interface OpenSegment {
   readonly record: SegmentRecord;
   readonly segment: Segment;
+}
+
+/** What was cleared of each run, in words. */
+function wordsOf(runs: readonly Run[]): Uint32Array[][] {
+  return runs.map(({ cleared }) => cleared.map(({ words }) => words));
 }
 
 export class Engine {
@@ -174,10 +190,25 @@ export class Engine {
         this.#segments.set(record.id, { record, segment });
         return segment;
       });
-      runs.push(new Run(segments));
+      const cleared = this.#manifest.current.cleared[runs.length];
+      if (!cleared.every((words) => isRange(words, schema.key))) this.#refuseManifest();
+      runs.push(
+        new Run(
+          segments,
+          cleared.map((words) => decodeRange(words, schema.key)),
+        ),
+      );
     }
     this.#runs = runs;
     this.#counts.modelsRebuilt = this.#rebuilt.size;
+  }
+
+  #refuseManifest(): never {
+    throw new OmenError(
+      'OMEN_CORRUPT',
+      `${this.#manifest.path} is damaged at offset 0: a range in it is none of this database's keys. ` +
+        'Restore the shard from a backup.',
+    );
   }
 
   /** Model files to write, of segments that were opened without one. */
@@ -233,7 +264,9 @@ export class Engine {
       if (this.#spilledLsn === 0) this.#removeUnnamed();
       const firstLsn = Math.max(this.#spilledLsn, this.#manifest.current.flushedLsn) + 1;
       const written = flushMemtable(storage, this.#flushJob(memtable, { firstLsn, lastLsn }));
-      if (written.length > 0) this.#runs.unshift(new Run(this.#openSegments(written)));
+      const older = this.#clearedBy(memtable.reader);
+      const opened = this.#openSegments(written);
+      this.#runs = opened.length > 0 ? [new Run(opened), ...older] : older;
       this.#spilledLsn = lastLsn;
       this.#sealed.pop();
       this.#pool.retire(memtable.handle, this.#version);
@@ -383,11 +416,12 @@ export class Engine {
 
   /**
    * Adds one operation to the group. The row is copied from `words`, 32-bit words at `at` (a multiple
-   * of 2), padded to 8 bytes; a key of variable length, a deleted one too, stands there before it.
+   * of 2), padded to 8 bytes; a key of variable length, a deleted one too, stands there before it. A
+   * range's key is its first, its row what follows that (`view/cleared.ts`); it needs `canClear`.
    * @param ticket the batch across shards it is part of, or 0
    */
   write(
-    type: typeof PUT | typeof DEL,
+    type: typeof PUT | typeof DEL | typeof RANGE_DELETE,
     hi: number,
     lo: number,
     ticket: number,
@@ -401,7 +435,7 @@ export class Engine {
     target[record + TYPE] = type;
     target[record + KEY_LO] = lo;
     target[record + KEY_HI] = hi;
-    const row = this.#active.append(hi, lo, type === DEL ? 1 : 0, ticket, rowBytes);
+    const row = this.#active.append(hi, lo, entryFlags(type), ticket, rowBytes);
     const arena = this.#active.reader.arena.u32;
     const logRow = record + OPERATION_BYTES / 4;
     const rowWords = (rowBytes + 3) >>> 2;
@@ -416,7 +450,15 @@ export class Engine {
         arena[(row >>> 2) + i] = word;
       }
     }
-    if (ticket !== 0) this.ledger.addEntry(this.#active.entryOfRow(row), hi, lo, words, at);
+    if (ticket === 0) return;
+    const entry = this.#active.entryOfRow(row);
+    if (type === RANGE_DELETE) this.ledger.addRange(entry, this.#active.reader.rangeAt(entry));
+    else this.ledger.addEntry(entry, hi, lo, words, at);
+  }
+
+  /** Whether a range may be deleted now, or the memtable has to be sealed first: a range hides older ones. */
+  get canClear(): boolean {
+    return this.#active.hasNoVersions;
   }
 
   /**
@@ -666,7 +708,8 @@ export class Engine {
     const runs: SegmentHandle[][] = this.#runs.map((run) =>
       run.segments.map((segment) => segment.handle),
     );
-    return { shard: this.shard, version: this.#version, memtables, runs };
+    const cleared = wordsOf(this.#runs);
+    return { shard: this.shard, version: this.#version, memtables, runs, cleared };
   }
 
   /** Sorts what was committed lately; call it when nobody waits for an answer. */
@@ -794,7 +837,8 @@ export class Engine {
     const written = await this.#runJob(job);
     if (written === null) return;
     const opened = this.#openSegments(written);
-    const runs = opened.length > 0 ? [new Run(opened), ...this.#runs] : this.#runs;
+    const older = this.#clearedBy(memtable.reader);
+    const runs = opened.length > 0 ? [new Run(opened), ...older] : older;
     if (!this.#install(job, runs, lastLsn)) return;
     this.#sealed.pop();
     this.#shortage.relax();
@@ -804,8 +848,16 @@ export class Engine {
     this.truncateLog();
   }
 
+  /** The runs without what a memtable that is newer than all of them has ranges for. */
+  #clearedBy(memtable: Memtable): Run[] {
+    if (!memtable.hasRanges) return this.#runs;
+    const ranges = memtable.rangesSeen({ watermark: memtable.watermark, undecided: new Set() });
+    return this.#runs.map((run) => run.without(ranges));
+  }
+
   async #merge(plan: MergePlan): Promise<void> {
     const chosen = this.#runs.slice(plan.start, plan.end);
+    const fromEnd = this.#runs.length - plan.start;
     const oldest = chosen[chosen.length - 1];
     const firstId = plan.join ? this.#nextId : this.#takeIds();
     let merged: readonly Segment[];
@@ -818,6 +870,7 @@ export class Engine {
         kind: 'merge',
         place: this.#place,
         runs: chosen.map((run) => run.segments.map((segment) => segment.handle)),
+        cleared: wordsOf(chosen),
         keepTombstones: oldest !== this.#runs[this.#runs.length - 1],
         firstId,
         span: spanOf(this.#recordsOf(chosen).flat()),
@@ -825,12 +878,15 @@ export class Engine {
       if (written === null) return;
       merged = this.#openSegments(written);
     }
-    // A flush may have put newer runs in front meanwhile; the chosen ones still follow each other.
-    const at = this.#runs.indexOf(chosen[0]);
+    // Flushes may have put newer runs in front meanwhile, and cleared ranges of these ones.
+    const at = this.#runs.length - fromEnd;
+    const since = new Set(
+      chosen.flatMap(({ cleared }, i) => this.#runs[at + i].cleared.slice(cleared.length)),
+    );
     const runs = this.#runs.toSpliced(
       at,
       chosen.length,
-      ...(merged.length > 0 ? [new Run(merged)] : []),
+      ...(merged.length > 0 ? [new Run(merged).without([...since])] : []),
     );
     const { flushedLsn } = this.#manifest.current;
     if (!this.#install({ kind: 'merge', firstId }, runs, flushedLsn)) return;
@@ -843,8 +899,12 @@ export class Engine {
   /** Whether the disk may hold what these runs become. A merge that fills it would take room from writes. */
   #hasRoomFor(runs: readonly Run[], firstId: number): boolean {
     const { storage, directory } = this.#options;
-    const segments = runs.flatMap((run) => run.segments);
-    const bytes = segments.reduce((sum, { handle }) => sum + handle.fileBytes, 0);
+    let bytes = 0;
+    for (const run of runs) {
+      const all = run.segments.reduce((sum, { handle }) => sum + handle.fileBytes, 0);
+      // What was cleared is not written again: to write a run anew may be what frees a full disk.
+      bytes += Math.ceil(all * Math.max(0, 1 - run.rowsCleared / run.rows));
+    }
     try {
       const freeBytes = storage.freeBytes(directory);
       if (freeBytes >= bytes) return true;
@@ -909,6 +969,7 @@ export class Engine {
         logFile: this.#newestLogFile,
         nextId: this.#nextId,
         runs: this.#recordsOf(runs),
+        cleared: wordsOf(runs),
       });
     } catch (error) {
       if (!isShortage(error)) this.fail(error);

@@ -11,7 +11,7 @@ import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, variableBytes } from '../view/column-writer.ts';
 import { CommitTable } from '../view/commit-table.ts';
 import { KeyWriter, storedKeyBytes } from '../view/key-writer.ts';
-import { ARENA_START, Memtable, type MemtableHandle } from '../view/memtable.ts';
+import { Memtable, type MemtableHandle } from '../view/memtable.ts';
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
 import { type KeyForm, keyForm } from '../view/segment.ts';
 import { sortTies } from '../view/tie-sort.ts';
@@ -38,8 +38,9 @@ export interface FlushJob {
 function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
   const visible = { watermark: memtable.watermark, undecided: new Set<number>() };
   const count = memtable.entries;
+  if (count === 0) return [];
   const unsorted = sortBuffers(count);
-  let entry = ARENA_START;
+  let entry = memtable.offsetAfter(0);
   for (let i = 0; i < count; i++) {
     unsorted.hi[i] = memtable.hi(entry);
     unsorted.lo[i] = memtable.lo(entry);

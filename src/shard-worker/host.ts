@@ -29,7 +29,7 @@ import {
   WRITE_STAGE,
   WRITE_STAGED,
 } from './protocol.ts';
-import { DEL, OPERATION_BYTES, PUT } from './records.ts';
+import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from './records.ts';
 
 /** Acknowledged = on disk; = handed to the kernel, synced every so often; = handed to the kernel. */
 export type Durability = 'sync' | 'os' | { readonly intervalMs: number };
@@ -298,9 +298,8 @@ export class Host {
   /** Whether the shard has room for the message, after sealing its memtable if need be. */
   #makeRoom(lane: Lane, message: Message): boolean {
     const { engine } = lane;
-    if (engine.failure !== null || this.#shortageOf(engine, message) !== null) return true;
-    const { entries, rowBytes } = sizeOf(message);
-    const isFull = !engine.fits(entries, rowBytes);
+    if (this.#isRefused(engine, message)) return true;
+    const isFull = !fitsInto(engine, message);
     if (!isFull && engine.pendingBytes < GROUP_BYTES_MAX) return true;
     this.#commit(lane);
     if (!isFull || engine.failure !== null) return true;
@@ -308,9 +307,13 @@ export class Host {
     try {
       engine.rotate();
     } catch {
-      // The engine has noted why: the write is refused with it.
+      // The engine has noted why: the write is refused with it, or there is room at the next try.
     }
-    return true;
+    return fitsInto(engine, message) || this.#isRefused(engine, message);
+  }
+
+  #isRefused(engine: Engine, message: Message): boolean {
+    return engine.failure !== null || this.#shortageOf(engine, message) !== null;
   }
 
   /** Why a shard that is short refuses the message, or null. */
@@ -329,6 +332,7 @@ export class Host {
     let operation = at + MESSAGE_HEADER_BYTES / 4;
     for (let i = words[at + 1]; i > 0; i--) {
       const hi = words[operation + 3];
+      if (words[operation] === RANGE_DELETE && ledger.hasBusy) return true;
       if (ledger.isBusy(hi, words[operation + 2], words, operation + 4)) return true;
       operation += operationWords(words[operation + 1]);
     }
@@ -394,7 +398,7 @@ export class Host {
     }
     if (ticket !== 0) engine.beginPart(ticket, this.#control.table.participants(ticket), left);
     for (; left > 0; left--) {
-      const type = words[from] === DEL ? DEL : PUT;
+      const type = words[from] as typeof PUT | typeof DEL | typeof RANGE_DELETE;
       const rowBytes = words[from + 1];
       engine.write(type, words[from + 3], words[from + 2], ticket, words, from + 4, rowBytes);
       from += operationWords(rowBytes);
@@ -534,12 +538,24 @@ function sizeOf(message: Message): { entries: number; rowBytes: number } {
   return { entries: words[at + 1], rowBytes: 4 * messageWords(message) };
 }
 
-function hasPut({ words, at }: Message): boolean {
-  const op = words[at] & 0xff;
-  if (op !== WRITE_BATCH) return op === WRITE_PUT;
+/** Whether the active memtable takes the message as it is. */
+function fitsInto(engine: Engine, message: Message): boolean {
+  const { entries, rowBytes } = sizeOf(message);
+  if (!engine.fits(entries, rowBytes)) return false;
+  return engine.canClear || !hasOperation(message, (type) => type === RANGE_DELETE);
+}
+
+function hasPut(message: Message): boolean {
+  const isPut = (message.words[message.at] & 0xff) === WRITE_PUT;
+  return isPut || hasOperation(message, (type) => type === PUT);
+}
+
+/** Whether a batch has an operation of such a type. */
+function hasOperation({ words, at }: Message, isMeant: (type: number) => boolean): boolean {
+  if ((words[at] & 0xff) !== WRITE_BATCH) return false;
   let from = at + MESSAGE_HEADER_BYTES / 4;
   for (let i = words[at + 1]; i > 0; i--) {
-    if (words[from] === PUT) return true;
+    if (isMeant(words[from])) return true;
     from += operationWords(words[from + 1]);
   }
   return false;

@@ -45,6 +45,8 @@ export interface Manifest {
   readonly nextId: number;
   /** Newest run first. */
   readonly runs: readonly (readonly SegmentRecord[])[];
+  /** Of each run the words of what was cleared of it since (`view/cleared.ts`); in the file, in Base64. */
+  readonly cleared: readonly (readonly Uint32Array[])[];
   /** Names of damaged files that salvage went on without: they are renamed, never removed. */
   readonly setAside: readonly string[];
   /** What salvage dropped, until an open has told it. */
@@ -118,7 +120,34 @@ function isRuns(value: unknown): boolean {
   return Array.isArray(value) && value.every(isRun);
 }
 
-function isManifest(value: unknown): value is Manifest {
+function isCleared(value: unknown, runs: unknown): boolean {
+  const isText = (text: unknown) =>
+    typeof text === 'string' && Buffer.from(text, 'base64').length % 4 === 0;
+  const isList = (list: unknown) => Array.isArray(list) && list.every(isText);
+  const isEach = Array.isArray(value) && Array.isArray(runs) && value.length === runs.length;
+  return isEach && value.every(isList);
+}
+
+/** A manifest as it stands in its file. */
+type WrittenManifest = Omit<Manifest, 'cleared'> & {
+  readonly cleared: readonly (readonly string[])[];
+};
+
+function write(manifest: Manifest): string {
+  const inBase64 = (words: Uint32Array) =>
+    Buffer.from(words.buffer, words.byteOffset, words.byteLength).toString('base64');
+  const written: WrittenManifest = {
+    ...manifest,
+    cleared: manifest.cleared.map((ranges) => ranges.map(inBase64)),
+  };
+  return JSON.stringify(written);
+}
+
+function toWords(text: string): Uint32Array {
+  return new Uint32Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer);
+}
+
+function isManifest(value: unknown): value is WrittenManifest {
   return (
     isObject(value) &&
     isCount(value.flushedLsn) &&
@@ -131,7 +160,8 @@ function isManifest(value: unknown): value is Manifest {
     value.setAside.every((name) => typeof name === 'string') &&
     Array.isArray(value.salvaged) &&
     value.salvaged.every(isObject) &&
-    isRuns(value.runs)
+    isRuns(value.runs) &&
+    isCleared(value.cleared, value.runs)
   );
 }
 
@@ -157,7 +187,7 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
     throw corrupt(path, `it belongs to shard ${manifest.shard} of ${manifest.databaseId}`);
   }
   if (!isManifest(manifest)) throw corrupt(path, 'a number in it is not one, or a name');
-  return manifest;
+  return { ...manifest, cleared: manifest.cleared.map((ranges) => ranges.map(toWords)) };
 }
 
 function readManifest(storage: Storage, path: string, databaseId: string, shard: number): Manifest {
@@ -182,6 +212,7 @@ function emptyManifest(databaseId: string, shard: number): Manifest {
     logFile: null,
     nextId: 1,
     runs: [],
+    cleared: [],
     setAside: [],
     salvaged: [],
   };
@@ -198,6 +229,11 @@ export class ManifestFile {
     this.#storage = storage;
     this.#directory = directory;
     this.current = empty;
+  }
+
+  /** Where the manifest in force is. */
+  get path(): string {
+    return join(this.#directory, manifestName(this.#sequence));
   }
 
   /**
@@ -263,7 +299,7 @@ export class ManifestFile {
    * (isShortage) that one is in force.
    */
   replace(next: Manifest): void {
-    const line = JSON.stringify(next);
+    const line = write(next);
     const text = `${line}\n${crc32(line).toString(16).padStart(8, '0')}\n`;
     const name = manifestName(this.#sequence + 1);
     publishFile(this.#storage, join(this.#directory, name), new TextEncoder().encode(text));

@@ -7,7 +7,8 @@
  */
 import assert from 'node:assert';
 import { hashKey } from '../schema/key.ts';
-import { hashStored, isSameStored } from '../schema/key-bytes.ts';
+import { hashStored, isSameStored, type KeyBytes } from '../schema/key-bytes.ts';
+import { isCleared } from '../view/cleared.ts';
 import type { CommitTable } from '../view/commit-table.ts';
 import {
   ABORTED_ENTRY,
@@ -25,15 +26,19 @@ import {
   type MemtableHandle,
   NEXT,
   PREV,
+  RANGE_ENTRY,
+  RANGES_END,
   ROW_BYTES,
   SEALED,
   SKIP,
   STORED_KEY,
   TICKET,
+  TOMBSTONE,
   WATERMARK,
 } from '../view/memtable.ts';
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
 import { sortTies } from '../view/tie-sort.ts';
+import { DEL, PUT } from './records.ts';
 
 const ORDINAL_ONE = 256;
 const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
@@ -45,6 +50,12 @@ const STAGED_MIN = 64;
 /** Bytes of an arena that holds one entry of `rowBytes` row bytes, by the measure of `fits`. */
 export function arenaBytesFor(rowBytes: number): number {
   return ARENA_START + ENTRY_HEADER_BYTES + 8 + ((rowBytes + 7) & ~7);
+}
+
+/** The flags of the entry that an operation becomes. */
+export function entryFlags(type: number): number {
+  if (type === PUT) return 0;
+  return type === DEL ? TOMBSTONE : RANGE_ENTRY;
 }
 
 export class MemtableWriter {
@@ -66,6 +77,7 @@ export class MemtableWriter {
    */
   readonly #pending = new Map<number, number>();
   #indexed = ARENA_START;
+  #pendingRanges: number[] = [];
 
   /** Takes over `handle.memory`, whose hash index and control block are cleared here. */
   constructor(handle: MemtableHandle, table: CommitTable) {
@@ -91,6 +103,22 @@ export class MemtableWriter {
 
   get isEmpty(): boolean {
     return this.#end === ARENA_START;
+  }
+
+  /** Whether it has no version of any key, nor a pending one: then ranges may be added. */
+  get hasNoVersions(): boolean {
+    return this.#entries + this.#pendingEntries === 0;
+  }
+
+  /** Whether what is older has no such key any more, by a range that may be pending. Given as in `newest`. */
+  clears(hi: number, lo: number, bytes: KeyBytes | null): boolean {
+    if (this.reader.hasRanges) {
+      const visible = { watermark: this.#published, undecided: NOTHING_HIDDEN };
+      if (this.reader.clears(hi, lo, bytes, visible)) return true;
+    }
+    return this.#pendingRanges.some((entry) =>
+      isCleared([this.reader.rangeAt(entry)], hi, lo, bytes),
+    );
   }
 
   get hasPending(): boolean {
@@ -120,7 +148,7 @@ export class MemtableWriter {
   /**
    * Appends an entry that is not shown yet and returns the offset in the arena where the caller puts
    * its `rowBytes` row bytes, which begin with the stored key where the memtable stores keys.
-   * @param flags TOMBSTONE or 0
+   * @param flags TOMBSTONE, RANGE_ENTRY or 0
    * @param ticket the batch across shards it is part of, or 0
    */
   append(hi: number, lo: number, flags: number, ticket: number, rowBytes: number): number {
@@ -136,19 +164,28 @@ export class MemtableWriter {
     words[at + ROW_BYTES] = rowBytes;
     words[at + TICKET] = ticket;
     this.#end = entry + ENTRY_HEADER_BYTES + ((rowBytes + 7) & ~7);
-    this.#pendingEntries++;
+    if (flags === RANGE_ENTRY) {
+      assert.ok(this.hasNoVersions, 'ranges come first');
+      this.#pendingRanges.push(entry);
+    } else {
+      this.#pendingEntries++;
+    }
     return entry + ENTRY_HEADER_BYTES;
   }
 
   /** Shows everything appended since the last call. */
   publish(): void {
     if (this.#end === this.#published) return;
-    if (this.#pendingEntries >= STAGED_MIN) this.#linkStaged();
+    const ranges = this.#pendingRanges.length;
+    let first = this.#published;
+    for (let i = 0; i < ranges; i++) first = this.reader.following(first);
+    if (this.#pendingEntries >= STAGED_MIN) this.#linkStaged(first);
     else {
-      for (let entry = this.#published; entry < this.#end; entry = this.reader.following(entry)) {
+      for (let entry = first; entry < this.#end; entry = this.reader.following(entry)) {
         this.#link(entry, this.#bucketOf(entry));
       }
     }
+    if (ranges > 0) Atomics.store(this.#control, RANGES_END, first);
     this.#published = this.#end;
     this.#entries += this.#pendingEntries;
     this.#pendingEntries = 0;
@@ -165,6 +202,7 @@ export class MemtableWriter {
   }
 
   #forgetIndex(): void {
+    if (this.#pendingRanges.length > 0) this.#pendingRanges = [];
     this.#indexed = this.#published;
     if (this.#pending.size > 0) this.#pending.clear();
   }
@@ -189,6 +227,7 @@ export class MemtableWriter {
     const { storesKeys } = this.handle;
     for (; this.#indexed < this.#end; this.#indexed = this.reader.following(this.#indexed)) {
       const word = this.#indexed >>> 2;
+      if ((words[word + META] & RANGE_ENTRY) !== 0) continue;
       const own = this.#hashAt(word);
       words[word + NEXT] = this.#pending.get(own) ?? 0;
       this.#pending.set(own, this.#indexed);
@@ -222,21 +261,16 @@ export class MemtableWriter {
   }
 
   #bucketOf(entry: number): number {
-    const words = this.#words;
-    const at = entry >>> 2;
-    const hash = this.handle.storesKeys
-      ? hashStored(words, at + STORED_KEY)
-      : hashKey(words[at + KEY_HI], words[at + KEY_LO]);
-    return hash & this.#mask;
+    return this.#hashAt(entry >>> 2) & this.#mask;
   }
 
   /**
    * Links many entries, as a recovery does, a stage at a time: what each has to read of the index is
    * asked for before the first is linked, so that memory is waited for once for all of a stage.
    */
-  #linkStaged(): void {
+  #linkStaged(first: number): void {
     const words = this.#words;
-    for (let entry = this.#published; entry < this.#end; ) {
+    for (let entry = first; entry < this.#end; ) {
       let count = 0;
       let behind = entry;
       for (; count < STAGE_ENTRIES && behind < this.#end; count++) {

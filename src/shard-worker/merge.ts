@@ -13,6 +13,8 @@ import type { Schema } from '../schema/schema.ts';
 import { isVariable } from '../schema/schema.ts';
 import { sharedMemory } from '../shared-memory.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { KeyBounds } from '../view/bounds.ts';
+import { decodeRange, isCleared } from '../view/cleared.ts';
 import { ColumnWriter, type Selection } from '../view/column-writer.ts';
 import { KeyWriter } from '../view/key-writer.ts';
 import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
@@ -27,6 +29,8 @@ export interface MergeJob {
   readonly place: SegmentPlace;
   /** Newest run first. */
   readonly runs: readonly (readonly SegmentHandle[])[];
+  /** Of each run the words of what was cleared of it (`view/cleared.ts`). */
+  readonly cleared: readonly (readonly Uint32Array[])[];
   readonly keepTombstones: boolean;
   readonly firstId: number;
   /** The records of the log that the runs hold. */
@@ -59,17 +63,55 @@ export function newBlock(): Block {
 /** Writes and syncs the new run's segments; the caller syncs the directory. May return none. */
 export function mergeRuns(storage: Storage, job: MergeJob): WrittenSegmentFiles[] {
   const { schema } = job.place;
-  const runs = job.runs.map((run) => run.map((handle) => new Segment(handle, schema.key)));
+  const ranges = job.cleared.map((run) => run.map((words) => decodeRange(words, schema.key)));
+  const opened = job.runs.map((run, i) => {
+    const all = run.map((handle) => new Segment(handle, schema.key));
+    return all.filter((segment) => !isWholly(segment, ranges[i]));
+  });
+  const runs = opened.filter((run) => run.length > 0);
   const segments = runs.flat();
-  const parts = planParts(job, runs, segments);
+  const cleared = opened.flatMap((run, i) => run.map(() => ranges[i]));
+  const input = { segments, cleared };
+  const parts = planParts(job, runs, input);
   const sources = MergeSource.over(runs);
   const block = newBlock();
   const { place, firstId, span } = job;
   return parts.map((part, i) => {
-    const next: NextBlock = (max) => nextBlock(job, segments, sources, block, max);
+    const next: NextBlock = (max) => nextBlock(job, input, sources, block, max);
     const lineage = { ...span, run: firstId, part: i, parts: parts.length };
     return writePart(storage, place, segments, block, next, part, firstId + i, lineage);
   });
+}
+
+/** All segments of the runs, and what was cleared of each. */
+interface Input {
+  readonly segments: readonly Segment[];
+  readonly cleared: readonly (readonly KeyBounds[])[];
+}
+
+/** Whether every key of a segment was cleared by one of the ranges. */
+function isWholly(segment: Segment, ranges: readonly KeyBounds[]): boolean {
+  const isIn = (range: KeyBounds, row: number) =>
+    isCleared([range], segment.hi(row), segment.lo(row), segment.bytesOf(row));
+  return ranges.some((range) => isIn(range, 0) && isIn(range, segment.rows - 1));
+}
+
+/** Rows that were not cleared. What is older of a cleared row's key was cleared with it. */
+function dropCleared(block: Block, { segments, cleared }: Input): void {
+  let kept = 0;
+  for (let i = 0; i < block.count; i++) {
+    const number = block.source[i];
+    const row = block.row[i];
+    const ranges = cleared[number];
+    if (ranges.length > 0) {
+      const segment = segments[number];
+      if (isCleared(ranges, segment.hi(row), segment.lo(row), segment.bytesOf(row))) continue;
+    }
+    block.source[kept] = number;
+    block.row[kept] = row;
+    kept++;
+  }
+  block.count = kept;
 }
 
 /** Rows that survive: without older versions below, a tombstone need not. */
@@ -87,24 +129,22 @@ function dropTombstones(block: Block, segments: readonly Segment[]): void {
 /** Fills the block with at most `rowsMax` merged rows. False when the sources are exhausted. */
 function nextBlock(
   job: MergeJob,
-  segments: readonly Segment[],
+  input: Input,
   sources: MergeSource[],
   block: Block,
   rowsMax: number,
 ): boolean {
+  const hasCleared = input.cleared.some((ranges) => ranges.length > 0);
   do {
     block.count = mergeBlock(sources, block, Math.min(rowsMax, BLOCK_ROWS));
     if (block.count === 0) return false;
-    if (!job.keepTombstones) dropTombstones(block, segments);
+    if (hasCleared) dropCleared(block, input);
+    if (!job.keepTombstones) dropTombstones(block, input.segments);
   } while (block.count === 0);
   return true;
 }
 
-function planParts(
-  job: MergeJob,
-  runs: readonly (readonly Segment[])[],
-  segments: readonly Segment[],
-): Part[] {
+function planParts(job: MergeJob, runs: readonly (readonly Segment[])[], input: Input): Part[] {
   const { schema } = job.place;
   const sources = MergeSource.over(runs);
   const block = newBlock();
@@ -112,8 +152,8 @@ function planParts(
   const parts: Part[] = [];
   let part = emptyPart(schema);
   const blockMax = hasText(schema) ? TEXT_BLOCK_ROWS : BLOCK_ROWS;
-  while (nextBlock(job, segments, sources, block, Math.min(blockMax, rowsMax - part.rows))) {
-    addTo(part, schema, segments, block);
+  while (nextBlock(job, input, sources, block, Math.min(blockMax, rowsMax - part.rows))) {
+    addTo(part, schema, input.segments, block);
     const text = part.variableBytes.reduce((sum, bytes) => sum + bytes, part.keyBytes);
     if (part.rows < rowsMax && text < SEGMENT_BODY_BYTES_MAX / 2) continue;
     parts.push(part);

@@ -5,7 +5,8 @@
  * Requests, client to thread:
  *   WRITE_PUT, WRITE_DEL   op | shard << 8, row bytes, key lo, key hi, row
  *   WRITE_BATCH            op | shard << 8, operations, ticket or 0, request, then for each operation
- *                          PUT or DEL, row bytes, key lo, key hi, row padded to 8 bytes
+ *                          PUT, DEL or RANGE_DELETE, row bytes, key lo, key hi, row padded to 8 bytes
+ *                          (of a range first lo, first hi, the rest of it, see `view/cleared.ts`)
  *                          and, before all of them, of each condition
  *                          IF_… | index << 8, row bytes, key lo, key hi, row padded to 8 bytes
  *                          which counts as an operation; `index` tells the caller which one failed

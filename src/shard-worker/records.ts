@@ -6,14 +6,16 @@
  *   DEL       length, type | flags, key lo, key hi
  *             where keys differ in length, `key lo, key hi` is the prefix, and the key in its stored
  *             form (`schema/key-bytes.ts`) follows in both, before the row
+ *   RANGE_DELETE  length, type, first lo, first hi, the rest of a range (`view/cleared.ts`): every key in
+ *             it is deleted that an earlier record has
  *   PART      length, type, ticket, epoch lo, epoch hi, operations, participants, shard, shard, …
- *             the part of this shard in a batch across shards: its operations are the PUT and DEL
- *             records that follow, in the same frame
+ *             the part of this shard in a batch across shards: its operations are the PUT, DEL and
+ *             RANGE_DELETE records that follow, in the same frame
  *   DECISION  length, type | committed ? COMMITTED_FLAG : 0, ticket, epoch lo, epoch hi
  *
  * A batch across shards is named by (epoch, ticket); the epoch is drawn at each open, so that no name
- * is used twice. Reserved: type RANGE_DELETE, and the flag EXPIRES_FLAG of a PUT, with which 8 bytes
- * of expiry time stand before the row.
+ * is used twice. Reserved: the flag EXPIRES_FLAG of a PUT, with which 8 bytes of expiry time stand before
+ * the row.
  */
 
 export const PUT = 1;

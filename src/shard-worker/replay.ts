@@ -5,7 +5,7 @@
  */
 import { OmenError } from '../errors.ts';
 import type { RecordVisitor, RecoveryReport, TornTail } from '../wal/log.ts';
-import type { MemtableWriter } from './memtable-writer.ts';
+import { entryFlags, type MemtableWriter } from './memtable-writer.ts';
 import {
   type BatchPart,
   batchName,
@@ -23,6 +23,7 @@ import {
   PARTICIPANTS,
   PUT,
   partBytes,
+  RANGE_DELETE,
   SHARDS,
   TICKET,
   TYPE,
@@ -89,7 +90,7 @@ export class Replay {
           `has ${bytes} bytes, under a checksum that holds. Restore a backup.`,
       );
     }
-    if (type === PUT || type === DEL) {
+    if (type === PUT || type === DEL || type === RANGE_DELETE) {
       this.#apply(words, at, type, bytes - OPERATION_BYTES, lsn);
     } else if (type === PART) {
       this.#beginPart(words, at, lsn);
@@ -124,7 +125,8 @@ export class Replay {
       return;
     }
     let memtable = this.#target.active();
-    if (!memtable.fits(1, rowBytes)) {
+    const isRange = type === RANGE_DELETE;
+    if (!memtable.fits(1, rowBytes) || (isRange && !memtable.hasNoVersions)) {
       memtable.publish();
       memtable.sealChunks();
       // Amid a part: the next replay needs it from its head on, to know what becomes of its rest.
@@ -133,7 +135,7 @@ export class Replay {
     }
     const hi = words[at + KEY_HI];
     const lo = words[at + KEY_LO];
-    const row = memtable.append(hi, lo, type === DEL ? 1 : 0, 0, rowBytes);
+    const row = memtable.append(hi, lo, entryFlags(type), 0, rowBytes);
     const arena = memtable.reader.arena.u32;
     const from = at + OPERATION_BYTES / 4;
     const rowWords = (rowBytes + 3) >>> 2;
@@ -183,6 +185,7 @@ export class Replay {
 
 function isWhole(words: Uint32Array, at: number, type: number, bytes: number): boolean {
   if (type === PUT || type === DEL) return bytes >= OPERATION_BYTES;
+  if (type === RANGE_DELETE) return bytes >= OPERATION_BYTES + 16;
   if (type === DECISION) return bytes === DECISION_BYTES;
   if (type !== PART) return true;
   return bytes > partBytes(0) && bytes === partBytes(words[at + PARTICIPANTS]);

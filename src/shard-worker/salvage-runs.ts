@@ -35,7 +35,10 @@ export function hasSegments(storage: Storage, directory: string, { runs }: Manif
   return runs.flat().every(({ id }) => storage.exists(join(directory, segmentName(id))));
 }
 
-/** Reads every segment. Those that are sound, or only lack a model, stay as they are. */
+/**
+ * Reads every segment. Those that are sound, or only lack a model, stay as they are. A run of which nothing
+ * is left is empty.
+ */
 export function checkRuns(
   storage: Storage,
   place: SegmentPlace,
@@ -62,7 +65,7 @@ export function checkRuns(
       }
     }),
   );
-  return { runs: checked.filter((run) => run.length > 0), dropped, damaged };
+  return { runs: checked, dropped, damaged };
 }
 
 /**
@@ -92,8 +95,10 @@ export function withoutManifest(
     const reason = 'no segment that is left holds these records, nor does the log';
     dropped.push({ ...UNKNOWN, ...gap, what: 'segment', file: directory, reason });
   }
+  // What was cleared of them only the manifest knew.
+  const cleared = runs.map(() => []);
   return {
-    manifest: { ...empty, flushedLsn, logLsn, durableLsn: flushedLsn, nextId, runs },
+    manifest: { ...empty, flushedLsn, logLsn, durableLsn: flushedLsn, nextId, runs, cleared },
     dropped,
     damaged: lost.flatMap((id) => [segmentName(id), modelName(id)]),
   };

@@ -65,6 +65,8 @@ export class ShardSalvage {
   readonly #place: SegmentPlace;
   readonly #manifest: ManifestFile;
   readonly #runs: readonly (readonly FoundSegment[])[];
+  /** What was cleared of each run, in words. */
+  readonly #cleared: readonly (readonly Uint32Array[])[];
   readonly #log: LocalLog;
   readonly #replay: Replay;
   readonly #pool: MemtablePool;
@@ -105,10 +107,11 @@ export class ShardSalvage {
     if (isMissing) this.#drop({ ...UNKNOWN, what: 'manifest', file: directory, bytes: 0, reason });
     this.#noteManifests(manifests.damaged);
     if (manifests.isLost && !this.#isNew(manifests.damaged.length)) this.#doWithoutManifest();
-    const { flushedLsn, durableLsn, logLsn, runs, nextId } = this.#manifest.current;
+    const { flushedLsn, durableLsn, logLsn, runs, cleared, nextId } = this.#manifest.current;
     this.#nextId = nextId;
     const checked = checkRuns(storage, this.#place, runs);
-    this.#runs = checked.runs;
+    this.#runs = checked.runs.filter((run) => run.length > 0);
+    this.#cleared = cleared.filter((_, i) => checked.runs[i].length > 0);
     this.#note(checked);
 
     const control = new Control(createControl());
@@ -204,9 +207,14 @@ export class ShardSalvage {
     const runs = this.#runs.map((run) =>
       run.map((segment) => (typeof segment === 'function' ? segment(this.#nextId++) : segment)),
     );
+    let cleared = this.#cleared.map((ranges) => [...ranges]);
     for (const sealed of this.#sealed) {
+      const ranges = rangesOf(sealed.memtable);
+      cleared = cleared.map((older) => [...older, ...ranges]);
       const written = this.#flush(sealed, runs.length > 0);
-      if (written.length > 0) runs.unshift(written);
+      if (written.length === 0) continue;
+      runs.unshift(written);
+      cleared.unshift([]);
     }
     storage.syncDirectory(directory);
     this.#manifest.replace({
@@ -215,6 +223,7 @@ export class ShardSalvage {
       durableLsn: this.#lastLsn,
       nextId: this.#nextId,
       runs,
+      cleared,
       setAside: [...new Set([...current.setAside, ...this.#damaged])],
       salvaged: [...new Set([...current.salvaged, ...this.#salvaged])],
     });
@@ -254,4 +263,11 @@ export class ShardSalvage {
     });
     this.#log.close();
   }
+}
+
+/** The words of the ranges that were deleted in a memtable, all of whose batches are decided. */
+function rangesOf({ reader }: MemtableWriter): readonly Uint32Array[] {
+  if (!reader.hasRanges) return [];
+  const visible = { watermark: reader.watermark, undecided: new Set<number>() };
+  return reader.rangesSeen(visible).map(({ words }) => words);
 }

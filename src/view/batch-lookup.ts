@@ -220,7 +220,11 @@ export class KeyBatch {
     for (const [shard, view] of views.entries()) {
       const [from, to] = [starts[shard], starts[shard + 1]];
       if (areOfNumbers[shard]) this.#findInRuns(view.runs, 0, from, to);
-      else this.#findInShard(view, from, to, captured === null ? null : captured[shard].visible);
+      else {
+        const visible = captured === null ? null : captured[shard].visible;
+        if (view.hasRanges) this.#findOneByOne(view, from, to, visible);
+        else this.#findInShard(view, from, to, visible);
+      }
     }
   }
 
@@ -254,6 +258,34 @@ export class KeyBatch {
     order.set(spare.order.subarray(from, to), from);
     number.set(spare.number.subarray(from, to), from);
     return starts;
+  }
+
+  /** Where ranges were cleared lately: keys in them are nowhere, whatever is older. */
+  #findOneByOne(
+    view: ShardView,
+    from: number,
+    to: number,
+    captured: readonly Visibility[] | null,
+  ): void {
+    const { order, hash, hi, lo } = this;
+    for (let i = from; i < to; i++) {
+      const key = order[i];
+      const bytes = this.#encodedKey(key);
+      const source = view.locate(hash[key], hi[key], lo[key], this.number[i], bytes, captured);
+      if (source === null) continue;
+      this.position[i] = view.located;
+      this.found.push({ source, from: i, to: i + 1 });
+    }
+  }
+
+  #encodedKey(key: number): EncodedKey | null {
+    if (!this.#storesKeys) return null;
+    const stored = this.stored.slice(
+      (this.start[key] - STORED_KEY_AT) >>> 2,
+      (this.end[key] + 7) >>> 2,
+    );
+    const end = STORED_KEY_AT + this.end[key] - this.start[key];
+    return { stored, memory: keyMemory(stored.buffer), start: STORED_KEY_AT, end };
   }
 
   #findInShard(

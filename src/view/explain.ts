@@ -23,7 +23,10 @@ import { ARENA_START, type Memtable, type Visibility } from './memtable.ts';
 import type { KeyForm, Run, Segment } from './segment.ts';
 import type { ShardView } from './shard-view.ts';
 
-/** What a memtable or a run had of the key: a row, the mark that it was deleted, or nothing. */
+/**
+ * What a memtable or a run had of the key: a row, the mark that it was deleted, alone or with a range,
+ * or nothing.
+ */
 export type Found = 'row' | 'tombstone' | 'nothing';
 
 /** A memtable that was asked. */
@@ -107,13 +110,16 @@ export function explainLookup(
       state,
       ...probeMemtable(memtable, hash, hi, lo, bytes, visible, cost),
     } as const;
-    memtables.push(probe);
-    if (probe.found !== 'nothing') return explanation(probe.found);
+    const isCleared = memtable.hasRanges && memtable.clears(hi, lo, bytes, visible);
+    const found = probe.found === 'nothing' && isCleared ? 'tombstone' : probe.found;
+    memtables.push({ ...probe, found });
+    if (found !== 'nothing') return explanation(found);
   }
   for (const run of view.runs) {
     const probe = probeRun(run, hash, hi, lo, number, bytes, cost);
-    runs.push(probe);
-    if (probe.found !== 'nothing') return explanation(probe.found);
+    const found = probe.found === 'row' && run.clears(hi, lo, bytes) ? 'tombstone' : probe.found;
+    runs.push({ ...probe, found });
+    if (found !== 'nothing') return explanation(found);
   }
   return explanation('nothing');
 }

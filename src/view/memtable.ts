@@ -14,6 +14,9 @@
  * - Every CHUNK_ENTRIES entries the owner sorts what it linked since into the next chunk, and merges
  *   every CHUNKS_MERGED chunks into arrays of their own. What the word SEALED counts is complete, and
  *   never changes. Readers order only the tail behind the last chunk.
+ * - A memtable may begin with ranges that were deleted (`cleared.ts`): of older memtables and of runs,
+ *   of nothing in itself. They are entries in the arena, with a ticket where they are of a batch across
+ *   shards, but in no chain, chunk or count.
  * - All offsets are bytes from the start of the arena; 0 means none.
  * - Before its row an entry has its key in stored form where keys differ in length; the key words of
  *   its header are the prefix then (`schema/key-bytes.ts`). A tombstone has no row, but its key.
@@ -29,6 +32,7 @@ import {
   storedBytes,
 } from '../schema/key-bytes.ts';
 import { type Views, viewsOf } from '../schema/row.ts';
+import { type ClearedRange, decodeRange, isCleared } from './cleared.ts';
 import type { CommitTable } from './commit-table.ts';
 
 export const CHUNK_ENTRIES = 65_536;
@@ -55,12 +59,16 @@ export const TOMBSTONE = 1;
 export const ABORTED_ENTRY = 2;
 /** Reserved for time to live. */
 export const EXPIRES = 4;
+/** No version of a key, but a range that was deleted of what is older than the memtable. */
+export const RANGE_ENTRY = 8;
 
 /** Words of the control block at the start of the memory. */
 export const WATERMARK = 0;
 /** Chunks sealed in the lower 16 bits, groups of them that are merged in the upper. */
 export const SEALED = 1;
 export const ENTRIES = 2;
+/** The arena offset behind the ranges, which come before all other entries; 0 where there are none. */
+export const RANGES_END = 3;
 export const CONTROL_BYTES = 256;
 
 /** The first entry's offset: 0 must stay free to mean "none". */
@@ -77,6 +85,7 @@ const KEY_LO_WORD = KEY_LO;
 const KEY_HI_WORD = KEY_HI;
 const TICKET_WORD = TICKET;
 const TOMBSTONE_BIT = TOMBSTONE;
+const RANGES_WORD = RANGES_END;
 const ABORTED_BIT = ABORTED_ENTRY;
 
 export interface MemtableShape {
@@ -164,6 +173,8 @@ export class Memtable {
   readonly #words: Uint32Array;
   readonly #mask: number;
   readonly #table: CommitTable;
+  /** Ranges by their entries. */
+  readonly #ranges = new Map<number, ClearedRange>();
 
   constructor(handle: MemtableHandle, table: CommitTable) {
     const layout = layoutMemtable(handle.shape);
@@ -220,6 +231,44 @@ export class Memtable {
     return Atomics.load(this.#control, SEALED) >>> 16;
   }
 
+  /** Whether ranges may have been deleted of what is older. A plain read: see `ShardView`. */
+  get hasRanges(): boolean {
+    return this.#control[RANGES_WORD] !== 0;
+  }
+
+  /** Whether what is older than the memtable has no such key any more: it was cleared of its range. */
+  clears(hi: number, lo: number, bytes: KeyBytes | null, visible: Visibility): boolean {
+    return isCleared(this.rangesSeen(visible), hi, lo, bytes);
+  }
+
+  /** The ranges that may be seen. */
+  rangesSeen(visible: Visibility): ClearedRange[] {
+    const end = Math.min(this.offsetAfter(0), visible.watermark);
+    const seen: ClearedRange[] = [];
+    for (let entry = ARENA_START; entry < end; entry = this.following(entry)) {
+      if (this.isVisible(entry, visible)) seen.push(this.#knownRange(entry));
+    }
+    return seen;
+  }
+
+  /** Below a watermark an entry stays what it is: its range is decoded once. */
+  #knownRange(entry: number): ClearedRange {
+    const range = this.#ranges.get(entry) ?? this.rangeAt(entry);
+    this.#ranges.set(entry, range);
+    return range;
+  }
+
+  /** The range of an entry that is one; a pending one may be discarded, and another take its place. */
+  rangeAt(entry: number): ClearedRange {
+    const words = this.#words;
+    const at = entry >>> 2;
+    const from = at + ENTRY_HEADER_BYTES / 4;
+    const payload = words.slice(from, from + (words[at + ROW_BYTES] >>> 2));
+    const all = Uint32Array.of(words[at + KEY_LO], words[at + KEY_HI], ...payload);
+    // Of the type only whether keys differ in length matters here.
+    return decodeRange(all, this.storesKeys ? 'binary' : 'uint64');
+  }
+
   /** Number of entries in the first `chunks` chunks. */
   entriesIn(chunks: number): number {
     return chunks === 0 ? 0 : this.#chunks[2 * (chunks - 1)];
@@ -227,7 +276,8 @@ export class Memtable {
 
   /** The arena offset behind the entries of the first `chunks` chunks: where the tail starts. */
   offsetAfter(chunks: number): number {
-    return chunks === 0 ? ARENA_START : this.#chunks[2 * (chunks - 1) + 1];
+    if (chunks > 0) return this.#chunks[2 * (chunks - 1) + 1];
+    return Atomics.load(this.#control, RANGES_END) || ARENA_START;
   }
 
   /** The offset of the entry behind `entry`. */

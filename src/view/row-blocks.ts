@@ -77,7 +77,7 @@ export function rowBlocks(
 
 /** The run that is all a snapshot of a shard has, where it holds live rows only. */
 export function settledRun({ view, visible }: ShardSnapshot): Run | null {
-  if (view.runs.length !== 1 || view.runs[0].hasTombstones) return null;
+  if (view.runs.length !== 1 || !view.runs[0].isLive) return null;
   return view.memtables.some(({ memtable }, i) => memtable.holdsBelow(visible[i].watermark))
     ? null
     : view.runs[0];
@@ -99,7 +99,10 @@ function inTurn(parts: readonly (() => RowBlocks)[]): RowBlocks {
   };
 }
 
-/** Everything a merge of numbers needs, newest first; null where some key is no exact number. */
+/**
+ * Everything a merge of numbers needs, newest first; null where some key is no exact number, or a range
+ * was cleared that only a cursor passes over.
+ */
 function numberParts(
   type: KeyType,
   shards: readonly ShardSnapshot[],
@@ -107,6 +110,7 @@ function numberParts(
 ): NumberPart[] | null {
   const parts: NumberPart[] = [];
   for (const { view, visible } of shards) {
+    if (view.hasRanges) return null;
     for (const [i, { memtable, tail }] of view.memtables.entries()) {
       if (memtable.storesKeys) return null;
       if (!memtable.holdsBelow(visible[i].watermark)) continue;

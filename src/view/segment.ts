@@ -20,6 +20,7 @@ import { viewsOf } from '../schema/row.ts';
 import { isVariable, type KeyType, type Schema } from '../schema/schema.ts';
 import type { KeyBatch } from './batch-lookup.ts';
 import type { KeyBounds } from './bounds.ts';
+import { type ClearedRange, isCleared } from './cleared.ts';
 import type { Cursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
 import { Prefetch } from './prefetch.ts';
@@ -160,6 +161,10 @@ export class Segment {
   lowerBound(hi: number, lo: number, number: number, bytes: KeyBytes | null = null): number {
     if (bytes !== null) return this.bytes.lowerBound(bytes);
     return this.#isF64 ? this.f64.lowerBound(number) : this.words.lowerBound(lo, hi);
+  }
+
+  get keyType(): KeyType {
+    return this.#type;
   }
 
   isDeleted(row: number): boolean {
@@ -328,6 +333,8 @@ export interface Place {
  */
 export class Run {
   declare readonly segments: readonly Segment[];
+  /** What was deleted of it since it was written; nothing of it may be seen. */
+  readonly cleared: readonly ClearedRange[];
   readonly rows: number;
   /** The only segment, where there is one only: no need to choose. */
   declare readonly only: Segment | null;
@@ -340,8 +347,9 @@ export class Run {
   /** Then where all its segments but the last end. */
   declare private readonly ends: readonly number[];
 
-  constructor(segments: readonly Segment[]) {
+  constructor(segments: readonly Segment[], cleared: readonly ClearedRange[] = []) {
     this.segments = segments;
+    this.cleared = cleared;
     const before: number[] = [];
     let rows = 0;
     for (const segment of segments) {
@@ -412,6 +420,29 @@ export class Run {
 
   get hasTombstones(): boolean {
     return this.segments.some((segment) => segment.flags !== null);
+  }
+
+  /** Whether everything in it is a row that may be seen. */
+  get isLive(): boolean {
+    return this.cleared.length === 0 && !this.hasTombstones;
+  }
+
+  /** Whether a key was cleared. */
+  clears(hi: number, lo: number, bytes: KeyBytes | null): boolean {
+    return isCleared(this.cleared, hi, lo, bytes);
+  }
+
+  /** The same run after these ranges were cleared, as far as it has keys in them. */
+  without(ranges: readonly ClearedRange[]): Run {
+    const { keyType } = this.segments[0];
+    const added = ranges.filter((range) => this.countWithin(range, keyType) > 0);
+    return added.length === 0 ? this : new Run(this.segments, [...this.cleared, ...added]);
+  }
+
+  /** About how many rows were cleared: those in several ranges count for each. */
+  get rowsCleared(): number {
+    const { keyType } = this.segments[0];
+    return this.cleared.reduce((sum, range) => sum + this.countWithin(range, keyType), 0);
   }
 
   /** Number of keys in the run, tombstones included, that are < the given one. */

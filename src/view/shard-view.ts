@@ -19,6 +19,7 @@ import { memtableRowReader, segmentRowReader } from '../schema/decode.ts';
 import type { EncodedKey, KeyBytes } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
 import { boundsBelow, isOutside, type KeyBounds, seekFirst } from './bounds.ts';
+import { decodeRange, uncovered } from './cleared.ts';
 import type { CommitTable } from './commit-table.ts';
 import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
 import {
@@ -37,6 +38,8 @@ export interface ViewMessage {
   readonly version: number;
   readonly memtables: readonly MemtableHandle[];
   readonly runs: readonly (readonly SegmentHandle[])[];
+  /** Of each run the words of what was cleared of it (`cleared.ts`). */
+  readonly cleared: readonly (readonly Uint32Array[])[];
 }
 
 /** The decoders of one database, compiled once a thread. */
@@ -128,9 +131,13 @@ export class ShardView {
     );
     const segmentOf = (handle: SegmentHandle): Segment =>
       segments.get(handle.id) ?? new Segment(handle, readers.schema.key);
-    this.runs = message.runs.map((run) => new Run(run.map(segmentOf)));
+    const { key } = readers.schema;
+    this.runs = message.runs.map((run, i) => {
+      const cleared = message.cleared[i].map((words) => decodeRange(words, key));
+      return new Run(run.map(segmentOf), cleared);
+    });
     const only = this.runs.length === 0 ? NO_ROWS : this.runs[0];
-    this.#only = this.runs.length > 1 || only.hasTombstones ? null : only;
+    this.#only = this.runs.length > 1 || !only.isLive ? null : only;
     this.numbers = this.#only?.isF64 ? this.#only : NO_ROWS;
     this.numbersVersion = this.numbers.rows > 0 ? this.version : -1;
     this.segmentRow = readers.segment;
@@ -170,7 +177,10 @@ export class ShardView {
       if (memtable.isEmpty) continue;
       visible.watermark = memtable.watermark;
       const entry = memtable.find(hash, hi, lo, visible);
-      if (entry === 0) continue;
+      if (entry === 0) {
+        if (memtable.hasRanges && memtable.clears(hi, lo, null, visible)) return undefined;
+        continue;
+      }
       if (memtable.isTombstone(entry)) return undefined;
       const row = entry + ENTRY_HEADER_BYTES;
       return readers.memtable(memtable.arena, memtable.bytes, row);
@@ -180,6 +190,7 @@ export class ShardView {
       if (segment === null) continue;
       const row = segment.find(hi, lo, number);
       if (row < 0) continue;
+      if (runs[i].cleared.length > 0 && runs[i].clears(hi, lo, null)) return undefined;
       return segment.isDeleted(row) ? undefined : readers.segment(segment.columns, row);
     }
     return undefined;
@@ -193,7 +204,10 @@ export class ShardView {
       if (memtable.isEmpty) continue;
       visible.watermark = memtable.watermark;
       const entry = memtable.findStored(hash, key.stored, 0, visible);
-      if (entry === 0) continue;
+      if (entry === 0) {
+        if (memtable.hasRanges && memtable.clears(0, 0, key, visible)) return undefined;
+        continue;
+      }
       if (memtable.isTombstone(entry)) return undefined;
       return readers.memtable(memtable.arena, memtable.bytes, memtable.rowAt(entry));
     }
@@ -202,6 +216,7 @@ export class ShardView {
       if (segment === null) continue;
       const row = segment.findBytes(key, hash);
       if (row < 0) continue;
+      if (runs[i].cleared.length > 0 && runs[i].clears(0, 0, key)) return undefined;
       return segment.isDeleted(row) ? undefined : readers.segment(segment.columns, row);
     }
     return undefined;
@@ -231,7 +246,10 @@ export class ShardView {
         bytes === null
           ? memtable.find(hash, hi, lo, visible)
           : memtable.findStored(hash, bytes.stored, 0, visible);
-      if (entry === 0) continue;
+      if (entry === 0) {
+        if (memtable.hasRanges && memtable.clears(hi, lo, bytes, visible)) return null;
+        continue;
+      }
       this.located = memtable.rowAt(entry);
       return memtable.isTombstone(entry) ? null : memtable;
     }
@@ -240,6 +258,7 @@ export class ShardView {
       if (segment === null) continue;
       const row = bytes === null ? segment.find(hi, lo, number) : segment.findBytes(bytes, hash);
       if (row < 0) continue;
+      if (run.clears(hi, lo, bytes)) return null;
       this.located = row;
       return segment.isDeleted(row) ? null : segment;
     }
@@ -278,18 +297,33 @@ export class ShardView {
 
   #parts(visible: readonly Visibility[], runs: readonly Run[]): Cursor[] {
     const parts: Cursor[] = [];
+    // Of what is newer than the part at hand.
+    const ranges: KeyBounds[] = [];
     this.memtables.forEach(({ memtable, tail }, i) => {
       for (const piece of tail.pieces(visible[i].watermark)) {
-        parts.push(new PieceCursor(memtable, piece, visible[i]));
+        parts.push(uncovered(new PieceCursor(memtable, piece, visible[i]), [...ranges]));
       }
+      if (memtable.hasRanges) ranges.push(...memtable.rangesSeen(visible[i]));
     });
-    for (const run of runs) parts.push(new RunCursor(run, this.readers.schema));
+    for (const run of runs) {
+      parts.push(uncovered(new RunCursor(run, this.readers.schema), [...ranges, ...run.cleared]));
+    }
     return parts;
+  }
+
+  /** Whether ranges may have been cleared that nothing has been rewritten without. */
+  get hasRanges(): boolean {
+    return (
+      this.memtables.some(({ memtable }) => memtable.hasRanges) ||
+      this.runs.some(({ cleared }) => cleared.length > 0)
+    );
   }
 
   /** The one run that holds the live rows and nothing else, or null where there is more to merge. */
   get settled(): Run | null {
-    return this.pendingEntries === 0 ? this.#only : null;
+    return this.memtables.every(({ memtable }) => memtable.watermark === ARENA_START)
+      ? this.#only
+      : null;
   }
 
   /** The same at the instant of a capture. */
@@ -303,7 +337,7 @@ export class ShardView {
    */
   get base(): Run | null {
     const base = this.runs.at(-1);
-    if (base === undefined || base.hasTombstones) return null;
+    if (base === undefined || base.hasTombstones || this.hasRanges) return null;
     let newer = this.pendingEntries - base.rows;
     for (const run of this.runs) newer += run.rows;
     return base.rows > BASE_SHARE * newer ? base : null;

@@ -63,8 +63,11 @@ export class Tail {
 
   #append(watermark: number): void {
     const offsets: number[] = [];
-    for (let at = this.#end; at < watermark; at = this.#memtable.following(at)) offsets.push(at);
+    // Ranges come first, perhaps after this was made, and have no place in the order of keys.
+    const start = Math.max(this.#end, this.#memtable.offsetAfter(0));
+    for (let at = start; at < watermark; at = this.#memtable.following(at)) offsets.push(at);
     this.#end = watermark;
+    if (offsets.length === 0) return;
     this.#runs.push(sortEntries(this.#memtable, offsets));
     for (let n = this.#runs.length; n > 1; n--) {
       const older = this.#runs[n - 2];

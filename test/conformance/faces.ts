@@ -16,7 +16,8 @@ function memtableOf({ key }: Form): OpenOptions['memtable'] {
   return { entriesMax: 128, arenaBytes: isVariable ? 2 ** 23 : 2 ** 17 };
 }
 
-const isWrite = ({ op }: Operation): boolean => op === 'put' || op === 'del' || op === 'batch';
+const isWrite = ({ op }: Operation): boolean =>
+  op === 'put' || op === 'del' || op === 'batch' || op === 'clear';
 
 /** Called after every write, with the means to disturb the database. */
 type Disturbance = (db: Database, reopen: () => Promise<void>) => Promise<void>;

@@ -83,6 +83,7 @@ export class Model {
       case 'put':
       case 'del':
       case 'batch':
+      case 'clear':
         return this.#write(operation);
       case 'get':
         return this.#get(operation.key);
@@ -141,6 +142,10 @@ export class Model {
   }
 
   #write(write: Write): unknown {
+    if (write.op === 'clear') {
+      for (const [key] of this.#within(write.range)) this.#rows.delete(nameOf(key));
+      return undefined;
+    }
     const writes = write.op === 'batch' ? write.writes : [write];
     if (!writes.every((single) => this.#holds(single))) return FAILED;
     for (const single of writes) this.#apply(single);

@@ -20,7 +20,8 @@ export type Asked = Condition | 'as read';
 export type Write =
   | { readonly op: 'put'; readonly key: unknown; readonly row: unknown; readonly if?: Asked }
   | { readonly op: 'del'; readonly key: unknown; readonly if?: Asked }
-  | { readonly op: 'batch'; readonly writes: readonly SingleWrite[] };
+  | { readonly op: 'batch'; readonly writes: readonly SingleWrite[] }
+  | { readonly op: 'clear'; readonly range: RangeOptions };
 export type SingleWrite = Extract<Write, { op: 'put' | 'del' }>;
 
 export type Read =
@@ -78,6 +79,8 @@ async function write(db: Database, operation: Write): Promise<unknown> {
     } else if (operation.op === 'del') {
       if (operation.if === undefined) await db.del(operation.key);
       else await db.del(operation.key, conditionOf(db, operation));
+    } else if (operation.op === 'clear') {
+      await db.clear(operation.range);
     } else {
       await db.batch(
         operation.writes.map((single) => {
@@ -100,6 +103,7 @@ export async function perform(db: Database, form: Form, operation: Operation): P
     case 'put':
     case 'del':
     case 'batch':
+    case 'clear':
       return write(db, operation);
     case 'explain':
       return db.explain(operation.key).found === 'row';

@@ -64,10 +64,6 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
       fc.array(single, { maxLength: 3 }),
     ),
   });
-  const write: fc.Arbitrary<Write> = fc.oneof(
-    { weight: 3, arbitrary: single },
-    { weight: 1, arbitrary: batch },
-  );
   const lower = fc.oneof(
     fc.constant({}),
     key.map((gt) => ({ gt })),
@@ -83,6 +79,14 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     fc.array(key, { maxLength: 6 }).map((keys) => ({ key: { in: keys } })),
     key.map((lt) => ({ not: { key: { lt } } })),
     fc.tuple(key, key).map(([eq, gt]) => ({ or: [{ key: { eq } }, { key: { gt } }] })),
+  );
+  const write: fc.Arbitrary<Write> = fc.oneof(
+    { weight: 9, arbitrary: single },
+    { weight: 3, arbitrary: batch },
+    {
+      weight: 1,
+      arbitrary: fc.record({ op: fc.constant('clear' as const), range: bounds }),
+    },
   );
   const how = fc.record(
     { reverse: fc.boolean(), limit: fc.nat({ max: 20 }), where },

@@ -16,6 +16,8 @@ const PART_MARKERS_AT = 900;
 
 export interface Write {
   readonly key: number;
+  /** Where it is a range that is deleted, its last key; `key` is its first. */
+  readonly to?: number;
   /** What the row is told by; null: deleted. */
   readonly stamp: number | null;
   readonly batch: Batch | null;
@@ -46,6 +48,17 @@ export type Rows = ReadonlyMap<number, number>;
 /** Something was lost, half there, or came back. */
 export class Violation extends Error {
   override readonly name = 'Violation';
+}
+
+/** What becomes of rows by a write. */
+export function apply(rows: Map<number, number>, { key, to, stamp }: Write): void {
+  if (to !== undefined) {
+    for (const at of rows.keys()) if (at >= key && at <= to) rows.delete(at);
+  } else if (stamp === null) {
+    rows.delete(key);
+  } else {
+    rows.set(key, stamp);
+  }
 }
 
 export function groupMarker(group: number): number {
@@ -140,10 +153,8 @@ export class Expected {
   rows(shard: number, groups: number, isCommitted: (batch: Batch) => boolean): Rows {
     const rows = new Map<number, number>();
     for (const group of this.groups[shard].slice(0, groups)) {
-      for (const { key, stamp, batch } of group) {
-        if (batch !== null && !isCommitted(batch)) continue;
-        if (stamp === null) rows.delete(key);
-        else rows.set(key, stamp);
+      for (const write of group) {
+        if (write.batch === null || isCommitted(write.batch)) apply(rows, write);
       }
     }
     return rows;

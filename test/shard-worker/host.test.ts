@@ -442,3 +442,37 @@ test('a batch whose condition fails in one shard is absent in the others, and it
   await served.until('it is decided', () => client.batches.has(request));
   t.deepEqual([served.get(0, 1), served.get(1, 1)], [3, 3]);
 });
+
+test('a write into a range that an open batch clears waits, and so does a range for an open part', async (t) => {
+  const served = await Served.open(t);
+  const [client, other] = [served.client(), served.client()];
+  const { table } = served.control;
+  const first = other.put(0, 5, 5);
+  await served.until('it is there', () => first.outcome !== undefined);
+  for (const commits of [false, true]) {
+    const request = client.newRequest();
+    const ticket = table.take([0, 1], client.number, request);
+    client.clear(0, ticket, request, 4, 6);
+    await served.settled();
+    t.is(served.get(0, 5), 5, 'an undecided batch clears nothing');
+    const within = other.batch(0, 0, 0, [[5, 6, { if: commits ? null : 5 }]]);
+    await served.settled();
+    t.is(within.outcome, undefined);
+    if (commits) client.clear(1, ticket, request, 4, 6);
+    else table.abort(ticket);
+    await served.until('it goes on', () => within.outcome !== undefined);
+    t.is(within.outcome?.error, null);
+    t.is(served.get(0, 5), 6);
+    const put = other.put(0, 5, 5);
+    await served.until('it is there', () => put.outcome !== undefined);
+  }
+  const part = table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, part, 3, [[5, 7]]);
+  await served.settled();
+  const range = other.clear(0, 0, 0, 0, 9);
+  await served.settled();
+  t.is(range.outcome, undefined);
+  client.batch(1, part, 3, [[5, 7]]);
+  await served.until('it goes on', () => range.outcome !== undefined);
+  t.deepEqual([served.get(0, 5), served.get(1, 5)], [undefined, 7]);
+});

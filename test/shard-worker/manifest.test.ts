@@ -26,6 +26,7 @@ function written(): { storage: Storage; bytes: Uint8Array } {
     logFile: LOG,
     nextId: 4,
     runs: [[RECORD]],
+    cleared: [[Uint32Array.of(1, 2, 3)]],
   });
   const file = storage.open(`${DIRECTORY}/${NAME}`, 'read');
   const bytes = new Uint8Array(file.size());
@@ -57,6 +58,7 @@ test('a shard without a manifest is empty, and what is replaced is read back', (
   const { storage } = written();
   const { current } = open(storage);
   t.deepEqual(current.runs, [[RECORD]]);
+  t.deepEqual(current.cleared, [[Uint32Array.of(1, 2, 3)]]);
   t.deepEqual([current.flushedLsn, current.logLsn, current.nextId], [9, 8, 4]);
   t.is(current.logFile, LOG);
   const empty = open(emptyDisk(1)).current;
@@ -101,13 +103,18 @@ test('a manifest cut short is refused', (t) => {
 
 test('a newer format, another shard, another database and numbers that are none are refused', (t) => {
   const { storage } = written();
-  const { current } = open(storage);
+  const cleared = [['AQAAAAIAAAADAAAA']];
+  const current = { ...open(storage).current, cleared };
+  t.is(errorOf(sealed(current)), null);
   t.is(errorOf(sealed({ ...current, format: MANIFEST_FORMAT + 1 }))?.code, 'OMEN_NEWER_FORMAT');
   t.is(errorOf(sealed({ ...current, shard: 1 }))?.code, 'OMEN_CORRUPT');
   t.is(errorOf(sealed({ ...current, databaseId: 'f'.repeat(32) }))?.code, 'OMEN_CORRUPT');
   t.is(errorOf(sealed({ ...current, logLsn: -1 }))?.code, 'OMEN_CORRUPT');
   t.is(errorOf(sealed({ ...current, flushedLsn: null }))?.code, 'OMEN_CORRUPT');
   t.is(errorOf(sealed({ ...current, runs: [[{ ...RECORD, rows: 0.5 }]] }))?.code, 'OMEN_CORRUPT');
+  t.is(errorOf(sealed({ ...current, cleared: [] }))?.code, 'OMEN_CORRUPT');
+  t.is(errorOf(sealed({ ...current, cleared: [['AQAAAA']] })), null);
+  t.is(errorOf(sealed({ ...current, cleared: [['AQAA']] }))?.code, 'OMEN_CORRUPT');
   const { pagesCrc: _, ...older } = RECORD;
   t.is(errorOf(sealed({ ...current, runs: [[older]] }))?.code, 'OMEN_CORRUPT');
 });

@@ -91,6 +91,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
           span: { firstLsn: 1, lastLsn: 9 },
           place: placeOf(kind.schema),
           runs: runs.map((run) => run.map(({ handle }) => handle)),
+          cleared: runs.map(() => []),
           keepTombstones,
           firstId: keepTombstones ? 1000 : 2000,
         });
@@ -130,6 +131,7 @@ test('a merge whose outcome fits into numbers gives numbers, though its sources 
     span: { firstLsn: 1, lastLsn: 9 },
     place: placeOf(UNSIGNED),
     runs: [young, old].map((run) => run.map(({ handle }) => handle)),
+    cleared: [[], []],
     keepTombstones: false,
     firstId: 3,
   });
@@ -152,6 +154,7 @@ test('a run of several segments is merged across their borders', (t) => {
     span: { firstLsn: 1, lastLsn: 9 },
     place: placeOf(FLOATS),
     runs: [over.map(({ handle }) => handle), [...low, ...high].map(({ handle }) => handle)],
+    cleared: [[], []],
     keepTombstones: false,
     firstId: 10,
   });

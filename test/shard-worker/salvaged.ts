@@ -27,7 +27,8 @@ class ExpectedRest extends Expected {
 
   #check(shard: number, key: number, stamp: number | null): void {
     const writes = this.groups[shard].flat().filter((write) => {
-      return write.key === key && (write.batch === null || write.batch.outcome === 'committed');
+      const isOfKey = write.key <= key && key <= (write.to ?? write.key);
+      return isOfKey && (write.batch === null || write.batch.outcome === 'committed');
     });
     const newest = writes.at(-1);
     const what = `shard ${shard}, key ${key}`;

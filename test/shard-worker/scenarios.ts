@@ -250,6 +250,73 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  ranges: {
+    shards: 1,
+    async run(shards) {
+      shards.put(0, ...range(-60, 40));
+      shards.commit(0);
+      await shards.flush(0);
+      shards.clear(0, -50, -41);
+      shards.put(0, -45);
+      shards.commit(0);
+      shards.judge(0, -51, -50, -45, -41, -40);
+      shards.clear(0, -30, -21);
+      shards.judge(0, -31, -30, -45);
+      shards.commit(0, false);
+      await shards.rotate(0);
+      shards.put(0, -25, -50);
+      shards.commit(0);
+      const again = await shards.reopened();
+      again.judge(0, -51, -50, -45, -41, -30, -25);
+      again.clear(0, -60, -26);
+      again.commit(0);
+      const empty = await again.reopened();
+      empty.put(0, -26, -27);
+      empty.commit(0);
+      empty.clear(0, -26, -20);
+      empty.commit(0);
+      await empty.compact(0);
+      empty.judge(0, -27, -26, -25);
+      return empty;
+    },
+  },
+
+  'ranges of batches': {
+    shards: 2,
+    async run(shards) {
+      for (const shard of [0, 1]) {
+        shards.put(shard, ...range(-40, 30));
+        shards.commit(shard);
+      }
+      await shards.flush(1);
+      const refused = shards.take(0, 1);
+      shards.partOfRange(0, refused, -40, -30);
+      shards.commit(0);
+      shards.refuse(1, refused);
+      shards.settle(0);
+      shards.judge(0, -40, -30);
+      const taken = shards.take(0, 1);
+      shards.partOfRange(1, taken, -35, -25);
+      shards.commit(1);
+      shards.partOfRange(0, taken, -35, -25);
+      shards.commit(0);
+      shards.settle(1);
+      shards.settle(0);
+      shards.judge(0, -36, -35, -25, -24);
+      shards.judge(1, -36, -35, -25, -24);
+      shards.put(0, -30);
+      shards.commit(0);
+      const half = shards.take(0, 1);
+      shards.partOfRange(0, half, -40, -1);
+      shards.commit(0);
+      const again = await shards.reopened();
+      again.judge(0, -40, -30, -24);
+      await again.compact(0);
+      await again.flush(1);
+      return again;
+    },
+  },
+
   'batches across flushes': {
     shards: 3,
     async run(shards) {
@@ -428,7 +495,7 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
 };
 
 /** What differs with texts for keys: records, a flush, a merge, a batch, its replay. */
-const ALSO_WITH_TEXTS = ['groups', 'merges', 'conditions', 'batches across flushes'];
+const ALSO_WITH_TEXTS = ['groups', 'merges', 'conditions', 'ranges', 'batches across flushes'];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...WITH_NUMBERS,

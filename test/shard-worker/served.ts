@@ -29,7 +29,9 @@ import {
   WRITE_STAGE,
   WRITE_STAGED,
 } from '../../src/shard-worker/protocol.ts';
-import { DEL, OPERATION_BYTES, PUT } from '../../src/shard-worker/records.ts';
+import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
+import { boundsOf } from '../../src/view/bounds.ts';
+import { encodeRange } from '../../src/view/cleared.ts';
 import { Control, createControl } from '../../src/view/control.ts';
 import { compileReaders, ShardView } from '../../src/view/shard-view.ts';
 import { DATABASE_ID, directoryOf, emptyDisk, SCHEMA } from './shards.ts';
@@ -127,6 +129,23 @@ export class TestClient {
     const words = encodeOperations(operations);
     words.set([WRITE_BATCH | (shard << 8), countOf(operations), ticket, request]);
     return this.#send(words);
+  }
+
+  /** A part of a batch, or with ticket 0 a batch within one shard, that clears a range of keys. */
+  clear(
+    shard: number,
+    ticket: number,
+    request: number,
+    from: number,
+    to: number,
+  ): { outcome?: Outcome } {
+    const [first, last] = [from, to].map((at) => {
+      key.encode(at);
+      return { hi: key.hi, lo: key.lo, bytes: null };
+    });
+    const [lo, hi, ...rest] = encodeRange(boundsOf(first, last, false, false), 'int64');
+    const operation = [RANGE_DELETE, 4 * rest.length, lo, hi, ...rest];
+    return this.#send(Uint32Array.of(WRITE_BATCH | (shard << 8), 1, ticket, request, ...operation));
   }
 
   stage(shard: number, request: number, operations: readonly Operation[]): { outcome?: Outcome } {

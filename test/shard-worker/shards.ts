@@ -12,16 +12,18 @@ import { Engine } from '../../src/shard-worker/engine.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
 import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
 import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../../src/shard-worker/protocol.ts';
-import { DEL, PUT } from '../../src/shard-worker/records.ts';
+import { DEL, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
 import { ShardSalvage } from '../../src/shard-worker/salvage.ts';
 import { DAMAGED_SUFFIX, type Salvaged } from '../../src/shard-worker/salvaged.ts';
 import { CrashStorage, type Room } from '../../src/storage/crash.ts';
 import type { Storage } from '../../src/storage/storage.ts';
-import type { KeyBounds } from '../../src/view/bounds.ts';
+import { boundsOf, type KeyBounds } from '../../src/view/bounds.ts';
+import { encodeRange } from '../../src/view/cleared.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
 import { rowOf as rowAt, rowUnder, ShardView } from '../../src/view/shard-view.ts';
 import {
+  apply,
   type Batch,
   compareRows,
   type Expected,
@@ -192,10 +194,7 @@ export class Shards {
     const isCommitted = ({ ticket, outcome }: Batch) =>
       outcome === 'committed' || (outcome === 'open' && table.state(ticket) === COMMITTED);
     const rows = new Map(this.expected.rows(shard, this.expected.shown[shard], isCommitted));
-    for (const { key, stamp } of this.#pending[shard]) {
-      if (stamp === null) rows.delete(key);
-      else rows.set(key, stamp);
-    }
+    for (const write of this.#pending[shard]) apply(rows, write);
     for (const at of keys) {
       const stamp = rows.get(at);
       const holds = [
@@ -242,6 +241,62 @@ export class Shards {
     for (const at of puts) this.#write(shard, at, ++this.expected.stamp, batch);
     for (const at of dels) this.#write(shard, at, null, batch);
     this.#write(shard, marker, batch.ticket, batch);
+  }
+
+  /**
+   * Makes it possible to delete a range: the shard's group is committed and its memtable sealed. The flush
+   * is not waited for, so that the range may be in the log before the manifest knows of it.
+   */
+  #makeClearable(shard: number): boolean {
+    const engine = this.engines[shard];
+    if (engine.canClear) return true;
+    this.commit(shard);
+    const isPossible = engine.refusalOf(true) === null && engine.canSeal && !engine.hasPending;
+    if (isPossible) this.#attempt(() => engine.rotate(), shard);
+    return engine.canClear;
+  }
+
+  /** Deletes the keys from one to another. Not where too many memtables wait for an open batch. */
+  clear(shard: number, from: number, to: number): void {
+    const engine = this.engines[shard];
+    if (engine.ledger.hasBusy || !this.#makeClearable(shard)) return;
+    if (engine.refusalOf(true) === null) this.#writeRange(shard, from, to, null);
+  }
+
+  /** Adds the part of a batch to the shard's group, which deletes a range. False as `clear`. */
+  partOfRange(shard: number, batch: Batch, from: number, to: number): boolean {
+    const engine = this.engines[shard];
+    const isClearable = this.#makeClearable(shard);
+    const { table } = this.control;
+    if (table.state(batch.ticket) === ABORTED) return true;
+    if (engine.refusalOf(false) === null && !isClearable) return false;
+    if (engine.refusalOf(false) !== null) {
+      this.refuse(shard, batch);
+      return true;
+    }
+    const marker = this.expected.addPart(shard, batch, this.#partsPending[shard]++);
+    this.#recordsPending[shard]++;
+    engine.beginPart(batch.ticket, batch.shards, 2);
+    this.#writeRange(shard, from, to, batch);
+    this.#write(shard, marker, batch.ticket, batch);
+    return true;
+  }
+
+  #writeRange(shard: number, from: number, to: number, batch: Batch | null): void {
+    const { codec, keyOf, schema } = this.#kind;
+    const [first, last] = [from, to].map((at) => {
+      codec.encode(keyOf(at));
+      const { hi, lo, bytes } = codec;
+      const copy = bytes && copyOf(bytes.memory.buffer.subarray(bytes.start, bytes.end));
+      return { hi, lo, bytes: copy };
+    });
+    const words = encodeRange(boundsOf(first, last, false, false), schema.key);
+    const payload = words.subarray(2);
+    const ticket = batch?.ticket ?? 0;
+    const { hi, lo } = first;
+    this.engines[shard].write(RANGE_DELETE, hi, lo, ticket, payload, 0, payload.byteLength);
+    const lsn = this.engines[shard].lastLsn + ++this.#recordsPending[shard];
+    this.#pending[shard].push({ key: from, to, stamp: null, batch, lsn });
   }
 
   /** The shard does not take its part of a batch, as when its memory is full. */

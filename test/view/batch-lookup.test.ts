@@ -72,7 +72,12 @@ function someView(kind: Kind, below: Below, isAtRest = false): ShardView {
     const live = someEntries(kind, below, 500, 1).filter(([, row]) => row !== undefined);
     const runs = [runOf(kind, below, live)];
     const memtables = [newMemtable().writer.handle];
-    return new ShardView({ shard: 0, version: 1, memtables, runs }, readers, TABLE, null);
+    return new ShardView(
+      { shard: 0, version: 1, memtables, runs, cleared: runs.map(() => []) },
+      readers,
+      TABLE,
+      null,
+    );
   }
   const memtables = Array.from({ length: 1 + below(3) }, (_, i) => {
     const memtable = newMemtable();
@@ -84,7 +89,12 @@ function someView(kind: Kind, below: Below, isAtRest = false): ShardView {
   const runs = Array.from({ length: below(4) }, (_, i) => {
     return runOf(kind, below, someEntries(kind, below, 20 + below(2000), i));
   });
-  return new ShardView({ shard: 0, version: 1, memtables, runs }, readers, TABLE, null);
+  return new ShardView(
+    { shard: 0, version: 1, memtables, runs, cleared: runs.map(() => []) },
+    readers,
+    TABLE,
+    null,
+  );
 }
 
 for (const kind of KINDS) {

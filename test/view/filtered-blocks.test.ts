@@ -52,7 +52,13 @@ test('a stretch is cut where verdicts of pages change, and what cannot match is 
 });
 
 test('rows that match far apart come in few blocks, and those of whole pages as stretches', (t) => {
-  const message = { shard: 0, version: 1, memtables: [newHandle()], runs: [[handle]] };
+  const message = {
+    shard: 0,
+    version: 1,
+    memtables: [newHandle()],
+    runs: [[handle]],
+    cleared: [[]],
+  };
   const view = new ShardView(message, compileReaders(SCHEMA, true), CommitTable.empty(), null);
   const bounds = boundsOf(leastBound('int64'), greatestBound('int64'), false, false);
   const blocksOf = (filter: Filter) => {

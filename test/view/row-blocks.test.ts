@@ -64,6 +64,7 @@ function shardOf(schema: Schema, layers: readonly Layer[]): ShardSnapshot {
     version: 1,
     memtables: memtables.toReversed().map(({ writer }) => writer.handle),
     runs: runs.toReversed(),
+    cleared: runs.map(() => []),
   };
   return new ShardView(message, compileReaders(schema, true), table, null).capture(NOTHING);
 }

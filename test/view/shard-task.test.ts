@@ -24,7 +24,13 @@ function shardOf(
   const storesKeys = schema.key === 'utf8';
   const memtable = new TestMemtable(schema, control.table, newHandle(SMALL, storesKeys));
   for (const [key, row] of written) memtable.put(key, row);
-  const message = { shard: 0, version: 1, memtables: [memtable.writer.handle], runs };
+  const message = {
+    shard: 0,
+    version: 1,
+    memtables: [memtable.writer.handle],
+    runs,
+    cleared: runs.map(() => []),
+  };
   const view = new ShardView(message, compileReaders(schema, true), control.table, null);
   return view.capture(new Set());
 }

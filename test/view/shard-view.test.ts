@@ -59,6 +59,7 @@ class TestShard {
       version: ++this.#version,
       memtables: this.memtables.map(({ writer }) => writer.handle),
       runs: this.runs,
+      cleared: this.runs.map(() => []),
     };
     this.view = new ShardView(message, this.#readers, this.table, previous);
     return this.view;
