@@ -11,6 +11,12 @@
  * the next multiple of 8.
  */
 
+import { murmurFinish, murmurStep } from './murmur.ts';
+
+// V8 inlines a module's own constant as it is; of an imported function it checks first which it is.
+const mixed = murmurStep;
+const finished = murmurFinish;
+
 /** The longest key, in bytes. */
 export const KEY_BYTES_MAX = 65_536;
 
@@ -159,16 +165,4 @@ export function hashBytes({ view }: KeyMemory, start: number, end: number): numb
     h = mixed(h, word);
   }
   return finished(h) >>> 0;
-}
-
-function mixed(hash: number, word: number): number {
-  const k = Math.imul(word, 0xcc9e2d51);
-  const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-function finished(hash: number): number {
-  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }

@@ -19,6 +19,7 @@ import {
   keyMemory,
   STORED_KEY_AT,
 } from './key-bytes.ts';
+import { murmurFinish } from './murmur.ts';
 import { isVariable, type KeyType } from './schema.ts';
 import { show } from './show.ts';
 
@@ -26,6 +27,9 @@ export type Key = number | bigint | string | Date | Uint8Array;
 
 /** A key as a caller gets it back. */
 export type DecodedKey = number | bigint | string | Uint8Array;
+
+/** A constant of this module: see `key-bytes.ts`. */
+const finished = murmurFinish;
 
 const TWO_32 = 4294967296;
 const SIGN = 0x80000000;
@@ -308,13 +312,7 @@ export function shardOfHash(hash: number, shards: number): number {
   return part(hash, shards);
 }
 
-/** A constant that is not exported is inlined as it is; of a function V8 checks first which it is. */
-const mix = (hi: number, lo: number): number => {
-  let h = lo ^ Math.imul(hi, 0x9e3779b1);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
-};
+const mix = (hi: number, lo: number): number => finished(lo ^ Math.imul(hi, 0x9e3779b1));
 
 /** `(hash >>> 0) * shards / 2^32`, in whole numbers. */
 const part = (hash: number, shards: number): number =>
@@ -322,9 +320,5 @@ const part = (hash: number, shards: number): number =>
 
 /** The shard of an int64 or timestamp key; of any other number, some shard. */
 export function shardOfInteger(key: number, shards: number): number {
-  let h = key ^ Math.imul(Math.floor(key / TWO_32) ^ SIGN, 0x9e3779b1);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  h ^= h >>> 16;
-  return (Math.imul(h >>> 16, shards) + (Math.imul(h & 0xffff, shards) >>> 16)) >>> 16;
+  return part(mix(Math.floor(key / TWO_32) ^ SIGN, key), shards);
 }

@@ -10,6 +10,8 @@
  *   to it.
  */
 
+import { murmurFinish, murmurStep } from '../schema/murmur.ts';
+
 export interface Moments {
   /** How many values, those that are NaN among them. */
   count: number;
@@ -179,33 +181,20 @@ function addHash(registers: Uint8Array, value: Primitive): void {
     // Minus zero is zero, and there is one NaN.
     scratch[0] = Number(value) + 0;
     if (Number.isNaN(value)) scratch[0] = Number.NaN;
-    one = mixed(mixed(one, scratchWords[0]), scratchWords[1]);
-    other = mixed(mixed(other, scratchWords[1]), scratchWords[0]);
+    one = murmurStep(murmurStep(one, scratchWords[0]), scratchWords[1]);
+    other = murmurStep(murmurStep(other, scratchWords[1]), scratchWords[0]);
   } else {
     const text = String(value);
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
-      one = mixed(one, code);
-      other = mixed(other, code);
+      one = murmurStep(one, code);
+      other = murmurStep(other, code);
     }
-    one = mixed(one, text.length);
+    one = murmurStep(one, text.length);
   }
-  const register = finished(one) >>> (32 - REGISTER_BITS);
-  const rank = Math.clz32(finished(other)) + 1;
+  const register = murmurFinish(one) >>> (32 - REGISTER_BITS);
+  const rank = Math.clz32(murmurFinish(other)) + 1;
   if (rank > registers[register]) registers[register] = rank;
-}
-
-/** MurmurHash3 (A. Appleby): a step and the finish. */
-function mixed(hash: number, word: number): number {
-  const k = Math.imul(word, 0xcc9e2d51);
-  const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-function finished(hash: number): number {
-  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }
 
 /** Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6. */

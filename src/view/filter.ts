@@ -7,6 +7,7 @@
  * before is not.
  */
 
+import { sortableToNumber } from '../schema/key.ts';
 import type { KeyMemory } from '../schema/key-bytes.ts';
 import { compareStretches, keyMemory } from '../schema/key-bytes.ts';
 import { layoutRow } from '../schema/row.ts';
@@ -328,16 +329,10 @@ export function integersOf(schema: Schema, column: number, { source, places }: G
   return { value };
 }
 
-const scratch = new Float64Array(1);
-const scratchWords = new Uint32Array(scratch.buffer);
-
 /** A fixed-width key as it stands in a set of values. */
 export function keyValue(type: KeyType, hi: number, lo: number): number | bigint {
   if (type === 'uint64') return integerOf(hi, lo);
-  if (type !== 'float64') return integerOf((hi ^ SIGN) | 0, lo);
-  scratchWords[1] = hi >= SIGN ? hi ^ SIGN : ~hi;
-  scratchWords[0] = hi >= SIGN ? lo : ~lo;
-  return scratch[0];
+  return type === 'float64' ? sortableToNumber(type, hi, lo) : integerOf((hi ^ SIGN) | 0, lo);
 }
 
 /** What is known of a page without reading it: whether no row, every row or some may match. */
