@@ -1,9 +1,10 @@
 /** What an aggregate is asked for, as a caller writes it, and the checked plan made of it. */
+
 import { OmenError } from '../errors.ts';
 import type { Schema } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import { type AggregatePlan, type ColumnWanted, isNumeric, typeOf } from '../view/aggregate.ts';
-import { KEY } from '../view/gather.ts';
+import { fieldNamed } from './fields.ts';
 import type { RangeOptions } from './range.ts';
 import type { Where } from './where.ts';
 
@@ -87,7 +88,7 @@ export function parseAggregate(
     throw invalid(`What to aggregate is an object of figures, not ${show(spec)}.`);
   }
   const { groupBy, bucket } = options;
-  const group = groupBy === undefined ? null : columnOf(schema, groupBy);
+  const group = groupBy === undefined ? null : fieldNamed(schema, groupBy);
   const bucketMs = bucket === undefined ? null : widthOf(schema, bucket);
   const columns: { -readonly [K in keyof ColumnWanted]: ColumnWanted[K] }[] = [];
   const figures = Object.entries(spec).map(([name, asked]): Figure => {
@@ -119,7 +120,7 @@ function parseFigure(
   if (!known.includes(what)) {
     throw invalid(`"${name}": there is no ${show(what)}; there are ${known.join(', ')}.`);
   }
-  const index = columnOf(schema, column);
+  const index = fieldNamed(schema, column);
   const type = typeOf(schema, index);
   const takesAny: readonly unknown[] = OF_ANY;
   if (!takesAny.includes(what) && !isNumeric(type)) {
@@ -130,15 +131,6 @@ function parseFigure(
     throw invalid(`"${name}" is [function, column], or ["quantile", column, a part from 0 to 1].`);
   }
   return [what as Figure['what'], index, q];
-}
-
-function columnOf(schema: Schema, name: unknown): number {
-  if (name === 'key') return KEY;
-  const index = schema.columns.findIndex((column) => column.name === name);
-  if (index >= 0) return index;
-  const known = schema.columns.map((column) => column.name).join(', ');
-  const message = `There is no column ${show(name)}; there are key, ${known}.`;
-  throw new OmenError('OMEN_UNKNOWN_COLUMN', message);
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = {

@@ -23,6 +23,7 @@ import {
 } from '../view/gather.ts';
 import { type Block, type RowBlocks, rowBlocks, type Stretch } from '../view/row-blocks.ts';
 import type { Segment } from '../view/segment.ts';
+import { fieldNamed } from './fields.ts';
 import type { Iteration } from './range.ts';
 import type { Capture } from './reader.ts';
 
@@ -60,16 +61,7 @@ export function parseFields(schema: Schema, names: unknown): number[] {
   const invalid = (message: string) => new OmenError('OMEN_INVALID_RANGE', message);
   if (!Array.isArray(names)) throw invalid('"columns" is an array of names.');
   if (new Set(names).size !== names.length) throw invalid('"columns" names a column twice.');
-  return names.map((name) => {
-    if (name === 'key') return KEY;
-    const index = schema.columns.findIndex((column) => column.name === name);
-    if (index >= 0) return index;
-    const known = schema.columns.map((column) => column.name).join(', ');
-    throw new OmenError(
-      'OMEN_UNKNOWN_COLUMN',
-      `There is no column "${String(name)}"; there are key, ${known}.`,
-    );
-  });
+  return names.map((name) => fieldNamed(schema, name));
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -12,6 +12,7 @@ import { type ColumnType, isVariable, type KeyType, type Schema } from '../schem
 import { show } from '../schema/show.ts';
 import { type Filter, keyValue, NOTHING, type Words } from '../view/filter.ts';
 import { KEY } from '../view/gather.ts';
+import { fieldNamed } from './fields.ts';
 import type { Iteration } from './range.ts';
 
 /** Comparisons with a column; all that are given have to hold. None holds of a null but `isNull: true`. */
@@ -102,16 +103,9 @@ interface Operand {
 }
 
 function operandOf(schema: Schema, name: string): Operand {
-  if (name === 'key') {
-    return { name, column: KEY, type: schema.key, codec: new KeyCodec(schema.key, true) };
-  }
-  const column = schema.columns.findIndex((one) => one.name === name);
-  if (column < 0) {
-    const known = schema.columns.map((one) => one.name).join(', ');
-    throw new OmenError(
-      'OMEN_UNKNOWN_COLUMN',
-      `There is no column "${name}"; there are key, ${known}. Besides them: and, or, not.`,
-    );
+  const column = fieldNamed(schema, name, ' Besides them: and, or, not.');
+  if (column === KEY) {
+    return { name, column, type: schema.key, codec: new KeyCodec(schema.key, true) };
   }
   if (schema.value === 'json') throw invalid('JSON values cannot be compared, only their keys.');
   const { type } = schema.columns[column];
