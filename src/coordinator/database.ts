@@ -6,7 +6,6 @@ import { OmenError } from '../errors.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
-import { type ColumnsFound, columnsOf } from './columns.ts';
 import { type Condition, conditionOf, type WriteOptions } from './condition.ts';
 import type { EventName, Listener } from './events.ts';
 import { type Explanation, explain } from './explain.ts';
@@ -46,6 +45,7 @@ export class Database<
   protected readonly source: Source;
   protected readonly reader: Reader;
   protected readonly owner: Client;
+  protected readonly captured = null;
   /** Updates under way, by the names of their keys. */
   readonly #updates = new Map<string, Promise<unknown>>();
   #closing: Promise<void> | null = null;
@@ -79,29 +79,6 @@ export class Database<
    */
   get(key: KeyInput): Row | undefined {
     return this.reader.get(key) as Row | undefined;
-  }
-
-  /**
-   * The rows of many keys, in their order; undefined where there is none. With `columns`, the values
-   * of those columns as one array each (`ColumnsFound`), and which keys were found. Many keys at once
-   * cost a fraction of as many look-ups: memory is waited for once for many of them.
-   * @param keys any iterable; an array or a typed array is quickest
-   * @throws as `get`, and nothing is returned then; OMEN_UNKNOWN_COLUMN
-   */
-  getMany(keys: Iterable<KeyInput>): (Row | undefined)[];
-  getMany<Name extends string>(
-    keys: Iterable<KeyInput>,
-    options: { readonly columns: readonly Name[] },
-  ): ColumnsFound<Name>;
-  getMany(
-    keys: Iterable<KeyInput>,
-    options?: { readonly columns: readonly string[] },
-  ): (Row | undefined)[] | ColumnsFound {
-    this.#client.throwIfClosed();
-    const { reader, membership } = this.#client;
-    const list = isIndexed(keys) ? keys : [...keys];
-    if (options === undefined) return reader.getMany(list) as (Row | undefined)[];
-    return columnsOf(reader.findMany(list), reader.readers, options.columns, membership.bigints);
   }
 
   has(key: KeyInput): boolean {
@@ -286,11 +263,6 @@ export class Database<
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** Whether the elements can be asked for by number, without an iterator. */
-function isIndexed<T>(keys: Iterable<T>): keys is Iterable<T> & ArrayLike<T> {
-  return Array.isArray(keys) || ArrayBuffer.isView(keys);
 }
 
 /**

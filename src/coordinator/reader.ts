@@ -48,7 +48,6 @@ export class Reader {
   readonly #membership: Membership;
   readonly #onNotice: (notice: Notice) => void;
   readonly #control: Control;
-  readonly #words: Uint32Array;
   readonly #ports: MessagePort[] = [];
   /** For each shard, how many snapshots pin which version. */
   readonly #pins: Map<number, number>[];
@@ -73,7 +72,6 @@ export class Reader {
     this.key = new KeyCodec(schema.key, bigints);
     this.readers = compileReaders(schema, bigints);
     this.#control = control;
-    this.#words = control.words;
     this.signed = control.signed;
     this.views = Array.from({ length: shards }, () => null);
     this.#pins = Array.from({ length: shards }, () => new Map());
@@ -161,7 +159,7 @@ export class Reader {
   }
 
   #isCurrent(view: ShardView, shard: number): boolean {
-    return this.#words[this.#control.versionIndex(shard)] === view.version;
+    return this.signed[this.#control.versionIndex(shard)] === view.version;
   }
 
   #newView(shard: number): ShardView {
@@ -187,7 +185,7 @@ export class Reader {
   }
 
   get(key: unknown): unknown {
-    // Most look-ups, in as few instructions as they take (`F64Index.find` says why).
+    // Most look-ups, in as few instructions as they take (`F64Index.findNear` says why).
     // Whether the key is an integer is asked only of those that are not there.
     if (typeof key === 'number' && this.isFlat === true) {
       const number = key + 0;
@@ -256,9 +254,11 @@ export class Reader {
   }
 
   /** The rows of `keys`, undefined where there is none. @throws what the codec throws */
-  getMany(keys: ArrayLike<unknown>): unknown[] {
-    if (keys.length < STAGED_KEYS_MIN) return Array.from(keys, (key) => this.get(key));
-    return this.findMany(keys).rows(this.readers);
+  getMany(keys: ArrayLike<unknown>, captured: readonly ShardSnapshot[] | null = null): unknown[] {
+    if (captured === null && keys.length < STAGED_KEYS_MIN) {
+      return Array.from(keys, (key) => this.get(key));
+    }
+    return this.findMany(keys, captured).rows(this.readers);
   }
 
   /**

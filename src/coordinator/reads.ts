@@ -1,10 +1,11 @@
 /**
- * The reads that a database and a snapshot have in common: those that see keys in order. They differ in
+ * The reads that a database and a snapshot have in common: all but those of single keys. They differ in
  * what they read (`Source`): what there is now, or what there was at one instant.
  */
 import { OmenError } from '../errors.ts';
 import { show } from '../schema/show.ts';
 import { greatestBound, leastBound } from '../view/bounds.ts';
+import type { ShardSnapshot } from '../view/shard-view.ts';
 import { aggregate } from './aggregate.ts';
 import {
   type AggregateOptions,
@@ -12,6 +13,7 @@ import {
   type AggregateSpec,
   parseAggregate,
 } from './aggregate-spec.ts';
+import { type ColumnsFound, columnsOf } from './columns.ts';
 import {
   ceilEntry,
   countRows,
@@ -44,6 +46,32 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
   protected abstract readonly reader: Reader;
   /** What is closed when these reads are over. */
   protected abstract readonly owner: Closable;
+  /** The instant that is read; null: now. */
+  protected abstract readonly captured: readonly ShardSnapshot[] | null;
+
+  /**
+   * The rows of many keys, in their order; undefined where there is none. With `columns`, the values
+   * of those columns as one array each (`ColumnsFound`), and which keys were found. Many keys at once
+   * cost a fraction of as many look-ups: memory is waited for once for many of them.
+   * @param keys any iterable; an array or a typed array is quickest
+   * @throws as `get`, and nothing is returned then; OMEN_UNKNOWN_COLUMN
+   */
+  getMany(keys: Iterable<KeyInput>): (Row | undefined)[];
+  getMany<Name extends string>(
+    keys: Iterable<KeyInput>,
+    options: { readonly columns: readonly Name[] },
+  ): ColumnsFound<Name>;
+  getMany(
+    keys: Iterable<KeyInput>,
+    options?: { readonly columns: readonly string[] },
+  ): (Row | undefined)[] | ColumnsFound {
+    this.owner.throwIfClosed();
+    const { reader, captured } = this;
+    const list = isIndexed(keys) ? keys : [...keys];
+    if (options === undefined) return reader.getMany(list, captured) as (Row | undefined)[];
+    const batch = reader.findMany(list, captured);
+    return columnsOf(batch, reader.readers, options.columns, reader.key.bigints);
+  }
 
   /** The last entry whose key is <= the given one, or undefined. */
   floor(key: KeyInput): [Key, Row] | undefined {
@@ -200,6 +228,11 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     const { source } = this;
     return countRows(source, parseIteration(range, source.key));
   }
+}
+
+/** Whether the elements can be asked for by number, without an iterator. */
+function isIndexed<T>(keys: Iterable<T>): keys is Iterable<T> & ArrayLike<T> {
+  return Array.isArray(keys) || ArrayBuffer.isView(keys);
 }
 
 function parseOrdered(ordered: unknown = true): boolean {

@@ -7,8 +7,8 @@
  */
 import { OmenError } from '../errors.ts';
 import type { Run } from '../view/segment.ts';
+import type { ShardSnapshot } from '../view/shard-view.ts';
 import type { Client } from './client.ts';
-import { type ColumnsFound, columnsOf } from './columns.ts';
 import type { Source } from './ordered-reads.ts';
 import type { Capture, Reader } from './reader.ts';
 import { Reads } from './reads.ts';
@@ -20,6 +20,7 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
   protected readonly source: Source;
   protected readonly reader: Reader;
   protected readonly owner: Closable = this;
+  protected readonly captured: readonly ShardSnapshot[];
   #isReleased = false;
 
   /** Use `db.snapshot()`. */
@@ -27,6 +28,7 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
     super();
     this.#client = client;
     this.#capture = client.reader.snapshot();
+    this.captured = this.#capture.shards;
     this.reader = client.reader;
     this.source = sourceOf(client.reader, this.#capture);
   }
@@ -34,29 +36,12 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
   /** The row of a key, or undefined. @throws OMEN_INVALID_KEY, OMEN_UNSAFE_INTEGER, OMEN_CLOSED */
   get(key: KeyInput): Row | undefined {
     this.throwIfClosed();
-    return this.#client.reader.getIn(this.#capture.shards, key, true) as Row | undefined;
+    return this.reader.getIn(this.captured, key, true) as Row | undefined;
   }
 
   has(key: KeyInput): boolean {
     this.throwIfClosed();
-    return this.#client.reader.getIn(this.#capture.shards, key, false) === true;
-  }
-
-  /** As `getMany` of the database. */
-  getMany(keys: Iterable<KeyInput>): (Row | undefined)[];
-  getMany<Name extends string>(
-    keys: Iterable<KeyInput>,
-    options: { readonly columns: readonly Name[] },
-  ): ColumnsFound<Name>;
-  getMany(
-    keys: Iterable<KeyInput>,
-    options?: { readonly columns: readonly string[] },
-  ): (Row | undefined)[] | ColumnsFound {
-    this.throwIfClosed();
-    const { reader, membership } = this.#client;
-    const batch = reader.findMany([...keys], this.#capture.shards);
-    if (options === undefined) return batch.rows(reader.readers) as (Row | undefined)[];
-    return columnsOf(batch, reader.readers, options.columns, membership.bigints);
+    return this.reader.getIn(this.captured, key, false) === true;
   }
 
   /** Gives back what it pins. After that it throws OMEN_CLOSED; a second call does nothing. */

@@ -115,13 +115,9 @@ export class Control {
     return Atomics.load(this.#words, (this.threadDoorbellAt(thread) >>> 2) + REQUESTS_WORD);
   }
 
-  /** Index of the version word in `words`, for readers that check it at every look-up. */
+  /** Index of the version word in `signed`, for readers that check it at every look-up. */
   versionIndex(shard: number): number {
     return ((SHARDS_AT + shard * SHARD_BYTES) >>> 2) + VERSION_WORD;
-  }
-
-  get words(): Uint32Array {
-    return this.#words;
   }
 
   version(shard: number): number {

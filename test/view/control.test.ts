@@ -52,7 +52,7 @@ test('every part has words of its own, to the last thread, client and shard', (t
     const version = 1000 + ++n;
     control.setVersion(shard, version);
     values.push([`version ${shard}`, () => control.version(shard), version]);
-    const word = () => control.words[control.versionIndex(shard)];
+    const word = () => control.signed[control.versionIndex(shard)];
     values.push([`version word ${shard}`, word, version]);
     const settled = 2000 + n;
     control.setSettled(shard, settled);
