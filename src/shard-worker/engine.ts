@@ -35,6 +35,7 @@ import {
   idOfSegmentFile,
   ManifestFile,
   modelName,
+  removeUnnamed,
   type SegmentRecord,
   segmentName,
 } from './manifest.ts';
@@ -257,11 +258,11 @@ export class Engine {
    * flush: memtables may be smaller than they were when it was written.
    */
   #spill(replay: Replay): void {
-    const { storage, readOnly } = this.#options;
+    const { storage, directory, readOnly } = this.#options;
     while (!readOnly && this.#sealed.length > SEALED_MAX) {
       const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
       if (replay.isOpenIn(memtable)) return;
-      if (this.#spilledLsn === 0) this.#removeUnnamed();
+      if (this.#spilledLsn === 0) removeUnnamed(storage, directory, this.#nextId);
       const firstLsn = Math.max(this.#spilledLsn, this.#manifest.current.flushedLsn) + 1;
       const written = flushMemtable(storage, this.#flushJob(memtable, { firstLsn, lastLsn }));
       const older = this.#clearedBy(memtable.reader);
@@ -270,15 +271,6 @@ export class Engine {
       this.#spilledLsn = lastLsn;
       this.#sealed.pop();
       this.#pool.retire(memtable.handle, this.#version);
-    }
-  }
-
-  /** Makes way for segments whose numbers no manifest gave away: a job that a crash ended may have. */
-  #removeUnnamed(): void {
-    const { storage, directory } = this.#options;
-    for (const name of storage.list(directory)) {
-      const id = idOfSegmentFile(name);
-      if (id !== null && id >= this.#nextId) storage.remove(join(directory, name));
     }
   }
 
@@ -851,7 +843,7 @@ export class Engine {
   /** The runs without what a memtable that is newer than all of them has ranges for. */
   #clearedBy(memtable: Memtable): Run[] {
     if (!memtable.hasRanges) return this.#runs;
-    const ranges = memtable.rangesSeen({ watermark: memtable.watermark, undecided: new Set() });
+    const { ranges } = memtable;
     return this.#runs.map((run) => run.without(ranges));
   }
 

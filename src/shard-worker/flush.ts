@@ -11,7 +11,7 @@ import type { Storage } from '../storage/storage.ts';
 import { ColumnWriter, variableBytes } from '../view/column-writer.ts';
 import { CommitTable } from '../view/commit-table.ts';
 import { KeyWriter, storedKeyBytes } from '../view/key-writer.ts';
-import { Memtable, type MemtableHandle } from '../view/memtable.ts';
+import { Memtable, type MemtableHandle, NOTHING_HIDDEN } from '../view/memtable.ts';
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
 import { type KeyForm, keyForm } from '../view/segment.ts';
 import { sortTies } from '../view/tie-sort.ts';
@@ -36,7 +36,7 @@ export interface FlushJob {
 
 /** The newest version of every key, in key order. All batches of a sealed memtable are decided. */
 function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
-  const visible = { watermark: memtable.watermark, undecided: new Set<number>() };
+  const visible = { watermark: memtable.watermark, undecided: NOTHING_HIDDEN };
   const count = memtable.entries;
   if (count === 0) return [];
   const unsorted = sortBuffers(count);

@@ -82,6 +82,14 @@ export function idOfSegmentFile(name: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
+/** Makes way for segments whose numbers no manifest gave away: a job that a crash ended may have. */
+export function removeUnnamed(storage: Storage, directory: string, nextId: number): void {
+  for (const name of storage.list(directory)) {
+    const id = idOfSegmentFile(name);
+    if (id !== null && id >= nextId) storage.remove(join(directory, name));
+  }
+}
+
 function sequenceOf(name: string): number {
   return Number(NAME.exec(name)?.[1] ?? 0);
 }

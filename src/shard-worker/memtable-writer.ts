@@ -25,6 +25,7 @@ import {
   Memtable,
   type MemtableHandle,
   NEXT,
+  NOTHING_HIDDEN,
   PREV,
   RANGE_ENTRY,
   RANGES_END,
@@ -41,7 +42,6 @@ import { sortTies } from '../view/tie-sort.ts';
 import { DEL, PUT } from './records.ts';
 
 const ORDINAL_ONE = 256;
-const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
 
 /** Entries that are linked together, and how many it takes for that to be quicker than one by one. */
 const STAGE_ENTRIES = 256;

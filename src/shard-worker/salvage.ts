@@ -25,6 +25,7 @@ import {
   idOfSegmentFile,
   type Manifest,
   ManifestFile,
+  removeUnnamed,
   type SegmentRecord,
 } from './manifest.ts';
 import { MemtablePool } from './memtable-pool.ts';
@@ -203,13 +204,13 @@ export class ShardSalvage {
     this.#replay.resolve(committed);
     this.#active.publish();
     this.#seal(this.#lastLsn, 0);
-    this.#removeUnnamed();
+    removeUnnamed(storage, directory, this.#nextId);
     const runs = this.#runs.map((run) =>
       run.map((segment) => (typeof segment === 'function' ? segment(this.#nextId++) : segment)),
     );
     let cleared = this.#cleared.map((ranges) => [...ranges]);
     for (const sealed of this.#sealed) {
-      const ranges = rangesOf(sealed.memtable);
+      const ranges = sealed.memtable.reader.ranges.map(({ words }) => words);
       cleared = cleared.map((older) => [...older, ...ranges]);
       const written = this.#flush(sealed, runs.length > 0);
       if (written.length === 0) continue;
@@ -242,15 +243,6 @@ export class ShardSalvage {
     return written.map(({ record }) => record);
   }
 
-  /** Makes way for segments whose numbers no manifest gave away: a job that was killed may have. */
-  #removeUnnamed(): void {
-    const { storage, directory } = this.#options;
-    for (const name of storage.list(directory)) {
-      const id = idOfSegmentFile(name);
-      if (id !== null && id >= this.#nextId) storage.remove(join(directory, name));
-    }
-  }
-
   /** Lets go of the log, once all shards have kept what was in theirs. */
   conclude(): void {
     this.#log.start(this.#lastLsn);
@@ -263,11 +255,4 @@ export class ShardSalvage {
     });
     this.#log.close();
   }
-}
-
-/** The words of the ranges that were deleted in a memtable, all of whose batches are decided. */
-function rangesOf({ reader }: MemtableWriter): readonly Uint32Array[] {
-  if (!reader.hasRanges) return [];
-  const visible = { watermark: reader.watermark, undecided: new Set<number>() };
-  return reader.rangesSeen(visible).map(({ words }) => words);
 }

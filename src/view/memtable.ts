@@ -136,6 +136,9 @@ export function layoutMemtable(shape: MemtableShape): MemtableLayout {
   };
 }
 
+/** Of no batch in particular: whatever is undecided is hidden by its own state. */
+export const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
+
 /** What a reader may see: entries before the watermark whose batch is not hidden from it. */
 export interface Visibility {
   readonly watermark: number;
@@ -249,6 +252,11 @@ export class Memtable {
       if (this.isVisible(entry, visible)) seen.push(this.#knownRange(entry));
     }
     return seen;
+  }
+
+  /** All ranges, where every batch is decided: as in a memtable that is flushed. */
+  get ranges(): ClearedRange[] {
+    return this.rangesSeen({ watermark: this.watermark, undecided: NOTHING_HIDDEN });
   }
 
   /** Below a watermark an entry stays what it is: its range is decoded once. */

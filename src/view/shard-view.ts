@@ -27,6 +27,7 @@ import {
   ENTRY_HEADER_BYTES,
   Memtable,
   type MemtableHandle,
+  NOTHING_HIDDEN,
   type Visibility,
 } from './memtable.ts';
 import { Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
@@ -75,7 +76,6 @@ export function rowUnder(readers: RowReaders, { source }: Cursor): unknown {
 const NO_ROWS = new Run([]);
 /** How many times as many rows as all that is newer a base has: to look one up costs a few steps. */
 const BASE_SHARE = 4;
-const NOTHING_HIDDEN: ReadonlySet<number> = new Set();
 
 /** A memtable with what this thread knows of its order. */
 interface OrderedMemtable {
