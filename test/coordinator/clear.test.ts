@@ -10,8 +10,8 @@ test('clear deletes a range in all shards, and costs a record a shard', async (t
   let db = await open(directory, { ...NUMBERS, shards: 3, threads: 1 });
   for (let key = 0; key < 5000; key++) db.put(key, value(key));
   await db.flush();
-  for (let key = 4000; key < 6000; key++) db.put(key, value(-key));
-  await db.put(7000, value(1));
+  const puts = Array.from({ length: 2000 }, (_, i) => db.put(4000 + i, value(-4000 - i)));
+  await Promise.all([...puts, db.put(7000, value(1))]); // in every shard: their LSNs are counted below
   using before = db.snapshot();
   const lsn = db.stats().total.lsn;
   await db.clear({ gte: 100, lt: 5990 });
