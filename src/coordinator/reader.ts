@@ -8,7 +8,14 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { OmenError } from '../errors.ts';
-import { hashKey, KeyCodec, shardOfHash, shardOfInteger } from '../schema/key.ts';
+import {
+  hashKey,
+  KeyCodec,
+  shardOfHash,
+  shardOfInteger,
+  shardOfWords,
+  sortableToNumber,
+} from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
 import type { Notice } from '../shard-worker/notice.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
@@ -30,8 +37,15 @@ import { shardOf, splitsOf } from './partition.ts';
 
 // What V8 is to fold into `get` has to be a constant of this module.
 const shardOfNumber = shardOfInteger;
+const shardOfBigint = shardOfWords;
 const SETTLED_AT = SETTLED_INDEX;
 const SETTLED_STEP = SETTLED_STRIDE;
+const SIGN = 0x80000000;
+
+/** A bigint key, as signed words. */
+const scratchI64 = new BigInt64Array(1);
+const scratchU64 = new BigUint64Array(scratchI64.buffer);
+const scratchI32 = new Int32Array(scratchI64.buffer);
 
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
@@ -54,6 +68,10 @@ export class Reader {
   readonly #isHash: boolean;
   /** For `get`; declared, as in `F64Index`. Whether keys are integers, spread by their hash, and we are open. */
   declare private isFlat: boolean;
+  /** Whether keys are 64-bit integers, and the same. */
+  declare private takesBigints: boolean;
+  /** What is to be turned over in the high word of such a key to have its sortable form. */
+  declare private readonly flip: number;
   declare private readonly shards: number;
   declare private readonly views: (ShardView | null)[];
   declare private readonly signed: Int32Array;
@@ -77,6 +95,8 @@ export class Reader {
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#isHash = partitioning.kind === 'hash';
     this.isFlat = this.#isHash && this.key.takesIntegers;
+    this.takesBigints = this.#isHash && (schema.key === 'int64' || schema.key === 'uint64');
+    this.flip = schema.key === 'int64' ? SIGN | 0 : 0;
     this.shards = shards;
     this.#splits = splitsOf(partitioning, schema.key);
     // Who had the client's number before may have died with pins.
@@ -196,6 +216,25 @@ export class Reader {
         const row = view.getNumber(number);
         if (row !== undefined || Number.isSafeInteger(key)) return row;
       }
+    }
+    return typeof key === 'bigint' && this.takesBigints ? this.#getBigint(key) : this.#get(key);
+  }
+
+  /** The same short way for a bigint. One beyond 64 bits is found out where its lowest ones have a row. */
+  #getBigint(key: bigint): unknown {
+    scratchI64[0] = key;
+    const lo = scratchI32[0];
+    const hi = scratchI32[1] ^ this.flip;
+    const shard = shardOfBigint(hi, lo, this.shards);
+    const view = this.views[shard];
+    const settled = this.signed[SETTLED_AT + Math.imul(shard, SETTLED_STEP)];
+    if (view !== null && (settled === view.wordsVersion || settled === view.numbersVersion)) {
+      const row =
+        settled === view.wordsVersion
+          ? view.getWords(hi >>> 0, lo >>> 0)
+          : view.getNumber(sortableToNumber(this.key.type, hi >>> 0, lo >>> 0));
+      const isWhole = this.flip === 0 ? scratchU64[0] === key : scratchI64[0] === key;
+      if (row !== undefined && isWhole) return row;
     }
     return this.#get(key);
   }
@@ -369,6 +408,7 @@ export class Reader {
   close(reason: OmenError): void {
     this.#closed = reason;
     this.isFlat = false;
+    this.takesBigints = false;
     void this.aggregates.close();
     this.#control.setSnapshots(this.#membership.client, 0);
     for (const port of this.#ports) port?.close();

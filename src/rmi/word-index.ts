@@ -7,7 +7,7 @@
  * The model only says where to begin; see F64Index.
  */
 import { strict as assert } from 'node:assert';
-import { WINDOW } from './f64-index.ts';
+import { type Beside, WINDOW } from './f64-index.ts';
 import * as layout from './model.ts';
 import { cellBySeparators, type Model, signed, wordsOf } from './model.ts';
 
@@ -22,6 +22,10 @@ const NODE_MASK = 0x7fffffff;
 const EDGE = 2 ** -20;
 const TWO_32 = 4294967296;
 const HALF = 8;
+/** Positions in the window between which most keys stand. */
+const AHEAD_LOW = 5;
+const AHEAD_HIGH = 11;
+const WORD_KEY_BYTES = 8;
 assert(SCALE === layout.SCALE && BASE_LO === layout.BASE_LO && BASE_HI === layout.BASE_HI);
 assert(CELLS === layout.CELLS && FIRST_CELL === layout.FIRST_CELL && START === layout.START);
 assert(NODE_MASK === layout.NODE_MASK && EDGE === layout.EDGE && TWO_32 === layout.TWO_32);
@@ -29,6 +33,8 @@ assert(HALF === WINDOW / 2 && layout.NODE_DOUBLES === 4 && layout.NODE_WORDS ===
 
 const NOTHING = new Float64Array(4);
 const NO_CELLS = new Int32Array(2);
+/** The cells of a root whose only cell is a node. */
+const ONE_NODE = Int32Array.of(-1, -1);
 
 /** Whether the key at a position is below the given one, whose words are unsigned. */
 function isBelow(keys: Uint32Array, position: number, lo: number, hi: number): boolean {
@@ -42,70 +48,132 @@ function isBelow01(keys: Uint32Array, at: number, lo: number, hi: number): numbe
   return Number(high < hi) | (Number(high === hi) & Number(keys[at] < lo));
 }
 
-const SAMPLES = 256;
-/** One window in this many may be one that the word does not tell apart: those take longer. */
+/** A key's bits, taken for those of a float64. */
+const bits = new Float64Array(1);
+const bitsWords = new Uint32Array(bits.buffer);
+
+/** The high words of the first keys whose bits, taken for a float64, are an infinity or not a number. */
+const NAN_HIGH = 0x7ff00000;
+const SIGN = 0x80000000;
+
+/** One key in so many at either end may be one that goes against the order of bits: it takes longer to find. */
 const EXCEPTIONS = 32;
 
 /**
- * Looks at some windows. Where their keys lie within 2^31 of each other, low words tell them apart;
- * where they are farther apart than 2^32, high words do.
+ * How most keys of a segment compare as float64 of the same bits: 1 as they are, −1 the other way
+ * round (a float64's bits are a sign and a magnitude), 0 neither.
  */
-function tellingWord(keys: Uint32Array, count: number): number {
-  const samples = Math.min(SAMPLES, count - WINDOW);
-  let dense = 0;
-  let sparse = 0;
-  for (let i = 0; i < samples; i++) {
-    const at = 2 * Math.floor((i * (count - WINDOW)) / samples);
-    const end = at + 2 * WINDOW;
-    const span = (keys[end + 1] - keys[at + 1]) * TWO_32 + (keys[end] - keys[at]);
-    if (span < TWO_32 / 2) dense++;
-    let ties = 0;
-    for (let p = at; p < end; p += 2) if (keys[p + 1] === keys[p + 3]) ties++;
-    if (ties === 0 && span < (TWO_32 / 2) * TWO_32) sparse++;
-  }
-  const enough = samples - samples / EXCEPTIONS;
-  if (dense >= enough) return 0;
-  return sparse >= enough ? 1 : -1;
+function orderOfBits(keys: Uint32Array, count: number): number {
+  if (count === 0) return 0;
+  const few = Math.floor(count / EXCEPTIONS);
+  const first = keys[2 * few + 1];
+  const last = keys[2 * (count - 1 - few) + 1];
+  if (last < NAN_HIGH) return 1;
+  return first >= SIGN && last < SIGN + NAN_HIGH ? -1 : 0;
 }
 
+/** Fields are declared, as in F64Index. */
 export class WordIndex {
-  readonly #keys: Uint32Array;
-  readonly #count: number;
-  readonly #windowLast: number;
-  /** Which word alone tells the keys of a window apart: 0 the low one, 1 the high one, −1 neither. */
-  readonly #telling: number;
-  readonly #nodes: Float64Array;
+  declare private readonly keys: Uint32Array;
+  declare private readonly count: number;
+  declare private readonly windowLast: number;
+  /** The keys as float64 of the same bits, and how they compare; see `orderOfBits`. */
+  declare private readonly bits: Float64Array;
+  declare private readonly order: number;
+  declare private readonly nodes: Float64Array;
   /** Read as signed, see F64Index. */
-  readonly #words: Int32Array;
-  readonly #cells: Int32Array;
+  declare private readonly words: Int32Array;
+  declare private readonly cells: Int32Array;
+  /** The root, as in F64Index. */
+  declare private readonly rootLo: number;
+  declare private readonly rootHi: number;
+  declare private readonly rootScale: number;
+  declare private readonly rootEdge: number;
+  declare private readonly rootCells: Int32Array;
+  declare private readonly beside: Int8Array;
+  declare private readonly besideWidth: number;
+  /** What was read ahead, added up: only so that the loads have a use. */
+  readAhead = 0;
 
-  /** @param model trained on these keys; null only for no keys */
-  constructor(keys: Uint32Array, count: number, model: Model | null) {
+  /**
+   * @param keys at a multiple of 8 bytes
+   * @param model trained on these keys; null only for no keys
+   * @param beside what a caller reads next of a key that is found; read ahead by `find`
+   */
+  constructor(
+    keys: Uint32Array,
+    count: number,
+    model: Model | null,
+    beside: Beside = { bytes: bytesOf(keys), width: WORD_KEY_BYTES },
+  ) {
     assert(keys.length >= 2 * count && (model === null ? count === 0 : model.form === 'words'));
     assert(model === null || model.keyCount === count, 'the model is of other keys');
-    this.#keys = keys;
-    this.#count = count;
-    this.#windowLast = count - WINDOW;
-    this.#telling = tellingWord(keys, count);
-    this.#nodes = model?.nodes ?? NOTHING;
-    this.#words = signed(wordsOf(this.#nodes));
-    this.#cells = model === null ? NO_CELLS : signed(model.cells);
+    this.keys = keys;
+    this.count = count;
+    this.windowLast = count - WINDOW;
+    this.bits = new Float64Array(keys.buffer, keys.byteOffset, count);
+    this.order = orderOfBits(keys, count);
+    this.nodes = model?.nodes ?? NOTHING;
+    this.words = signed(wordsOf(this.nodes));
+    this.cells = model === null ? NO_CELLS : signed(model.cells);
+    const isEven = this.nodes[SCALE] > 0;
+    this.rootLo = this.words[BASE_LO] >>> 0;
+    this.rootHi = this.words[BASE_HI] >>> 0;
+    this.rootScale = this.nodes[SCALE];
+    this.rootEdge = (isEven ? this.words[CELLS] : 1) - EDGE;
+    this.rootCells = isEven ? this.cells.subarray(this.words[FIRST_CELL]) : ONE_NODE;
+    assert(beside.bytes.length >= count * beside.width);
+    this.beside = beside.bytes;
+    this.besideWidth = beside.width;
   }
 
-  /** The position of a key, or −1. */
+  /** The position of a key, whose words are unsigned, or −1. */
   find(lo: number, hi: number): number {
-    return this.findFrom(lo, hi, this.predict(lo, hi));
+    const near = this.findNear(lo, hi);
+    return near >= 0 ? near : this.findFar(lo, hi, near);
   }
 
-  /** As `find`, for a caller that has done something with `predict(lo, hi)` meanwhile. */
+  /** As `F64Index.findNear`. */
+  findNear(lo: number, hi: number): number {
+    let x = ((hi - this.rootHi) * TWO_32 + (lo - this.rootLo)) * this.rootScale;
+    if (!(x > 0)) x = 0;
+    if (x > this.rootEdge) x = this.rootEdge;
+    const cell = x | 0;
+    const cells = this.rootCells;
+    const start = cells[cell];
+    const end = cells[(cell + 1) | 0];
+    let p = 0;
+    if ((start | end) >= 0) p = (start + ((end - start) | 0) * (x - cell)) | 0;
+    else p = this.predict(lo, hi);
+    p = (p - HALF) | 0;
+    if (p < 0) p = 0;
+    const last = this.windowLast;
+    if (p > last) {
+      if (last < 0) return -1; // so few keys that there is no window
+      p = last;
+    }
+    const beside = this.beside;
+    const width = this.besideWidth;
+    this.readAhead =
+      (beside[Math.imul((p + AHEAD_LOW) | 0, width)] +
+        beside[Math.imul((p + AHEAD_HIGH) | 0, width)]) |
+      0;
+    p = this.nearFrom(p, lo, hi);
+    const keys = this.keys;
+    return keys[p << 1] === lo && keys[((p << 1) + 1) | 0] === hi ? p : ~p;
+  }
+
+  /** The position of a key that `findNear` did not find, given what it returned; or −1. */
+  findFar(lo: number, hi: number, near: number): number {
+    return this.windowLast < 0 ? this.findFrom(lo, hi, 0) : this.settled(lo, hi, ~near);
+  }
+
+  /** As `find`, from where any model predicts the key. */
   findFrom(lo: number, hi: number, predicted: number): number {
-    const keys = this.#keys;
-    const low = lo >>> 0;
-    const high = hi >>> 0;
-    const near = this.#near(low, high, predicted);
-    if (near < this.#count && keys[2 * near] === low && keys[2 * near + 1] === high) return near;
-    const p = this.#settle(low, high, near);
-    return p < this.#count && keys[2 * p] === low && keys[2 * p + 1] === high ? p : -1;
+    const keys = this.keys;
+    const near = this.#near(lo, hi, predicted);
+    const isThere = near < this.count && keys[2 * near] === lo && keys[2 * near + 1] === hi;
+    return isThere ? near : this.settled(lo, hi, near);
   }
 
   /** `predict` for the keys numbered order[from, to), into `positions` at the same places. */
@@ -117,8 +185,23 @@ export class WordIndex {
     to: number,
     positions: Int32Array,
   ): void {
+    const { rootLo, rootHi, rootScale, rootEdge, rootCells: cells } = this;
+    let below = 0;
     for (let i = from; i < to; i++) {
-      positions[i] = this.predict(lo[order[i]], hi[order[i]]);
+      const key = order[i];
+      let x = ((hi[key] - rootHi) * TWO_32 + (lo[key] - rootLo)) * rootScale;
+      if (!(x > 0)) x = 0;
+      if (x > rootEdge) x = rootEdge;
+      const cell = x | 0;
+      const start = cells[cell];
+      const end = cells[(cell + 1) | 0];
+      // Negative where one of them is a node: these keys wait for a loop of their own.
+      below |= start | end;
+      positions[i] = (start | end) < 0 ? -1 : (start + ((end - start) | 0) * (x - cell)) | 0;
+    }
+    if (below >= 0) return;
+    for (let i = from; i < to; i++) {
+      if (positions[i] < 0) positions[i] = this.predict(lo[order[i]], hi[order[i]]);
     }
   }
 
@@ -131,9 +214,26 @@ export class WordIndex {
     to: number,
     positions: Int32Array,
   ): void {
+    const { keys, windowLast: last } = this;
+    if (last < 0) {
+      for (let i = from; i < to; i++) positions[i] = this.find(lo[order[i]], hi[order[i]]);
+      return;
+    }
+    let missed = 0;
     for (let i = from; i < to; i++) {
-      const key = order[i];
-      positions[i] = this.findFrom(lo[key], hi[key], positions[i]);
+      const low = lo[order[i]];
+      const high = hi[order[i]];
+      let p = (positions[i] - HALF) | 0;
+      if (p < 0) p = 0;
+      if (p > last) p = last;
+      p = this.nearFrom(p, low, high);
+      const isThere = keys[p << 1] === low && keys[((p << 1) + 1) | 0] === high;
+      positions[i] = isThere ? p : ~p;
+      missed |= positions[i];
+    }
+    if (missed >= 0) return;
+    for (let i = from; i < to; i++) {
+      if (positions[i] < 0) positions[i] = this.settled(lo[order[i]], hi[order[i]], ~positions[i]);
     }
   }
 
@@ -146,39 +246,47 @@ export class WordIndex {
 
   /** Where the model thinks the key is: at most the number of keys. */
   predict(lo: number, hi: number): number {
-    return predictIn(this.#nodes, this.#words, this.#cells, lo, hi);
+    return predictIn(this.nodes, this.words, this.cells, lo, hi);
   }
 
-  /** The lower bound, if it is in the window; otherwise some position near the window. */
+  /** The lower bound, if it is in the window; otherwise an end of the window. */
   #near(lo: number, hi: number, predicted: number): number {
-    const keys = this.#keys;
-    if (this.#count < WINDOW) return this.#between(lo, hi, 0, this.#count);
-    let p = predicted - HALF;
+    const last = this.windowLast;
+    if (last < 0) return this.#between(lo, hi, 0, this.count);
+    let p = (predicted - HALF) | 0;
     if (p < 0) p = 0;
-    if (p > this.#windowLast) p = this.#windowLast;
-    const telling = this.#telling;
-    if (telling < 0) {
-      let at = 2 * p;
-      at += isBelow01(keys, at + 14, lo, hi) << 4;
-      at += isBelow01(keys, at + 6, lo, hi) << 3;
-      at += isBelow01(keys, at + 2, lo, hi) << 2;
-      at += isBelow01(keys, at, lo, hi) << 1;
-      return at >>> 1;
-    }
-    // The sign of a difference that wraps at 2^32 tells which is less of two words less than 2^31 apart.
-    const word = telling === 0 ? lo : hi;
-    let at = 2 * p + telling;
-    at += ((keys[at + 14] - word) >>> 31) << 4;
-    at += ((keys[at + 6] - word) >>> 31) << 3;
-    at += ((keys[at + 2] - word) >>> 31) << 2;
-    at += ((keys[at] - word) >>> 31) << 1;
-    return at >>> 1;
+    if (p > last) p = last;
+    return this.nearFrom(p, lo, hi);
+  }
+
+  /**
+   * The lower bound, if it is in the window that starts at p; otherwise an end of the window. One
+   * float64 is compared where two words would be: the key looked for may be not a number, or on the
+   * other side of zero, which ends the search at the wrong place and is found out there.
+   */
+  private nearFrom(p: number, lo: number, hi: number): number {
+    const { order } = this;
+    if (order === 0) return nearOfWords(this.keys, p, lo, hi);
+    bitsWords[0] = lo;
+    bitsWords[1] = hi;
+    const key = bits[0];
+    const keys = this.bits;
+    return order > 0 ? nearAscending(keys, p, key) : nearDescending(keys, p, key);
+  }
+
+  /** The position of a key, or −1, from anywhere. */
+  private settled(lo: number, hi: number, near: number): number {
+    const { keys, count } = this;
+    const low = lo >>> 0;
+    const high = hi >>> 0;
+    const p = this.#settle(low, high, near);
+    return p < count && keys[2 * p] === low && keys[2 * p + 1] === high ? p : -1;
   }
 
   /** The lower bound, from anywhere. */
   #settle(lo: number, hi: number, from: number): number {
-    const keys = this.#keys;
-    if (from === this.#count) return from;
+    const keys = this.keys;
+    if (from === this.count) return from;
     if (isBelow(keys, from, lo, hi)) return this.#gallopUp(lo, hi, from + 1);
     const isFirst = from === 0 || isBelow(keys, from - 1, lo, hi);
     return isFirst ? from : this.#gallopDown(lo, hi, from);
@@ -186,8 +294,8 @@ export class WordIndex {
 
   /** The lower bound, given that the key at `from − 1` is below the key: steps that double. */
   #gallopUp(lo: number, hi: number, from: number): number {
-    const keys = this.#keys;
-    const count = this.#count;
+    const keys = this.keys;
+    const count = this.count;
     let low = from;
     let step = HALF;
     while (low + step < count && isBelow(keys, low + step, lo, hi)) {
@@ -199,7 +307,7 @@ export class WordIndex {
 
   /** The lower bound, given that the key at `from` is not below the key. */
   #gallopDown(lo: number, hi: number, from: number): number {
-    const keys = this.#keys;
+    const keys = this.keys;
     let high = from;
     let step = HALF;
     while (high >= step && !isBelow(keys, high - step, lo, hi)) {
@@ -210,7 +318,7 @@ export class WordIndex {
   }
 
   #between(lo: number, hi: number, from: number, to: number): number {
-    const keys = this.#keys;
+    const keys = this.keys;
     let low = from;
     let high = to;
     while (low < high) {
@@ -220,6 +328,35 @@ export class WordIndex {
     }
     return low;
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Int8Array {
+  return new Int8Array(buffer, byteOffset, byteLength);
+}
+
+function nearAscending(keys: Float64Array, from: number, key: number): number {
+  let p = from;
+  p = (p + (Number(keys[(p + 7) | 0] < key) << 3)) | 0;
+  p = (p + (Number(keys[(p + 3) | 0] < key) << 2)) | 0;
+  p = (p + (Number(keys[(p + 1) | 0] < key) << 1)) | 0;
+  return (p + Number(keys[p] < key)) | 0;
+}
+
+function nearDescending(keys: Float64Array, from: number, key: number): number {
+  let p = from;
+  p = (p + (Number(keys[(p + 7) | 0] > key) << 3)) | 0;
+  p = (p + (Number(keys[(p + 3) | 0] > key) << 2)) | 0;
+  p = (p + (Number(keys[(p + 1) | 0] > key) << 1)) | 0;
+  return (p + Number(keys[p] > key)) | 0;
+}
+
+function nearOfWords(keys: Uint32Array, from: number, lo: number, hi: number): number {
+  let at = from << 1;
+  at = (at + (isBelow01(keys, (at + 14) | 0, lo, hi) << 4)) | 0;
+  at = (at + (isBelow01(keys, (at + 6) | 0, lo, hi) << 3)) | 0;
+  at = (at + (isBelow01(keys, (at + 2) | 0, lo, hi) << 2)) | 0;
+  at = (at + (isBelow01(keys, at, lo, hi) << 1)) | 0;
+  return at >>> 1;
 }
 
 /** `WordIndex.predict`. */

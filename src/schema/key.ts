@@ -33,13 +33,10 @@ const finished = murmurFinish;
 
 const TWO_32 = 4294967296;
 const SIGN = 0x80000000;
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
-const UINT64_MAX = 2n ** 64n - 1n;
-
 const scratchF64 = new Float64Array(1);
 const scratchU32 = new Uint32Array(scratchF64.buffer);
 const scratchU64 = new BigUint64Array(scratchF64.buffer);
+const scratchI64 = new BigInt64Array(scratchF64.buffer);
 
 /** @throws OMEN_INVALID_KEY or OMEN_UNSAFE_INTEGER, whichever tells the caller more. */
 function refuse(key: unknown, type: KeyType): never {
@@ -160,17 +157,18 @@ export class KeyCodec {
   }
 
   #encodeBigint(key: bigint): void {
-    const signed = this.type === 'int64';
-    if (signed ? key < INT64_MIN || key > INT64_MAX : key < 0n || key > UINT64_MAX) {
+    const isSigned = this.type === 'int64';
+    scratchI64[0] = key; // its lowest 64 bits
+    if ((isSigned ? scratchI64[0] : scratchU64[0]) !== key) {
       throw new OmenError(
         'OMEN_INVALID_KEY',
         `The key ${key}n is out of the range of ${this.type}.`,
       );
     }
-    scratchU64[0] = BigInt.asUintN(64, key);
     this.lo = scratchU32[0];
-    this.hi = signed ? (scratchU32[1] ^ SIGN) >>> 0 : scratchU32[1];
-    this.number = Number(key);
+    this.hi = isSigned ? (scratchU32[1] ^ SIGN) >>> 0 : scratchU32[1];
+    // What Number(key) is, in a tenth of the time.
+    this.number = sortableToNumber(this.type, this.hi, this.lo);
   }
 
   #encodeText(key: string, encoded: EncodedKey): void {
@@ -321,4 +319,9 @@ const part = (hash: number, shards: number): number =>
 /** The shard of an int64 or timestamp key; of any other number, some shard. */
 export function shardOfInteger(key: number, shards: number): number {
   return part(mix(Math.floor(key / TWO_32) ^ SIGN, key), shards);
+}
+
+/** The shard of the key with these words, signed or not. */
+export function shardOfWords(hi: number, lo: number, shards: number): number {
+  return part(mix(hi, lo), shards);
 }

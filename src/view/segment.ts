@@ -5,7 +5,14 @@
  * Immutable: any thread may read it, nobody writes it.
  */
 import type { ColumnLayout, SegmentLayout } from '../arrow/layout.ts';
-import { BytesIndex, F64Index, type KeyForm, type Model, WordIndex } from '../rmi/index.ts';
+import {
+  type Beside,
+  BytesIndex,
+  F64Index,
+  type KeyForm,
+  type Model,
+  WordIndex,
+} from '../rmi/index.ts';
 import type { ResidentColumn } from '../schema/decode.ts';
 import { isExactNumber, sortableToNumber } from '../schema/key.ts';
 import {
@@ -74,7 +81,7 @@ export class Segment {
   /** One byte a row (bit 0: deleted), or null when no row is a tombstone. */
   readonly flags: Uint8Array | null;
   declare readonly f64: F64Index;
-  readonly words: WordIndex;
+  declare readonly words: WordIndex;
   readonly bytes: BytesIndex;
   /** The keys in their form; the other arrays are empty. */
   readonly keysF64: Float64Array;
@@ -108,18 +115,16 @@ export class Segment {
     this.keyOffsets = key.offsets
       ? new Int32Array(body, key.offsets.offset, rows + 1)
       : new Int32Array(EMPTY);
-    const beside = form === 'f64' ? this.#prefetch.beside : undefined;
-    this.f64 = new F64Index(this.keysF64, ...only('f64'), beside);
-    this.words = new WordIndex(this.keysU32, ...only('words'));
+    const beside = (wanted: KeyForm): Beside | undefined =>
+      form === wanted ? this.#prefetch.beside : undefined;
+    this.f64 = new F64Index(this.keysF64, ...only('f64'), beside('f64'));
+    this.words = new WordIndex(this.keysU32, ...only('words'), beside('words'));
     this.bytes = new BytesIndex(this.keys, this.keyOffsets, ...only('bytes'));
   }
 
   /** The row of a key of fixed width, or −1. It is given every way there is; only one is used. */
   find(hi: number, lo: number, number: number): number {
-    if (this.#isF64) return this.f64.find(number);
-    const predicted = this.words.predict(lo, hi);
-    this.#prefetch.near(predicted);
-    return this.words.findFrom(lo, hi, predicted);
+    return this.#isF64 ? this.f64.find(number) : this.words.find(lo, hi);
   }
 
   /** The row of a key of variable length, whose `hashBytes` is given, or −1. */
@@ -342,8 +347,9 @@ export class Run {
   readonly before: readonly number[];
   readonly #lastHi: Uint32Array;
   readonly #lastLo: Uint32Array;
-  /** Whether the keys of all segments are held as numbers. */
+  /** Whether the keys of all segments are held as numbers, or as words. */
   readonly isF64: boolean;
+  readonly isWords: boolean;
   /** Then where all its segments but the last end. */
   declare private readonly ends: readonly number[];
 
@@ -362,6 +368,7 @@ export class Run {
     this.#lastHi = Uint32Array.from(segments, (segment) => segment.hi(segment.rows - 1));
     this.#lastLo = Uint32Array.from(segments, (segment) => segment.lo(segment.rows - 1));
     this.isF64 = segments.every(({ form }) => form === 'f64');
+    this.isWords = segments.every(({ form }) => form === 'words');
     this.ends = this.isF64 ? endsOf(segments) : [];
   }
 

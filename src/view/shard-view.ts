@@ -97,6 +97,8 @@ export class ShardView {
   readonly message: ViewMessage;
   /** The version, where the runs are one without tombstones, its keys numbers; else −1. */
   declare readonly numbersVersion: number;
+  /** The same where they are words. */
+  declare readonly wordsVersion: number;
   readonly memtables: readonly OrderedMemtable[];
   readonly runs: readonly Run[];
   readonly readers: RowReaders;
@@ -106,6 +108,8 @@ export class ShardView {
   readonly #only: Run | null;
   /** The same run, where its keys are numbers; empty where not. Declared: see `F64Index`. */
   declare private readonly numbers: Run;
+  /** The same where they are words. */
+  declare private readonly words: Run;
   declare private readonly segmentRow: SegmentRowReader;
   readonly #active: Memtable;
 
@@ -140,6 +144,8 @@ export class ShardView {
     this.#only = this.runs.length > 1 || !only.isLive ? null : only;
     this.numbers = this.#only?.isF64 ? this.#only : NO_ROWS;
     this.numbersVersion = this.numbers.rows > 0 ? this.version : -1;
+    this.words = this.#only?.isWords ? this.#only : NO_ROWS;
+    this.wordsVersion = this.words.rows > 0 ? this.version : -1;
     this.segmentRow = readers.segment;
     this.#active = this.memtables[0].memtable;
   }
@@ -163,6 +169,15 @@ export class ShardView {
   /** Apart, so that V8 need not save for a call what most look-ups do without. */
   #getFar(segment: Segment, key: number, near: number): unknown {
     const row = segment.f64.findFar(key, near);
+    return row >= 0 ? this.segmentRow(segment.columns, row) : undefined;
+  }
+
+  /** As `getNumber`, of a key as its words, unsigned, while the shard's word is `wordsVersion`. */
+  getWords(hi: number, lo: number): unknown {
+    const run = this.words;
+    const segment = run.only ?? run.segmentFor(hi, lo);
+    if (segment === null) return undefined;
+    const row = segment.words.find(lo, hi);
     return row >= 0 ? this.segmentRow(segment.columns, row) : undefined;
   }
 

@@ -53,6 +53,26 @@ test('not a number is never found and breaks nothing', (t) => {
   t.true(index.lowerBound(NaN) <= keys.length);
 });
 
+test('keys whose bits are no number, or the other zero, are absent where they are absent', (t) => {
+  const many = (from: bigint) => Array.from({ length: 3000 }, (_, i) => from + (BigInt(i) << 44n));
+  const notNumbers = [0x7ff0n, 0x7ff8n, 0xfff0n, 0xfff8n].map((high) => high << 48n);
+  for (const from of [0n, 1n, 2n ** 62n, 2n ** 63n, 2n ** 63n + 1n, 2n ** 63n - 2n ** 54n]) {
+    const words = wordsOfKeys(many(from));
+    const count = words.length / 2;
+    const index = new WordIndex(words, count, trainWords(words, count));
+    const keys = new BigUint64Array(words.buffer, words.byteOffset, count);
+    for (const bits of [0n, 2n ** 63n, ...notNumbers, 2n ** 64n - 1n]) {
+      for (const key of [bits, bits + 1n, bits - 1n].map((k) => BigInt.asUintN(64, k))) {
+        const at = keys.findIndex((k) => k >= key);
+        const expected = at < 0 ? count : at;
+        const [lo, hi] = [Number(key & 0xffffffffn), Number(key >> 32n)];
+        t.is(index.lowerBound(lo, hi), expected, `${key} among keys from ${from}`);
+        t.is(index.find(lo, hi), keys[expected] === key ? expected : -1, `${key}, from ${from}`);
+      }
+    }
+  }
+});
+
 test('keys that are one double apart from a billion others keep apart', (t) => {
   const far = Array.from({ length: 100_000 }, (_, i) => 2n ** 62n + BigInt(i));
   const model = everyWordIsFound(t, wordsOfKeys([...far, 0n, 2n ** 64n - 1n]));
