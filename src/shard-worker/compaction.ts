@@ -4,7 +4,9 @@
  * look-up probes at most FANOUT − 1 runs a tier. Runs whose key ranges do not overlap (time-ordered
  * data) are joined without being rewritten. A run is also written anew alone, once much of it was cleared.
  */
-import type { Run, SegmentHandle } from '../view/segment.ts';
+import type { SegmentLayout } from '../arrow/layout.ts';
+import type { Run, Segment, SegmentHandle } from '../view/segment.ts';
+import { isFull, type SegmentLimit } from './segment-limit.ts';
 
 const FANOUT = 4;
 /** More runs than this are merged whatever their sizes: the bound on probes per look-up. */
@@ -58,14 +60,37 @@ function planOf(runs: readonly Run[], start: number, end: number): MergePlan {
   return { start, end, join: isJoin };
 }
 
-/** What a full compaction has left to do: one run of few segments, of live rows only. */
-export function planFullMerge(runs: readonly Run[], rowsPerSegment: number): MergePlan | null {
+/**
+ * What a full compaction has left to do: one run of live rows only, of at most twice as many segments as
+ * a merge would make of it. What a merge has made is never merged again.
+ */
+export function planFullMerge(runs: readonly Run[], limit: SegmentLimit): MergePlan | null {
   if (runs.length === 0) return null;
-  const rows = runs.reduce((sum, run) => sum + run.rows, 0);
-  const segments = runs.reduce((sum, run) => sum + run.segments.length, 0);
-  const isCompact =
-    runs.length === 1 && runs[0].isLive && segments <= 2 * Math.ceil(rows / rowsPerSegment);
+  const [{ segments, isLive }] = runs;
+  const isCompact = runs.length === 1 && isLive && segments.length <= 2 * fewest(segments, limit);
   return isCompact ? null : { start: 0, end: runs.length, join: false };
+}
+
+/** How many segments a merge makes of these, or a few less. */
+function fewest(segments: readonly Segment[], limit: SegmentLimit): number {
+  let count = 1;
+  let rows = 0;
+  let textBytes = 0;
+  for (const segment of segments) {
+    if (isFull(rows, textBytes, limit)) {
+      count++;
+      rows = 0;
+      textBytes = 0;
+    }
+    rows += segment.rows;
+    textBytes += textBytesOf(segment.handle.layout);
+  }
+  return count;
+}
+
+function textBytesOf({ key, columns }: SegmentLayout): number {
+  const texts = [key, ...columns].filter(({ offsets }) => offsets !== null);
+  return texts.reduce((sum, { data }) => sum + data.length, 0);
 }
 
 /** The segments of runs that do not overlap, in key order. */

@@ -67,7 +67,7 @@ export function flushMemtable(storage: Storage, job: FlushJob): WrittenSegmentFi
   const memtable = new Memtable(job.memtable, DECIDED);
   const entries = newestEntries(memtable, job.keepTombstones);
   const written: WrittenSegmentFiles[] = [];
-  const rowsMax = segmentLimit(job.place.schema);
+  const rowsMax = segmentLimit(job.place.schema).rows;
   const parts = Math.ceil(entries.length / rowsMax);
   for (let part = 0; part < parts; part++) {
     const rows = entries.slice(part * rowsMax, (part + 1) * rowsMax);

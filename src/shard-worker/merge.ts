@@ -21,7 +21,7 @@ import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segm
 import { MergeSource, mergeBlock } from './merge-keys.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
-import { hasText, SEGMENT_BODY_BYTES_MAX, segmentLimit } from './segment-limit.ts';
+import { hasText, isFull, type SegmentLimit, segmentLimit } from './segment-limit.ts';
 import type { Lineage, Span } from './segment-shape.ts';
 
 export interface MergeJob {
@@ -61,7 +61,11 @@ export function newBlock(): Block {
 }
 
 /** Writes and syncs the new run's segments; the caller syncs the directory. May return none. */
-export function mergeRuns(storage: Storage, job: MergeJob): WrittenSegmentFiles[] {
+export function mergeRuns(
+  storage: Storage,
+  job: MergeJob,
+  limit: SegmentLimit = segmentLimit(job.place.schema),
+): WrittenSegmentFiles[] {
   const { schema } = job.place;
   const ranges = job.cleared.map((run) => run.map((words) => decodeRange(words, schema.key)));
   const opened = job.runs.map((run, i) => {
@@ -72,7 +76,7 @@ export function mergeRuns(storage: Storage, job: MergeJob): WrittenSegmentFiles[
   const segments = runs.flat();
   const cleared = opened.flatMap((run, i) => run.map(() => ranges[i]));
   const input = { segments, cleared };
-  const parts = planParts(job, runs, input);
+  const parts = planParts(job, runs, input, limit);
   const sources = MergeSource.over(runs);
   const block = newBlock();
   const { place, firstId, span } = job;
@@ -144,18 +148,22 @@ function nextBlock(
   return true;
 }
 
-function planParts(job: MergeJob, runs: readonly (readonly Segment[])[], input: Input): Part[] {
+function planParts(
+  job: MergeJob,
+  runs: readonly (readonly Segment[])[],
+  input: Input,
+  limit: SegmentLimit,
+): Part[] {
   const { schema } = job.place;
   const sources = MergeSource.over(runs);
   const block = newBlock();
-  const rowsMax = segmentLimit(schema);
   const parts: Part[] = [];
   let part = emptyPart(schema);
   const blockMax = hasText(schema) ? TEXT_BLOCK_ROWS : BLOCK_ROWS;
-  while (nextBlock(job, input, sources, block, Math.min(blockMax, rowsMax - part.rows))) {
+  while (nextBlock(job, input, sources, block, Math.min(blockMax, limit.rows - part.rows))) {
     addTo(part, schema, input.segments, block);
     const text = part.variableBytes.reduce((sum, bytes) => sum + bytes, part.keyBytes);
-    if (part.rows < rowsMax && text < SEGMENT_BODY_BYTES_MAX / 2) continue;
+    if (!isFull(part.rows, text, limit)) continue;
     parts.push(part);
     part = emptyPart(schema);
   }

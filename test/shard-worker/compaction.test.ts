@@ -8,6 +8,8 @@ import { emptyDisk } from './shards.ts';
 const SCHEMA = parseSchema({ key: 'int64', columns: { n: 'int32' } });
 let nextId = 1;
 
+const rowsMax = (rows: number) => ({ rows, textBytes: Number.POSITIVE_INFINITY });
+
 /** A run of `rows` keys from `first` on, with a tombstone behind them if asked for. */
 function run(first: number, rows: number, tombstone = false): Run {
   const changes: Change[] = Array.from({ length: rows }, (_, i) => [first + i, { n: i }]);
@@ -51,14 +53,18 @@ test('runs that touch in one key, or hold a tombstone, are not joined', (t) => {
 });
 
 test('a full compaction ends with one run without tombstones', (t) => {
-  t.is(planFullMerge([], 100), null);
-  t.is(planFullMerge([run(0, 10)], 100), null);
-  t.deepEqual(planFullMerge([run(0, 10, true)], 100), { start: 0, end: 1, join: false });
-  t.deepEqual(planFullMerge([run(50, 10), run(0, 10)], 100), { start: 0, end: 2, join: false });
+  t.is(planFullMerge([], rowsMax(100)), null);
+  t.is(planFullMerge([run(0, 10)], rowsMax(100)), null);
+  t.deepEqual(planFullMerge([run(0, 10, true)], rowsMax(100)), { start: 0, end: 1, join: false });
+  t.deepEqual(planFullMerge([run(50, 10), run(0, 10)], rowsMax(100)), {
+    start: 0,
+    end: 2,
+    join: false,
+  });
 });
 
 test('a run of many small segments is compacted into few', (t) => {
   const segments = [run(0, 10), run(20, 10), run(40, 10)].flatMap(({ segments }) => segments);
-  t.is(planFullMerge([new Run(segments)], 15), null);
-  t.not(planFullMerge([new Run(segments)], 100), null);
+  t.is(planFullMerge([new Run(segments)], rowsMax(15)), null);
+  t.not(planFullMerge([new Run(segments)], rowsMax(100)), null);
 });

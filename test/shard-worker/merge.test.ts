@@ -1,9 +1,11 @@
 import test from 'ava';
 import type { Key } from '../../src/schema/key.ts';
 import { parseSchema, type Schema } from '../../src/schema/schema.ts';
-import { mergeRuns } from '../../src/shard-worker/merge.ts';
+import { planFullMerge } from '../../src/shard-worker/compaction.ts';
+import { type MergeJob, mergeRuns } from '../../src/shard-worker/merge.ts';
 import type { WrittenSegmentFiles } from '../../src/shard-worker/segment-files.ts';
 import { type Random, seededRandom } from '../../src/storage/model-file.ts';
+import { Run, Segment } from '../../src/view/segment.ts';
 import { type Change, contentOf, flushed, newestOf, placeOf } from './runs.ts';
 import { emptyDisk } from './shards.ts';
 
@@ -85,8 +87,10 @@ for (const [name, kind] of Object.entries(KINDS)) {
         all.push(...changes);
         runs.unshift(written);
       }
+      const rowsMax = random() < 0.5 ? 1000 : between(random, 1, 90);
+      const limit = { rows: rowsMax, textBytes: between(random, 1, 600) };
       for (const keepTombstones of [true, false]) {
-        const written = mergeRuns(storage, {
+        const job: MergeJob = {
           kind: 'merge',
           span: { firstLsn: 1, lastLsn: 9 },
           place: placeOf(kind.schema),
@@ -94,7 +98,13 @@ for (const [name, kind] of Object.entries(KINDS)) {
           cleared: runs.map(() => []),
           keepTombstones,
           firstId: keepTombstones ? 1000 : 2000,
-        });
+        };
+        const written = mergeRuns(storage, job, limit);
+        if (!keepTombstones) {
+          const merged = written.map(({ handle }) => new Segment(handle, kind.schema.key));
+          const plan = planFullMerge(written.length === 0 ? [] : [new Run(merged)], limit);
+          t.is(plan, null, `what a merge made is not merged again, seed ${seed}`);
+        }
         const wanted = newestOf(all, keepTombstones);
         const found = wanted.length === 0 ? [] : contentOf(storage, kind.schema, written);
         t.deepEqual(found, wanted, `merge, seed ${seed}, tombstones ${keepTombstones}`);
