@@ -56,30 +56,13 @@ const bitsWords = new Uint32Array(bits.buffer);
 const NAN_HIGH = 0x7ff00000;
 const SIGN = 0x80000000;
 
-/** One key in so many at either end may be one that goes against the order of bits: it takes longer to find. */
-const EXCEPTIONS = 32;
-
-/**
- * How most keys of a segment compare as float64 of the same bits: 1 as they are, −1 the other way
- * round (a float64's bits are a sign and a magnitude), 0 neither.
- */
-function orderOfBits(keys: Uint32Array, count: number): number {
-  if (count === 0) return 0;
-  const few = Math.floor(count / EXCEPTIONS);
-  const first = keys[2 * few + 1];
-  const last = keys[2 * (count - 1 - few) + 1];
-  if (last < NAN_HIGH) return 1;
-  return first >= SIGN && last < SIGN + NAN_HIGH ? -1 : 0;
-}
-
 /** Fields are declared, as in F64Index. */
 export class WordIndex {
   declare private readonly keys: Uint32Array;
   declare private readonly count: number;
   declare private readonly windowLast: number;
-  /** The keys as float64 of the same bits, and how they compare; see `orderOfBits`. */
+  /** The keys as float64 of the same bits. */
   declare private readonly bits: Float64Array;
-  declare private readonly order: number;
   declare private readonly nodes: Float64Array;
   /** Read as signed, see F64Index. */
   declare private readonly words: Int32Array;
@@ -112,7 +95,6 @@ export class WordIndex {
     this.count = count;
     this.windowLast = count - WINDOW;
     this.bits = new Float64Array(keys.buffer, keys.byteOffset, count);
-    this.order = orderOfBits(keys, count);
     this.nodes = model?.nodes ?? NOTHING;
     this.words = signed(wordsOf(this.nodes));
     this.cells = model === null ? NO_CELLS : signed(model.cells);
@@ -260,18 +242,18 @@ export class WordIndex {
   }
 
   /**
-   * The lower bound, if it is in the window that starts at p; otherwise an end of the window. One
-   * float64 is compared where two words would be: the key looked for may be not a number, or on the
-   * other side of zero, which ends the search at the wrong place and is found out there.
+   * The lower bound, if it is in the window that starts at p; otherwise an end of the window.
+   *
+   * One float64 is compared where two words would be. A float64's bits are a sign and a magnitude, so
+   * keys below 2^63 are in its order, those above in its reverse. Where a window has keys of both, the
+   * search ends at a wrong place, as it does where a prediction is wrong, and is found out there.
    */
   private nearFrom(p: number, lo: number, hi: number): number {
-    const { order } = this;
-    if (order === 0) return nearOfWords(this.keys, p, lo, hi);
     bitsWords[0] = lo;
     bitsWords[1] = hi;
-    const key = bits[0];
-    const keys = this.bits;
-    return order > 0 ? nearAscending(keys, p, key) : nearDescending(keys, p, key);
+    if (hi < NAN_HIGH) return nearAscending(this.bits, p, bits[0]);
+    if (hi >= SIGN && hi < SIGN + NAN_HIGH) return nearDescending(this.bits, p, bits[0]);
+    return nearOfWords(this.keys, p, lo, hi);
   }
 
   /** The position of a key, or −1, from anywhere. */
