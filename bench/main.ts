@@ -19,19 +19,21 @@ interface Options {
   readonly sets: readonly string[] | undefined;
   readonly report: boolean;
   readonly brief: boolean;
+  readonly alone: boolean;
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   rmi: {
     about: 'the learned index from all sides, on every kind of keys (1 M rows)',
     help: async () => (await import('./rmi.ts')).HELP,
-    async run({ rows, tiny, sets, report, brief }) {
+    async run({ rows, tiny, sets, report, brief, alone }) {
       const { run, show } = await import('./rmi.ts');
       const result = await run({
         rows,
         sets,
         report,
         brief,
+        peers: !alone,
         ...(tiny && { rows: 4000, probes: 1000, gets: 1000, rounds: 1 }),
         onProgress: (set, what) => process.stderr.write(`rmi: ${set}: ${what}\n`),
         onSet: (one) => process.stderr.write(`\n${show(one)}\n\n`),
@@ -141,6 +143,7 @@ async function main(): Promise<number> {
       sets: { type: 'string' },
       report: { type: 'boolean', default: false },
       brief: { type: 'boolean', default: false },
+      alone: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -167,9 +170,9 @@ async function main(): Promise<number> {
   if (!values.json) process.stdout.write(`${machine}\n`);
   for (const name of names) {
     process.stderr.write(`${name}: ${BENCHMARKS[name].about} …\n`);
-    const { tiny, report, brief } = values;
+    const { tiny, report, brief, alone } = values;
     const sets = values.sets?.split(',');
-    const { result, text } = await BENCHMARKS[name].run({ rows, tiny, sets, report, brief });
+    const { result, text } = await BENCHMARKS[name].run({ rows, tiny, sets, report, brief, alone });
     results[name] = result;
     if (!values.json) process.stdout.write(`\n${text}\n`);
   }

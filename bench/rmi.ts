@@ -47,18 +47,19 @@ export interface RmiRun {
   readonly report: string | null;
 }
 
-export const HELP = `npm run bench -- rmi [--rows N] [--sets a,b] [--brief] [--report] [--json] [--tiny]
+export const HELP = `npm run bench -- rmi [--rows N] [--sets a,b] [--brief] [--alone] [--report] [--json] [--tiny]
 
   --rows N     at most so many keys a set (1000000)
   --sets a,b   only these sets
   --brief      without other designs of indexes, which take most of the time
+  --alone      without engines that are installed for it: for more keys than memory has room for in all
   --report     also write bench/results/rmi.html
   --json       the result as JSON instead of tables
   --tiny       a few thousand keys: only shows that it still works
 
 Sets: ${SET_NAMES.join(' ')}
 
-Memory: 50 M keys take about 12 GB, most of it the pages of LMDB's files. Native code needs g++.`;
+Memory: 50 M keys take about 12 GB, most of it the pages of LMDB's files; 200 M, with --alone, as much. Native code needs g++.`;
 
 const REPORT_FILE = fileURLToPath(new URL('results/rmi.html', import.meta.url));
 /** So many keys stay in a processor's last cache; of more, enough are looked up that none does. */
