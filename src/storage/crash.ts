@@ -96,6 +96,8 @@ export class CrashStorage implements Storage {
   #room: Room | undefined;
   #dead = false;
   #hasLied = false;
+  /** How many operations have ended in an error. */
+  errors = 0;
 
   /** An empty disk. The seed decides where torn writes are torn. */
   constructor(seed = 1) {
@@ -321,6 +323,7 @@ export class CrashStorage implements Storage {
       if ('error' in fault) {
         // Where there was no descriptor nothing was begun.
         if (ONLY_AT[fault.error] !== OPENING) fail?.(false);
+        this.errors++;
         throw errno(fault.error);
       }
       if (fault.kill === 'torn') fail?.(true);

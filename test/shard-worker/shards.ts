@@ -70,7 +70,7 @@ function stampOf(what: string, found: unknown): number {
 
 export class Shards {
   readonly expected: Expected;
-  readonly storage: Storage;
+  readonly storage: CrashStorage;
   readonly engines: Engine[] = [];
   readonly control = new Control(createControl());
   readonly #kind: KeyKind;
@@ -81,7 +81,7 @@ export class Shards {
   /** Records in it so far. */
   readonly #recordsPending: number[];
 
-  private constructor(storage: Storage, expected: Expected) {
+  private constructor(storage: CrashStorage, expected: Expected) {
     this.storage = storage;
     this.expected = expected;
     this.#kind = KEY_KINDS[expected.keyKind];
@@ -116,8 +116,9 @@ export class Shards {
    * Recovers all shards, checks what they hold, and serves.
    * @throws Violation, and what the engine throws
    */
-  static async open(storage: Storage, expected: Expected, shape = SHAPE): Promise<Shards> {
+  static async open(storage: CrashStorage, expected: Expected, shape = SHAPE): Promise<Shards> {
     const shards = new Shards(storage, expected);
+    const errors = storage.errors;
     const epoch = { lo: ++expected.opens, hi: 7 };
     const found = [];
     for (let shard = 0; shard < expected.shards; shard++) {
@@ -149,7 +150,7 @@ export class Shards {
     for (const engine of shards.engines) engine.secure();
     for (const engine of shards.engines) engine.start(committed);
     expected.settle(shards.engines.map((engine) => shards.#scan(engine)));
-    shards.#checkFiles();
+    shards.#checkFiles(storage.errors > errors);
     for (const engine of shards.engines) engine.serve();
     await shards.idle();
     return shards;
@@ -591,8 +592,11 @@ export class Shards {
     };
   }
 
-  /** Checks that recovery left no file that nothing names, and every model file whole. */
-  #checkFiles(): void {
+  /**
+   * Checks that recovery left no file that nothing names, and every model file whole. Where there was
+   * no descriptor to remove a manifest that was replaced, it waits for the next one.
+   */
+  #checkFiles(hadErrors: boolean): void {
     for (const { shard, view } of this.engines) {
       const directory = directoryOf(shard);
       const manifest = ManifestFile.open(this.storage, directory, DATABASE_ID, shard).current;
@@ -613,7 +617,8 @@ export class Shards {
       const orphans = names.filter(isOrphan);
       if (orphans.length > 0) throw new Violation(`orphans in ${directory}: ${orphans}`);
       const manifests = names.filter((name) => name.startsWith('manifest-'));
-      if (manifests.length > 1) throw new Violation(`manifests in ${directory}: ${manifests}`);
+      if (manifests.length > (hadErrors ? 2 : 1))
+        throw new Violation(`manifests in ${directory}: ${manifests}`);
     }
   }
 }
