@@ -10,6 +10,8 @@ export const ERRORS = {
     'The row is not an object of the declared columns, or a value has the wrong type.',
   OMEN_INVALID_RANGE:
     'The bounds of a range contradict each other or have the wrong type, or a rank is no count.',
+  OMEN_INVALID_POSITION:
+    'The position to watch from is none of this database, or lies ahead of what it holds.',
   OMEN_INVALID_WHERE:
     'A filter has a comparison that is unknown, or a value of the wrong type for its column.',
   OMEN_INVALID_AGGREGATE:
@@ -42,6 +44,8 @@ export const ERRORS = {
     'A learned index was missing or damaged, and was trained again. No row is lost.',
   OMEN_BACKPRESSURE: 'Too many writes are pending. Await db.ready() before writing more.',
   OMEN_MEMORY_FULL: 'The memory budget is used up: puts are refused, reads and deletes go on.',
+  OMEN_LSN_GONE:
+    'The log no longer reaches back to the position. Begin anew with a snapshot, or retain more.',
   OMEN_CONDITION_FAILED: 'The condition of a conditional write did not hold. Nothing was written.',
   OMEN_CONTENTION: 'An update found the row changed by others as often as it was to try.',
   OMEN_SHARD_FAILED: 'The shard failed and refuses writes; reads go on. The cause tells why.',

@@ -6,7 +6,7 @@
  */
 
 /** What finds bugs (mutants.ts): groups of test files, and the plug of a real volume. */
-export type Detector = 'crashes' | 'damage' | 'storage' | 'engine' | 'plug';
+export type Detector = 'crashes' | 'damage' | 'storage' | 'engine' | 'histories' | 'plug';
 
 export interface Mutant {
   readonly what: string;
@@ -388,5 +388,63 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (checksum !== checksumOf(parsed)) throw',
     replace: 'if (checksum === undefined) throw',
     by: 'damage',
+  },
+  {
+    what: 'a write is acknowledged before it is visible',
+    file: 'src/shard-worker/host.ts',
+    find: "engine.commit(this.#durability === 'sync');",
+    replace:
+      "for (const link of this.#links.values()) link.complete();\n      engine.commit(this.#durability === 'sync');",
+    by: 'histories',
+  },
+  {
+    what: 'a condition is judged without the writes that are pending',
+    file: 'src/shard-worker/memtable-writer.ts',
+    find: 'if (pending !== 0) return pending;',
+    replace: '',
+    by: 'histories',
+  },
+  {
+    what: 'a snapshot is what one reading finds',
+    file: 'src/coordinator/reader.ts',
+    find: 'if (isSame(before, after)) return after.shards;',
+    replace: 'return after.shards;',
+    by: 'histories',
+  },
+  {
+    what: 'a watch does not wait for the other parts of a batch',
+    file: 'src/coordinator/watch.ts',
+    find: 'return lanes.length === part.participants.length ? this.#take(lanes) : null;',
+    replace: 'return this.#take(lanes);',
+    by: 'histories',
+  },
+  {
+    what: 'a watch passes over batches that are undecided',
+    file: 'src/coordinator/watch.ts',
+    find: 'if (state === UNDECIDED) return null;',
+    replace: '',
+    by: 'histories',
+  },
+  {
+    what: 'the position of a snapshot forgets which batches it does not have',
+    file: 'src/coordinator/position.ts',
+    find: 'const open = new Set([...undecided].map((ticket) => batchName(epoch, ticket)));',
+    replace: 'const open = new Set([...undecided].slice(0, 0).map((t) => batchName(epoch, t)));',
+    by: 'histories',
+  },
+  {
+    what: 'the position of a snapshot is of a moment later',
+    file: 'src/shard-worker/engine.ts',
+    find: 'this.#mark(this.#active.usedBytes);\n    this.#active.publish();',
+    replace:
+      'this.#mark(this.#active.watermark);\n    this.#active.publish();\n    this.#mark(this.#active.watermark);',
+    by: 'histories',
+  },
+  {
+    what: 'the log is cut though a watch has not read it',
+    file: 'src/shard-worker/engine.ts',
+    find: 'this.isShort ? null : control.logs.followedLsn(this.shard, clients());',
+    replace: 'this.isShort || clients() ? null : 0;',
+    by: 'histories',
   },
 ];

@@ -25,6 +25,13 @@ export const DETECTORS: Readonly<Record<Detector, readonly string[]>> = {
   ],
   crashes: [AVA, '--fail-fast', 'test/shard-worker/engine-crash.test.ts', 'test/wal/crash.test.ts'],
   engine: [AVA, '--fail-fast', 'test/wal/*.test.ts', 'test/shard-worker/*.test.ts'],
+  histories: [
+    AVA,
+    '--fail-fast',
+    'test/wal/follower.test.ts',
+    'test/coordinator/watch.test.ts',
+    'test/conformance/linearizability.test.ts',
+  ],
   plug: ['stress/main.ts', 'crash', '--layer', 'C', '--seed', '1', '--cases', '8'],
 };
 

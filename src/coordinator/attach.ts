@@ -14,6 +14,7 @@ import { expose, type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { type ErrorCode, OmenError } from '../errors.ts';
 import type { Notice } from '../shard-worker/notice.ts';
+import { realStorage } from '../storage/real.ts';
 import { Control } from '../view/control.ts';
 import { Client, type Connection } from './client.ts';
 import type { MembershipData } from './membership.ts';
@@ -204,7 +205,7 @@ async function attachHere(handle: Handle): Promise<Attached> {
   }
   const silent: ClientFace = { connect() {}, abandon() {}, refuse() {}, notify() {}, close() {} };
   const number = supervisor.reserveClient(silent);
-  const client = new Client(supervisor.membership(number));
+  const client = new Client(supervisor.membership(number), realStorage);
   await supervisor.addClient(number, faceOf(client));
   return { client, calls: supervisor, detach: () => supervisor.removeClient(number) };
 }
@@ -217,7 +218,10 @@ function awaitWelcome(events: MessagePort): Promise<Client> {
     const timer = setTimeout(() => fail('OMEN_ATTACH_FAILED', 'No answer in 10 s.'), ATTACH_MS_MAX);
     events.on('message', (message: Event) => {
       if (message.event === 'welcome') {
-        client = new Client({ ...message.membership, control: new Control(message.control) });
+        client = new Client(
+          { ...message.membership, control: new Control(message.control) },
+          realStorage,
+        );
       } else if (message.event === 'refused') {
         fail(message.code, message.message);
       } else if (message.event === 'ready' && client !== null) {

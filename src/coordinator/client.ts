@@ -2,9 +2,11 @@
 import type { MessagePort } from 'node:worker_threads';
 import { OmenError } from '../errors.ts';
 import type { LinkMemory } from '../shard-worker/protocol.ts';
+import type { Storage } from '../storage/storage.ts';
 import { Events } from './events.ts';
 import type { Membership } from './membership.ts';
 import { Reader } from './reader.ts';
+import { Watchers } from './watchers.ts';
 import { Writer } from './writer.ts';
 
 /** One client's end of its connection to one shard thread. */
@@ -18,13 +20,18 @@ export class Client {
   readonly membership: Membership;
   readonly reader: Reader;
   readonly writer: Writer;
+  readonly watchers: Watchers;
   readonly events = new Events();
+  /** Where the database's files are; clients read logs only. */
+  readonly storage: Storage;
   #closed: OmenError | null = null;
 
-  constructor(membership: Membership) {
+  constructor(membership: Membership, storage: Storage) {
     this.membership = membership;
     this.reader = new Reader(membership, (notice) => this.events.notify(notice));
     this.writer = new Writer(membership);
+    this.watchers = new Watchers(membership);
+    this.storage = storage;
   }
 
   connect({ thread, memory, views }: Connection): void {
@@ -46,5 +53,6 @@ export class Client {
     this.#closed = new OmenError('OMEN_CLOSED', `${reason} Open it again to use it.`);
     this.writer.close(this.#closed);
     this.reader.close(this.#closed);
+    this.watchers.close(this.#closed);
   }
 }

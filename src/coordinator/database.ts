@@ -12,6 +12,7 @@ import { type Explanation, explain } from './explain.ts';
 import { type Health, healthOf } from './health.ts';
 import type { OpenOptions } from './options.ts';
 import type { Source } from './ordered-reads.ts';
+import { formatPosition, noPosition, parsePosition } from './position.ts';
 import { parseIteration, type RangeOptions } from './range.ts';
 import type { Reader } from './reader.ts';
 import { Reads } from './reads.ts';
@@ -20,6 +21,7 @@ import { Snapshot } from './snapshot.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
 import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
+import { Watch, type WatchOptions } from './watch.ts';
 
 /** One operation of a batch, and what has to be there beforehand for the batch to apply. */
 export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
@@ -104,6 +106,43 @@ export class Database<
   snapshot(): Snapshot<Key, Row, KeyInput, RowInput> {
     this.#client.throwIfClosed();
     return new Snapshot(this.#client);
+  }
+
+  /**
+   * The position of now, as text: behind every write that is acknowledged. `watch({ from })` takes it, in
+   * this process or a later one.
+   * @throws OMEN_CLOSED, OMEN_READ_ONLY
+   */
+  position(): string {
+    this.#client.throwIfClosed();
+    const { membership, reader } = this.#client;
+    if (membership.readOnly) noPosition();
+    return formatPosition(membership, reader.position());
+  }
+
+  /**
+   * The changes of a range, of everything where none is given, as they are committed: in groups, with
+   * the position behind each, from `from` on, or from now. The log is kept for the watch from this call
+   * on, up to 256 MiB a shard: end it by `break`, `return()` or its signal. Nothing that was in no log
+   * is a change.
+   * @throws OMEN_INVALID_RANGE, OMEN_INVALID_KEY, OMEN_INVALID_POSITION, OMEN_LSN_GONE, OMEN_ABORTED,
+   *   OMEN_READ_ONLY, OMEN_CLOSED
+   */
+  watch(options?: WatchOptions): Watch<Key, Row> {
+    this.#client.throwIfClosed();
+    const { membership, reader, watchers, storage } = this.#client;
+    const range = parseIteration(options, reader.key, ['from', 'signal'], ['reverse', 'limit']);
+    const { from, signal } = options ?? {};
+    if (membership.readOnly) noPosition();
+    return new Watch({
+      membership,
+      storage,
+      reader,
+      watchers,
+      range,
+      from: () => (from === undefined ? reader.position() : parsePosition(membership, from)),
+      signal,
+    });
   }
 
   /**

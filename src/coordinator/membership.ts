@@ -1,5 +1,6 @@
 /** What a client knows of the database it belongs to. Crosses threads when one attaches. */
 import type { Schema } from '../schema/schema.ts';
+import type { Epoch } from '../shard-worker/records.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
 import type { Control } from '../view/control.ts';
 import type { Partitioning } from './partition.ts';
@@ -8,6 +9,8 @@ export interface MembershipData {
   readonly client: number;
   readonly databaseId: string;
   readonly path: string;
+  /** Names this open of the database in the names of batches. */
+  readonly epoch: Epoch;
   readonly schema: Schema;
   readonly bigints: boolean;
   readonly readOnly: boolean;

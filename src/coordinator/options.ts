@@ -6,6 +6,7 @@ import type { Durability } from '../shard-worker/host.ts';
 import { SHARDS_MAX } from '../view/commit-table.ts';
 import { THREADS_MAX } from '../view/control.ts';
 import type { MemtableShape } from '../view/memtable.ts';
+import type { Retain } from '../wal/log.ts';
 import type { PartitionOption } from './partition.ts';
 
 /** Fixed with the data, and needed only to create it: key, columns or value, shards, partition. */
@@ -40,8 +41,19 @@ export interface OpenOptions extends SchemaOptions {
    * Default: false, it is refused.
    */
   readonly salvage?: boolean;
+  /**
+   * How much of the log is kept for `watch` to resume from, beyond what the database needs itself: the
+   * last so many bytes, and nothing older than so many milliseconds. Default: nothing.
+   */
+  readonly retain?: RetainOption;
   /** Size of a memtable: entries, and bytes of the arena they lie in. */
   readonly memtable?: MemtableShape;
+}
+
+/** Of all shards together; without one of the bounds, whatever the other says is kept. */
+export interface RetainOption {
+  readonly bytes?: number;
+  readonly ms?: number;
 }
 
 const KNOWN = [
@@ -58,6 +70,7 @@ const KNOWN = [
   'errorIfExists',
   'readOnly',
   'salvage',
+  'retain',
   'memtable',
 ];
 
@@ -75,6 +88,8 @@ export interface Settings {
   readonly errorIfExists: boolean;
   readonly readOnly: boolean;
   readonly salvage: boolean;
+  /** Of all shards together; null: nothing. */
+  readonly retain: Retain | null;
   readonly memtableShape: MemtableShape;
 }
 
@@ -117,6 +132,20 @@ function parseMemtable(value: MemtableShape | undefined): MemtableShape {
   };
 }
 
+function parseRetain(value: unknown): Retain | null {
+  if (value === undefined) return null;
+  const isObject = typeof value === 'object' && value !== null;
+  const names = isObject ? Object.keys(value) : [];
+  const isKnown = names.length > 0 && names.every((name) => name === 'bytes' || name === 'ms');
+  if (!isObject || !isKnown) throw invalid('The option "retain" is { bytes } or { ms }, or both.');
+  const { bytes, ms } = value as RetainOption;
+  const bound = (given: unknown, name: string) =>
+    given === undefined
+      ? Number.POSITIVE_INFINITY
+      : integer(given, `retain.${name}`, 0, Number.MAX_SAFE_INTEGER);
+  return { bytes: bound(bytes, 'bytes'), ms: bound(ms, 'ms') };
+}
+
 /** @throws OMEN_INVALID_OPTIONS */
 export function parseSettings(options: OpenOptions): Settings {
   for (const name of Object.keys(options)) {
@@ -139,6 +168,7 @@ export function parseSettings(options: OpenOptions): Settings {
     errorIfExists: flag(options.errorIfExists, 'errorIfExists', false),
     readOnly,
     salvage,
+    retain: parseRetain(options.retain),
     memtableShape: parseMemtable(options.memtable),
   };
 }

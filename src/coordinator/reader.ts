@@ -34,6 +34,7 @@ import {
 import { AggregatePool } from './aggregate-pool.ts';
 import type { Membership } from './membership.ts';
 import { shardOf, splitsOf } from './partition.ts';
+import { type Position, positionOf } from './position.ts';
 
 // What V8 is to fold into `get` has to be a constant of this module.
 const shardOfNumber = shardOfInteger;
@@ -351,16 +352,31 @@ export class Reader {
     return sum;
   }
 
-  /** A capture that is counted among the open snapshots. */
-  snapshot(): Capture {
-    const { control, client } = this.#membership;
-    const { shards, release } = this.capture();
+  /** How far in the logs the database is seen now. Not where it was opened with `readOnly`. */
+  position(): Position {
+    return this.#placed().position;
+  }
+
+  /** One instant, with how far in the logs it is. */
+  #placed(): { shards: readonly ShardSnapshot[]; position: Position } {
+    for (;;) {
+      const shards = this.now();
+      const position = positionOf(this.#membership, shards);
+      if (position !== null) return { shards, position };
+    }
+  }
+
+  /** A capture that is counted among the open snapshots; its position is null with `readOnly`. */
+  snapshot(): Capture & { readonly position: Position | null } {
+    const { control, client, readOnly } = this.#membership;
+    const placed = readOnly ? { shards: this.now(), position: null } : this.#placed();
+    const { shards, release } = this.#pin(placed.shards);
     control.setSnapshots(client, ++this.#snapshots);
     const releaseCounted = (): void => {
       release();
       if (this.#closed === null) control.setSnapshots(client, --this.#snapshots);
     };
-    return { shards, release: releaseCounted };
+    return { shards, release: releaseCounted, position: placed.position };
   }
 
   #read(): Reading {

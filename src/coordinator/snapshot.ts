@@ -10,13 +10,14 @@ import type { Run } from '../view/segment.ts';
 import type { ShardSnapshot } from '../view/shard-view.ts';
 import type { Client } from './client.ts';
 import type { Source } from './ordered-reads.ts';
+import { formatPosition, noPosition } from './position.ts';
 import type { Capture, Reader } from './reader.ts';
 import { Reads } from './reads.ts';
 import type { Closable } from './rows.ts';
 
 export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyInput, RowInput> {
   readonly #client: Client;
-  readonly #capture: Capture;
+  readonly #capture: ReturnType<Reader['snapshot']>;
   protected readonly source: Source;
   protected readonly reader: Reader;
   protected readonly owner: Closable = this;
@@ -42,6 +43,15 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
   has(key: KeyInput): boolean {
     this.throwIfClosed();
     return this.reader.getIn(this.captured, key, false) === true;
+  }
+
+  /**
+   * The position of its instant: what `watch({ from })` takes, to go on where the snapshot ends.
+   * @throws OMEN_CLOSED, OMEN_READ_ONLY
+   */
+  get position(): string {
+    this.throwIfClosed();
+    return formatPosition(this.#client.membership, this.#capture.position ?? noPosition());
   }
 
   /** Gives back what it pins. After that it throws OMEN_CLOSED; a second call does nothing. */

@@ -177,12 +177,16 @@ export class Supervisor {
       memtableShape: settings.memtableShape,
       memoryBytes: settings.memoryBytes / identity.shards,
       readOnly: settings.readOnly,
+      retain: settings.retain && {
+        bytes: settings.retain.bytes / identity.shards,
+        ms: settings.retain.ms,
+      },
     };
   }
 
   /** Connects the thread that opened the database, then lets the shards serve. */
   async firstClient(): Promise<Client> {
-    const client = new Client(this.membership(this.#takeNumber()));
+    const client = new Client(this.membership(this.#takeNumber()), realStorage);
     await this.addClient(client.membership.client, faceOf(client));
     await Promise.all(this.#threads.map((shards) => shards.serve()));
     while (!client.reader.isComplete) await new Promise((next) => setImmediate(next));
@@ -207,6 +211,7 @@ export class Supervisor {
       client,
       path,
       databaseId: identity.databaseId,
+      epoch: this.#epoch,
       schema: identity.schema,
       bigints: settings.bigints,
       readOnly: settings.readOnly,
@@ -256,6 +261,7 @@ export class Supervisor {
     if (!this.#clients.delete(client) || this.#isClosing) return;
     const { table } = this.control;
     this.control.setSnapshots(client, 0);
+    this.control.logs.clearClient(client);
     for (const ticket of table.undecided()) {
       if (table.isFilled(ticket) && table.owner(ticket).client === client) table.abort(ticket);
     }

@@ -312,6 +312,14 @@ export class BatchLedger {
     return this.#open().some((parts) => parts.some(isIn));
   }
 
+  /** No part whose outcome was open when this ledger last looked lies before this LSN; infinite: there is none. */
+  get oldestOpenLsn(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { lsn } of this.#voted) oldest = Math.min(oldest, lsn);
+    for (const { lsn } of this.#applied) oldest = Math.min(oldest, lsn);
+    return oldest;
+  }
+
   /** The log is needed from here on by participants that have not settled. */
   get oldestNeededLsn(): number {
     let oldest = Number.POSITIVE_INFINITY;

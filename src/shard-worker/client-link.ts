@@ -55,6 +55,8 @@ export class ClientLink {
   readonly #responses: RingProducer;
   readonly #completed: Int32Array;
   readonly #doorbell: Doorbell;
+  readonly #control: Control;
+  readonly #watchers: Doorbell;
   readonly #message: Message;
   readonly #staged = new Map<number, Uint32Array>();
   #hasConsumed = false;
@@ -68,6 +70,8 @@ export class ClientLink {
     this.#responses = new RingProducer(memory.responses);
     this.#completed = new Int32Array(memory.completed);
     this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
+    this.#control = control;
+    this.#watchers = new Doorbell(control.memory, control.logs.doorbellAt(client));
     this.#message = { words: this.#ring.u32, at: 0 };
   }
 
@@ -165,5 +169,10 @@ export class ClientLink {
     if (!this.#hasNews) return;
     this.#hasNews = false;
     this.#doorbell.ring();
+  }
+
+  /** Rings for those of the client who follow the logs. */
+  wakeWatchers(): void {
+    if (this.#control.logs.isListening(this.client)) this.#watchers.ring();
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Schema } from '../schema/schema.ts';
 import type { MemtableShape } from '../view/memtable.ts';
+import type { Retain } from '../wal/log.ts';
 import type { ClientIntroduction } from './client-link.ts';
 import type { Durability } from './host.ts';
 import type { Epoch } from './records.ts';
@@ -21,6 +22,8 @@ export interface OpenShards {
   readonly memoryBytes: number;
   /** Nothing is written, not even what recovery would. */
   readonly readOnly: boolean;
+  /** What each shard keeps of its log for who may follow it later. */
+  readonly retain: Retain | null;
 }
 
 /**

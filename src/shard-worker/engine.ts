@@ -25,7 +25,7 @@ import type { Memtable, MemtableHandle, MemtableShape } from '../view/memtable.t
 import { Retired } from '../view/retired.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
-import { type LocalLog, openLocalLog, PIECE_BYTES } from '../wal/log.ts';
+import { type LocalLog, openLocalLog, PIECE_BYTES, type Retain } from '../wal/log.ts';
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
 import { Conditions } from './conditions.ts';
@@ -76,6 +76,8 @@ export interface EngineOptions {
   readonly readOnly: boolean;
   /** Bytes of the log prewritten at once, whole blocks: by default the log's own choice. */
   readonly walPieceBytes?: number;
+  /** What is kept of the log for who may follow it later; null: nothing. */
+  readonly retain?: Retain | null;
   readonly runJob: RunJob;
   /** Hands a new view to every reader; the version word is raised after it returns. */
   readonly onView: (view: ViewMessage) => void;
@@ -150,11 +152,13 @@ export class Engine {
     this.#nextId = this.#manifest.current.nextId;
     this.#version = control.version(shard) + 1;
     const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
-    const { logFile, setAside } = this.#manifest.current;
+    const { logFile, setAside, logLsn } = this.#manifest.current;
     this.#log = openLocalLog(storage, directory, identity, {
       required: logFile === null ? [] : [logFile],
       setAside,
+      neededLsn: logLsn,
       pieceBytes: options.walPieceBytes,
+      retain: options.retain,
     });
     this.#reserve = new Reserve(storage, directory, options.walPieceBytes ?? PIECE_BYTES);
     const storesKeys = isVariable(schema.key);
@@ -338,6 +342,7 @@ export class Engine {
     this.#forgetSalvage();
     this.#isServing = true;
     this.publishView();
+    this.announce();
     this.count();
     this.#noteSpace();
     this.maintain();
@@ -492,6 +497,7 @@ export class Engine {
       throw error;
     }
     if (this.#active.hasPending) this.#options.control.setSettled(this.shard, 0);
+    this.#mark(this.#active.usedBytes);
     this.#active.publish();
     this.#counts.commits++;
   }
@@ -499,6 +505,28 @@ export class Engine {
   /** Adds the outcomes of batches that are not logged yet to the group. */
   logDecisions(): void {
     this.ledger.logDecisions(this.#log);
+  }
+
+  /** Says which record of the log the active memtable's watermark will stand for. */
+  #mark(watermark: number): void {
+    if (this.#options.readOnly) return;
+    const mark = { lsn: this.#log.lastLsn, openLsn: this.ledger.oldestOpenLsn };
+    this.#options.control.logs.mark(this.shard, this.#active.handle.id, watermark, mark);
+  }
+
+  #announcedLsn = 0;
+
+  /**
+   * Tells all threads how far the log is durable and shown: to be called between commits. False where that
+   * is no news.
+   */
+  announce(): boolean {
+    if (this.#options.readOnly || !this.#isServing) return false;
+    const { durableLsn } = this.#log;
+    if (durableLsn === this.#announcedLsn) return false;
+    this.#announcedLsn = durableLsn;
+    this.#options.control.logs.setDurableLsn(this.shard, durableLsn);
+    return true;
   }
 
   get lastLsn(): number {
@@ -576,6 +604,8 @@ export class Engine {
     else if (this.#diskBytes > this.#reserve.bytes) this.#makeReserve();
     this.#shortage.flush = null;
     this.#shortage.merge = null;
+    // Followers may have gone on, and what is retained has grown older.
+    this.truncateLog();
     this.maintain();
   }
 
@@ -687,6 +717,7 @@ export class Engine {
   /** Posts the present set of memtables and segments to all readers. */
   publishView(): void {
     this.#version++;
+    this.#mark(this.#active.watermark);
     this.#options.onView(this.view);
     const { control } = this.#options;
     control.setVersion(this.shard, this.#version);
@@ -992,11 +1023,14 @@ export class Engine {
     }
   }
 
-  /** Cuts the log below what the manifest says is needed. */
+  /** Cuts the log below what the manifest says is needed, and followers want. */
   truncateLog(): void {
     if (this.failure !== null) return;
+    const { control, clients } = this.#options;
+    // On a full disk writes come first.
+    const followedLsn = this.isShort ? null : control.logs.followedLsn(this.shard, clients());
     try {
-      this.#log.truncateBelow(this.#manifest.current.logLsn);
+      this.#log.truncateBelow(this.#manifest.current.logLsn, followedLsn);
     } catch (error) {
       // What was not done now is done after the next flush.
       if (!isShortage(error)) this.fail(error);

@@ -162,6 +162,7 @@ export class Host {
       this.#settle(taken === 0);
       this.#tend();
       if (this.#wantsTurn()) await this.#turn();
+      this.#announce();
       for (const { engine } of this.#lanes.values()) engine.sealChunks();
       this.#count(taken === 0);
       if (taken > 0) continue;
@@ -442,7 +443,22 @@ export class Host {
 
   #commitAll(): void {
     for (const lane of this.#lanes.values()) this.#commit(lane);
+    this.#announce();
     for (const link of this.#links.values()) link.complete();
+  }
+
+  /** Tells who follows the logs that there is more to read. */
+  #announce(): void {
+    let isNews = false;
+    for (const { engine } of this.#lanes.values()) isNews = engine.announce() || isNews;
+    if (!isNews) return;
+    for (const link of this.#links.values()) link.wakeWatchers();
+  }
+
+  get #isWatched(): boolean {
+    for (const client of this.#links.keys())
+      if (this.#control.logs.isListening(client)) return true;
+    return false;
   }
 
   #commit(lane: Lane): void {
@@ -499,14 +515,18 @@ export class Host {
     if (this.#durability !== 'sync') this.#syncOnTime(this.#durability);
   }
 
-  /** With 'os', only outcomes of batches are synced: logs and slots of other shards wait for that. */
+  /**
+   * With 'os', outcomes of batches are synced, since logs and slots of other shards wait for that, and all
+   * there is while somebody watches, who is told of nothing that is not durable.
+   */
   #syncOnTime(durability: { intervalMs: number } | 'os'): void {
     const now = performance.now();
     const intervalMs = durability === 'os' ? OUTCOMES_MS : durability.intervalMs;
     if (now - this.#lastSyncMs < intervalMs) return;
     this.#lastSyncMs = now;
+    const isWatched = durability === 'os' && this.#isWatched;
     for (const { engine } of this.#lanes.values()) {
-      if (durability === 'os' && !engine.ledger.hasUnsynced) continue;
+      if (durability === 'os' && !engine.ledger.hasUnsynced && !isWatched) continue;
       try {
         engine.sync();
       } catch {

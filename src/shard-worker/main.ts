@@ -58,6 +58,7 @@ async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
       memtableShape: options.memtableShape,
       memoryBytes: options.memoryBytes,
       readOnly: options.readOnly,
+      retain: options.retain,
       runJob: (job) => pool.run(job),
       onView: (view) => opened.postView(view),
       onNotice: (notice) => opened.postNotice(notice),

@@ -130,7 +130,12 @@ export class MemtableWriter {
     return this.#entries;
   }
 
-  /** Bytes of the arena in use. */
+  /** The watermark as readers have it, but for a group that is being published. */
+  get watermark(): number {
+    return this.#published;
+  }
+
+  /** Bytes of the arena in use: the watermark, once what is pending is published. */
   get usedBytes(): number {
     return this.#end;
   }

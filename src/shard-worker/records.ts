@@ -45,6 +45,15 @@ export function partBytes(participants: number): number {
   return 4 * (SHARDS + participants);
 }
 
+/** Whether a record at word `at` is as long as its type has it; one of an unknown type is. */
+export function isWhole(words: Uint32Array, at: number, type: number, bytes: number): boolean {
+  if (type === PUT || type === DEL) return bytes >= OPERATION_BYTES;
+  if (type === RANGE_DELETE) return bytes >= OPERATION_BYTES + 16;
+  if (type === DECISION) return bytes === DECISION_BYTES;
+  if (type !== PART) return true;
+  return bytes > partBytes(0) && bytes === partBytes(words[at + PARTICIPANTS]);
+}
+
 /** Names an open of the database within the names of batches. */
 export interface Epoch {
   readonly lo: number;

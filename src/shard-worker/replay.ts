@@ -11,10 +11,10 @@ import {
   batchName,
   COMMITTED_FLAG,
   DECISION,
-  DECISION_BYTES,
   DEL,
   EPOCH_HI,
   EPOCH_LO,
+  isWhole,
   KEY_HI,
   KEY_LO,
   OPERATION_BYTES,
@@ -22,7 +22,6 @@ import {
   PART,
   PARTICIPANTS,
   PUT,
-  partBytes,
   RANGE_DELETE,
   SHARDS,
   TICKET,
@@ -181,14 +180,6 @@ export class Replay {
     for (const part of parts) if (!committed.has(part.batch)) hide(part);
     return parts;
   }
-}
-
-function isWhole(words: Uint32Array, at: number, type: number, bytes: number): boolean {
-  if (type === PUT || type === DEL) return bytes >= OPERATION_BYTES;
-  if (type === RANGE_DELETE) return bytes >= OPERATION_BYTES + 16;
-  if (type === DECISION) return bytes === DECISION_BYTES;
-  if (type !== PART) return true;
-  return bytes > partBytes(0) && bytes === partBytes(words[at + PARTICIPANTS]);
 }
 
 function hide(part: OpenPart): void {

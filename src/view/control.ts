@@ -10,9 +10,11 @@
  *   those that its snapshots pin; for each client, how many snapshots it holds (the client writes, and
  *   who sees it go clears the count). A shard reuses no memory that such a view reaches.
  * - the commit table (`commit-table.ts`)
+ * - how far the logs are, and who follows them (`log-board.ts`)
  */
 import assert from 'node:assert';
 import { COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
+import { LogBoard } from './log-board.ts';
 import { STATUS_BYTES, StatusBoard } from './status.ts';
 
 export const THREADS_MAX = 64;
@@ -28,7 +30,8 @@ const SEEN_AT = SHARDS_AT + SHARDS_MAX * SHARD_BYTES;
 const SEEN_WORDS = 3;
 const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4 * SEEN_WORDS;
 const STATUS_AT = TABLE_AT + COMMIT_TABLE_BYTES;
-const BYTES = STATUS_AT + SHARDS_MAX * STATUS_BYTES;
+const LOGS_AT = Math.ceil((STATUS_AT + SHARDS_MAX * STATUS_BYTES) / LINE_BYTES) * LINE_BYTES;
+const BYTES = LOGS_AT + LogBoard.bytes(SHARDS_MAX, CLIENTS_MAX);
 assert.ok(TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0);
 
 /** Words behind the doorbell in a thread's line. */
@@ -83,6 +86,7 @@ export class Control {
   readonly memory: SharedArrayBuffer;
   readonly table: CommitTable;
   readonly statuses: StatusBoard;
+  readonly logs: LogBoard;
   /** The words as point reads compare them: V8 need not check that a signed one is small. */
   readonly signed: Int32Array;
   readonly #words: Uint32Array;
@@ -93,6 +97,7 @@ export class Control {
     this.memory = memory;
     this.table = new CommitTable(memory, TABLE_AT);
     this.statuses = new StatusBoard(memory, STATUS_AT, SHARDS_MAX);
+    this.logs = new LogBoard(memory, LOGS_AT, SHARDS_MAX, CLIENTS_MAX);
     this.#words = new Uint32Array(memory);
     this.signed = new Int32Array(memory);
     this.#floats = new Float64Array(memory);

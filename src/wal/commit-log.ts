@@ -53,9 +53,11 @@ export interface CommitLog {
   rotate(): void;
   /**
    * Gives back what holds only records below `lsn`. That they are not needed must be durable by
-   * now. Up to a unit of truncation (see rotate) may be kept longer.
+   * now. Up to a unit of truncation (see rotate) may be kept longer, and what is retained or followed.
+   * @param followedLsn the first record that a follower is still to read; infinite, as by default: there
+   *   is none; null: room is wanted more than what is kept for followers
    */
-  truncateBelow(lsn: number): void;
+  truncateBelow(lsn: number, followedLsn?: number | null): void;
   /** Gives back what is kept for the next unit of truncation, for want of space elsewhere. */
   giveBack(): void;
   /** Visits every committed record from `fromLsn` (at least 1) on. */

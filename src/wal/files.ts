@@ -25,12 +25,20 @@ export interface FoundFiles {
   readonly files: LogFile[];
   /** Files that are missing or cannot be read at all. */
   readonly dropped: readonly Dropped[];
+  /** Names of files of no use: damaged ones that nothing is needed of, and those before them. */
+  readonly useless: readonly string[];
   /** The highest sequence number ever seen here. */
   readonly sequence: number;
 }
 
 export function fileName(sequence: number): string {
   return `wal-${String(sequence).padStart(10, '0')}.log`;
+}
+
+/** The number of a log file of this name, or null: it is none. */
+export function sequenceOf(name: string): number | null {
+  const match = FILE_NAME.exec(name);
+  return match === null ? null : Number(match[1]);
 }
 
 /** Whether a file of this name is of no use to a process that did not make it itself. */
@@ -44,6 +52,8 @@ export interface FindOptions {
   /** Names of damaged files that are to be put aside: nobody reads them. */
   readonly setAside: readonly string[];
   readonly salvage: boolean;
+  /** The first record that is needed: files of earlier ones are kept for followers alone. */
+  readonly neededLsn: number;
 }
 
 /**
@@ -54,16 +64,19 @@ export function findFiles(
   storage: Storage,
   directory: string,
   identity: WalIdentity,
-  { required, setAside, salvage }: FindOptions,
+  { required, setAside, salvage, neededLsn }: FindOptions,
 ): FoundFiles {
   const names = storage.list(directory);
   const files: LogFile[] = [];
   const dropped: Dropped[] = [];
+  const useless: string[] = [];
+  /** Those that cannot be read, of which the files behind them may show that they are not needed. */
+  let damaged: { readonly name: string; readonly error: OmenError }[] = [];
   let sequence = 0;
   for (const name of new Set([...names, ...required].sort())) {
-    const match = FILE_NAME.exec(name);
-    if (match === null) continue;
-    sequence = Number(match[1]);
+    const number = sequenceOf(name);
+    if (number === null) continue;
+    sequence = number;
     if (setAside.includes(name)) continue;
     const path = join(directory, name);
     const isThere = names.includes(name);
@@ -75,13 +88,21 @@ export function findFiles(
           `${path} is damaged at offset 40: ${what}. ${CORRUPT_ADVICE}`,
         );
       }
+      if (damaged.length > 0 && header.firstLsn <= neededLsn) {
+        useless.push(...[...files.splice(0), ...damaged].map((file) => file.name));
+        damaged = [];
+      }
       files.push({ name, header });
     };
     try {
       if (!isThere) throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${CORRUPT_ADVICE}`);
       add(readHeader(storage, path, identity, sequence));
     } catch (error) {
-      if (!isDamage(error) || !salvage) throw error;
+      if (!isDamage(error) || (!salvage && !isThere)) throw error;
+      if (!salvage) {
+        damaged.push({ name, error });
+        continue;
+      }
       const rescued = isThere ? rescueHeader(storage, path, identity, sequence) : null;
       const isRead = rescued !== null && rescued.firstLsn >= (files.at(-1)?.header.firstLsn ?? 0);
       const bytes = isRead ? BLOCK_BYTES : isThere ? sizeOf(storage, path) : 0;
@@ -90,7 +111,8 @@ export function findFiles(
       dropped.push({ path, offset: 0, bytes, ...lsns, reason: error.message });
     }
   }
-  return { files, dropped, sequence };
+  if (damaged.length > 0) throw damaged[0].error;
+  return { files, dropped, useless, sequence };
 }
 
 export function sizeOf(storage: Storage, path: string): number {

@@ -33,9 +33,11 @@ import { recordStride } from './frame.ts';
 import { RecordGroup } from './group.ts';
 import type { WalIdentity } from './header.ts';
 import { readWal } from './reader.ts';
+import { countToGiveUp, type ObsoleteFile, type Retain } from './retention.ts';
 import { WalWriter } from './writer.ts';
 
 export type { CommitLog, Dropped, RecordVisitor, RecoveryReport, TornTail } from './commit-log.ts';
+export type { Retain } from './retention.ts';
 export { PIECE_BYTES } from './writer.ts';
 
 export interface LocalLogOptions {
@@ -49,6 +51,10 @@ export interface LocalLogOptions {
   readonly salvage?: boolean | undefined;
   /** Bytes prewritten at once; whole blocks. */
   readonly pieceBytes?: number | undefined;
+  /** The first record that is needed; files of earlier ones may be damaged. */
+  readonly neededLsn?: number | undefined;
+  /** What is kept of the records given up; null: nothing that nobody follows. */
+  readonly retain?: Retain | null | undefined;
 }
 
 /** A file grown beyond this is removed rather than kept: one is kept per shard. */
@@ -64,8 +70,9 @@ export function openLocalLog(
   identity: WalIdentity,
   options: LocalLogOptions = {},
 ): LocalLog {
-  const { required = [], setAside = [], salvage = false } = options;
-  const found = findFiles(storage, directory, identity, { required, setAside, salvage });
+  const { required = [], setAside = [], salvage = false, neededLsn = 1 } = options;
+  const wanted = { required, setAside, salvage, neededLsn };
+  const found = findFiles(storage, directory, identity, wanted);
   return new LocalLog(storage, directory, identity, options, found);
 }
 
@@ -76,11 +83,14 @@ export class LocalLog implements CommitLog {
   readonly #options: LocalLogOptions;
   readonly #group = new RecordGroup();
   readonly #dropped: readonly Dropped[];
+  readonly #useless: readonly string[];
   /** Oldest first. Once started, the last is the one being written. */
   readonly #files: LogFile[];
   #sequence: number;
   #writer: WalWriter | undefined;
   #hasRecycled = false;
+  /** When each file that is no longer written was closed, by performance.now(), and its length. */
+  readonly #closed = new Map<string, { readonly ms: number; bytes: number | null }>();
   /** What the recovery found: where the log ends, and up to where it is certainly on disk. */
   #recovered: { lastLsn: number; durableLsn: number } | undefined;
 
@@ -97,6 +107,7 @@ export class LocalLog implements CommitLog {
     this.#options = options;
     this.#files = found.files;
     this.#dropped = found.dropped;
+    this.#useless = found.useless;
     this.#sequence = found.sequence;
   }
 
@@ -237,6 +248,8 @@ export class LocalLog implements CommitLog {
       throw error;
     }
     this.#writer = writer;
+    for (const { name } of this.#files)
+      this.#closed.set(name, { ms: performance.now(), bytes: null });
     this.#files.push({ name: fileName(writer.header.sequence), header: writer.header });
     this.#removeLeftovers();
   }
@@ -260,14 +273,17 @@ export class LocalLog implements CommitLog {
       throw noShortage(error);
     }
     this.#writer = next;
+    this.#closed.set(fileName(old.header.sequence), { ms: performance.now(), bytes: null });
     this.#files.push({ name: fileName(next.header.sequence), header: next.header });
     old.close();
   }
 
-  truncateBelow(lsn: number): void {
+  truncateBelow(lsn: number, followedLsn: number | null = Number.POSITIVE_INFINITY): void {
     this.#started();
     let count = 0;
     while (count + 1 < this.#files.length && this.#files[count + 1].header.firstLsn <= lsn) count++;
+    if (count === 0) return;
+    if (followedLsn !== null) count = this.#countToGiveUp(count, followedLsn);
     if (count === 0) return;
     let recycled = false;
     for (const { name } of this.#files.slice(0, count)) {
@@ -278,11 +294,26 @@ export class LocalLog implements CommitLog {
         this.#storage.rename(path, join(this.#directory, RECYCLED_NAME));
         recycled = true;
       }
+      this.#closed.delete(name);
       this.#files.shift();
     }
     if (!recycled) return;
     this.#storage.syncDirectory(this.#directory);
     this.#hasRecycled = true;
+  }
+
+  /** How many of the first `count` files are not retained, nor followed. */
+  #countToGiveUp(count: number, followedLsn: number): number {
+    const { retain = null } = this.#options;
+    if (retain === null && this.#files[count].header.firstLsn <= followedLsn) return count;
+    const files = this.#files.slice(0, count).map(({ name }, i): ObsoleteFile => {
+      const closed = this.#closed.get(name);
+      assert(closed !== undefined, 'a file that is no longer written was closed');
+      closed.bytes ??= sizeOf(this.#storage, join(this.#directory, name));
+      const endLsn = this.#files[i + 1].header.firstLsn;
+      return { bytes: closed.bytes, endLsn, closedMs: closed.ms };
+    });
+    return countToGiveUp(files, retain, followedLsn, performance.now());
   }
 
   giveBack(): void {
@@ -358,7 +389,8 @@ export class LocalLog implements CommitLog {
 
   #removeLeftovers(): void {
     for (const name of this.#storage.list(this.#directory)) {
-      if (isLeftover(name)) this.#storage.remove(join(this.#directory, name));
+      const isUseless = this.#useless.includes(name);
+      if (isLeftover(name) || isUseless) this.#storage.remove(join(this.#directory, name));
     }
   }
 }

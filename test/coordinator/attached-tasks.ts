@@ -94,6 +94,19 @@ const tasks = {
     say(held[0].count());
     parentPort?.once('message', () => process.exit(0));
   },
+  /** Watches until the key `first` is put, says what was, and ends the thread with another watch open. */
+  async follow(db: Numbers, { first = 0 }: AttachedTask) {
+    const watch = db.watch();
+    db.watch();
+    say('watching');
+    const keys: number[] = [];
+    for await (const { changes } of watch) {
+      for (const change of changes) if (change.type === 'put') keys.push(change.key);
+      if (keys.includes(first)) break;
+    }
+    say(keys);
+    parentPort?.once('message', () => process.exit(0));
+  },
   /** Reads the key `first` and nothing else until it is there, and never gives up control meanwhile. */
   async spin(db: Numbers, { first = 0, count = 0 }: AttachedTask) {
     const spin = (tries: number): number => {

@@ -39,6 +39,28 @@ const tasks = {
     for (let key = 0; key < 20_000; key++) db.put(key, { value: key }).then(() => settled++);
     process.on('exit', () => say(String(settled)));
   },
+  /** Has nothing more to do than to hold a watch that nobody asks for changes. */
+  async watching(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    db.watch();
+    const asked = db.watch();
+    const next = asked.next();
+    await db.put(1, { value: 1 });
+    await next;
+    process.on('exit', () => say('ended'));
+  },
+  /** Waits for a change, which comes with a signal from outside. */
+  async awaiting(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    const watch = db.watch();
+    process.on('beforeExit', () => say('nothing holds it'));
+    process.on('SIGUSR2', () => void db.put(1, { value: 1 }));
+    void watch.next().then(({ value }) => {
+      say(JSON.stringify(value?.changes));
+      process.removeAllListeners('beforeExit');
+    });
+    setImmediate(() => say('waiting'));
+  },
   /** As `pending`, for a compaction. */
   async compacting(directory: string) {
     const db = await open(directory, { ...NUMBERS, shards: 2 });
@@ -96,6 +118,24 @@ const tasks = {
       await db.put(key, { value: key });
       say(String(key));
     }
+  },
+  /** Writes batches over shards and says what it is told of them, each position with the changes before it. */
+  async watched(directory: string, from: string) {
+    const db = await open(directory, { retain: { bytes: 2 ** 30 }, memtable: BATCH_MEMTABLE });
+    const watch = db.watch({ from });
+    const newest = Math.max(0, ...[...db.values()].map((row) => Number(row.value)));
+    const base = 4 * Math.ceil(newest / 4);
+    const write = async (lane: number): Promise<void> => {
+      for (let n = 1; ; n++) {
+        const stamp = base + 4 * n + lane;
+        const batch = Array.from({ length: 10 }, (_, i) => {
+          return { type: 'put', key: i * 8 + lane, value: { value: stamp } } as const;
+        });
+        await db.batch(batch);
+      }
+    };
+    for (const lane of [0, 1, 2, 3]) void write(lane);
+    for await (const { changes, position } of watch) say(JSON.stringify([position, changes]));
   },
   /**
    * Batches over all shards, several under way: batch n puts n under each key of

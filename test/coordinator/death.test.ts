@@ -18,6 +18,7 @@ import {
   temporaryDirectory,
   until,
 } from './support.ts';
+import { apply, groupsTo, seal, sorted } from './watching.ts';
 
 type Numbers = Database<number, { value: number }, number, { value: number }>;
 
@@ -94,6 +95,40 @@ test.serial(
     }
     await db.flush();
     t.deepEqual(db.get(0), { value: 10 });
+  },
+);
+
+test.serial(
+  'a watch goes on while shard threads die and come back, and misses nothing',
+  async (t) => {
+    const db: Numbers = await openNew(t, { ...NUMBERS, shards: 3, threads: 2, memtable: SMALL });
+    const watch = db.watch();
+    const copy = new Map<number, number>();
+    for (let round = 0; round < 5; round++) {
+      const batches = Array.from({ length: 60 }, (_, n) => {
+        const value = { value: 1000 * round + n };
+        const keys = Array.from({ length: 8 }, (_, i) => (i * 29 + n) % 100);
+        return codeOfAsync(db.batch(keys.map((key) => ({ type: 'put', key, value }))));
+      });
+      const sending = sendRows(t, db, 1000 * (round + 1), 500);
+      await batches[10 * round];
+      await kill(shardThreads()[round % 2]);
+      await Promise.all([...batches, sending]);
+      await db.put(0, { value: round });
+      await seal(db, round);
+      for (const { changes } of await groupsTo(watch, round)) {
+        const values = changes.flatMap((c) =>
+          c.type === 'put' && c.key < 100 ? [c.value.value] : [],
+        );
+        t.true(new Set(values).size < 2 || changes.length < 8, 'no half of a batch');
+        apply(copy, changes);
+      }
+      t.deepEqual(
+        sorted(copy),
+        [...contentOf(t, db)].map(([key, value]) => [key, value]),
+      );
+    }
+    await watch.return();
   },
 );
 

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { type Database, open } from '../../src/index.ts';
 import { codeOf } from '../storage/support.ts';
-import { runChild } from './child.ts';
+import { runChild, startChild } from './child.ts';
 import {
   codeOfAsync,
   contentOf,
@@ -199,6 +199,17 @@ test('a pending write keeps the process alive until it is settled, and so it is 
   t.deepEqual([said, code], ['20000', 0]);
   const db = await openNew(t, {}, directory);
   t.is(db.count(), 20_000);
+});
+
+test('an open watch keeps no process alive, a change that is awaited does', async (t) => {
+  const { said, code } = await runChild(t, 'watching', temporaryDirectory(t));
+  t.deepEqual([said, code], ['ended', 0]);
+  const child = startChild(t, 'awaiting', temporaryDirectory(t));
+  t.is(await child.line(), 'waiting');
+  child.process.kill('SIGUSR2');
+  t.is(await child.line(), '[{"type":"put","key":1,"value":{"value":1}}]');
+  t.deepEqual(await child.rest(), []);
+  t.is(await child.ended, 0);
 });
 
 test('a pending compaction keeps the process alive until it is settled', async (t) => {

@@ -33,6 +33,7 @@ function lonelyWriter(): { writer: Writer; control: Control } {
     schema,
     client: 0,
     path: '',
+    epoch: { lo: 1, hi: 2 },
     databaseId: '',
     bigints: false,
     readOnly: false,

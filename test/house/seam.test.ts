@@ -12,6 +12,7 @@ import { filesUnder, linesMatching } from './sources.ts';
 const BEHIND_THE_SEAM = ['src/storage/real.ts', 'src/coordinator/lock.ts', 'src/shared-memory.ts'];
 /** Where the real storage is put into the engine; below, it is a parameter. */
 const COMPOSERS = [
+  'src/coordinator/attach.ts',
   'src/coordinator/supervisor.ts',
   'src/shard-worker/main.ts',
   'src/shard-worker/pool-worker.ts',

@@ -38,6 +38,7 @@ test('every part has words of its own, to the last thread, client and shard', (t
   const bells = [
     ...threads.map((thread) => control.threadDoorbellAt(thread)),
     ...clients.map((client) => control.clientDoorbellAt(client)),
+    ...clients.map((client) => control.logs.doorbellAt(client)),
   ];
   for (const at of bells) bytes.fill(0xff, at, at + DOORBELL_BYTES);
 
@@ -67,7 +68,20 @@ test('every part has words of its own, to the last thread, client and shard', (t
       control.setCounter(shard, counter, value);
       values.push([`${counter} ${shard}`, () => control.counter(shard, counter), value]);
     }
+    const durable = ++n + 2 ** 40;
+    control.logs.setDurableLsn(shard, durable);
+    values.push([`durable ${shard}`, () => control.logs.durableLsn(shard), durable]);
+    const mark = { lsn: ++n, openLsn: n };
+    control.logs.mark(shard, 1, n, mark);
+    values.push([`mark ${shard}`, () => control.logs.markOf(shard, 1, mark.lsn), mark]);
     for (const client of clients) {
+      const followed = ++n;
+      control.logs.setFollowed(client, shard, followed);
+      values.push([
+        `followed ${client} ${shard}`,
+        () => control.logs.followedLsn(shard, [client]),
+        followed,
+      ]);
       const seen = ++n;
       control.setSeen(client, shard, seen);
       control.setPins(client, shard, n, n);

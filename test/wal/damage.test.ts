@@ -5,6 +5,7 @@ import type { OmenError } from '../../src/errors.ts';
 import type { CrashStorage } from '../../src/storage/crash.ts';
 import { seededRandom } from '../../src/storage/model-file.ts';
 import { BLOCK_BYTES } from '../../src/wal/header.ts';
+import { codeOf } from '../storage/support.ts';
 import {
   commitStamps,
   DIRECTORY,
@@ -235,4 +236,29 @@ test('random damage of any kind ends in the records or in a coded error', (t) =>
     }
   }
   t.pass();
+});
+
+test('a damaged file that nothing is needed of keeps no log from being opened, and goes', (t) => {
+  const storage = emptyDisk();
+  const { log } = recovered(storage, 1, { retain: { bytes: 1e9, ms: 1e9 } });
+  for (let round = 0; round < 4; round++) {
+    commitStamps(log, numbered(10, 10 * round + 1));
+    log.rotate();
+  }
+  log.close();
+  const [first, second, third] = log.files;
+  for (const name of [first, third]) {
+    damage(storage, `${DIRECTORY}/${name}`, (content) => {
+      content[20] ^= 1;
+    });
+  }
+  t.is(
+    codeOf(() => openSmall(storage, { neededLsn: 25 })),
+    'OMEN_CORRUPT',
+  );
+  const again = openSmall(storage, { neededLsn: 31 });
+  again.read(31, () => {});
+  again.start();
+  t.is(again.firstLsn, 31);
+  for (const name of [first, second, third]) t.false(storage.exists(`${DIRECTORY}/${name}`), name);
 });
