@@ -20,6 +20,8 @@ export const ERRORS = {
     'A batch holds something that is neither a put nor a del. Nothing of it applies.',
   OMEN_INVALID_CONDITION:
     'The condition of a write is none of "absent", "present" and { equals: row }.',
+  OMEN_INVALID_EXPIRY:
+    'When a row is to expire is no time, or rows of this database do not expire at all.',
   OMEN_UNKNOWN_COLUMN: 'A column was named that the schema does not have.',
   OMEN_MISSING_COLUMN: 'A column that is not nullable was left out.',
   OMEN_UNSAFE_INTEGER: 'An integer beyond ±(2^53 − 1) cannot be a number; open with bigints: true.',

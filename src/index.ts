@@ -8,7 +8,7 @@ export type {
 } from './coordinator/aggregate-spec.ts';
 export type { Handle } from './coordinator/attach.ts';
 export type { ColumnsFound, ColumnValues } from './coordinator/columns.ts';
-export type { Condition, WriteOptions } from './coordinator/condition.ts';
+export type { Condition, PutOptions, WriteOptions } from './coordinator/condition.ts';
 export {
   attach,
   type BatchOperation,
@@ -16,6 +16,7 @@ export {
   open,
 } from './coordinator/database.ts';
 export type { DatabaseEvents, EventName, Listener, Resumed } from './coordinator/events.ts';
+export type { ExpiryOptions } from './coordinator/expiry.ts';
 export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/explain.ts';
 export type { Health, ShardHealth } from './coordinator/health.ts';
 export type { OpenOptions, RetainOption } from './coordinator/options.ts';

@@ -383,6 +383,27 @@ export const MUTANTS: readonly Mutant[] = [
     by: 'engine',
   },
   {
+    what: 'a merge drops a row that has expired and hides an older one',
+    file: 'src/shard-worker/merge.ts',
+    find: 'if (isOver && !expired.isHiding(segment.hi(row), segment.lo(row), segment.bytesOf(row)))',
+    replace: 'if (isOver)',
+    by: 'crashes',
+  },
+  {
+    what: 'a flush drops a row that has expired and hides an older one',
+    file: 'src/shard-worker/flush.ts',
+    find: 'return !expired.isHiding(memtable.hi(entry), memtable.lo(entry), memtable.bytesOf(entry));',
+    replace: 'return true;',
+    by: 'crashes',
+  },
+  {
+    what: 'conditions see rows that have expired',
+    file: 'src/shard-worker/conditions.ts',
+    find: 'if (found === null || expiresMs === null || expiresMs <= nowMs) return type === IF_ABSENT;',
+    replace: 'if (found === null || expiresMs === null) return type === IF_ABSENT;',
+    by: 'crashes',
+  },
+  {
     what: 'what the database is goes unchecked',
     file: 'src/coordinator/identity.ts',
     find: 'if (checksum !== checksumOf(parsed)) throw',

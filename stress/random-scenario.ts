@@ -4,6 +4,7 @@ import type { Batch } from '../test/shard-worker/expected.ts';
 import type { Scenario } from '../test/shard-worker/scenarios.ts';
 import type { Shards } from '../test/shard-worker/shards.ts';
 
+const KINDS = ['numbers', 'texts', 'expiring'] as const;
 const KEYS = 40;
 const STEPS_MAX = 40;
 const SHARDS_MAX = 3;
@@ -17,7 +18,7 @@ export function randomScenario(seed: number): Scenario {
   const random = seededRandom(seed);
   const shards = 1 + Math.floor(random() * SHARDS_MAX);
   const stepsSeed = Math.floor(random() * 2 ** 31);
-  const keyKind = seed % 2 === 0 ? 'numbers' : 'texts';
+  const keyKind = KINDS[seed % KINDS.length];
   return { shards, keyKind, run: (opened) => live(opened, shards, seededRandom(stepsSeed)) };
 }
 
@@ -53,6 +54,9 @@ function freeKeys(shards: Shards, shard: number, random: Random): number[] {
 function group(shards: Shards, shard: number, random: Random): void {
   if (!shards.hasRoom(shard, ROOM)) return;
   if (random() < 0.3) shards.append(shard, Math.ceil(random() * 8));
+  if (random() < 0.3) shards.wait(Math.floor(random() * 10));
+  if (random() < 0.4)
+    shards.putUntil(shard, Math.ceil(random() * 20), ...freeKeys(shards, shard, random));
   shards.put(shard, ...freeKeys(shards, shard, random));
   if (random() < 0.5) shards.del(shard, ...freeKeys(shards, shard, random));
   if (random() < 0.3) shards.judge(shard, ...freeKeys(shards, shard, random));

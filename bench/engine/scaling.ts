@@ -97,6 +97,7 @@ async function work(
       place,
       memtable,
       keepTombstones: false,
+      expiry: null,
       firstId,
       span: { firstLsn: i + 1, lastLsn: i + 1 },
     });
@@ -104,7 +105,7 @@ async function work(
   }
   const span = { firstLsn: 1, lastLsn: memtables.length };
   const cleared = runs.map(() => []);
-  const rest = { keepTombstones: false, firstId: 10_000, span };
+  const rest = { keepTombstones: false, expiry: null, firstId: 10_000, span };
   await pool.run({ kind: 'merge', place, runs, cleared, ...rest });
 }
 

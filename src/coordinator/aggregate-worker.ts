@@ -3,8 +3,7 @@ import type { Schema } from '../schema/schema.ts';
 import { type AggregatePlan, aggregateBlocks, type Groups } from '../view/aggregate.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
 import type { Filter } from '../view/filter.ts';
-import { FilteredBlocks } from '../view/filtered-blocks.ts';
-import { rowBlocks } from '../view/row-blocks.ts';
+import { filteredBlocks } from '../view/filtered-blocks.ts';
 import { receiveTask, type ShardTask } from '../view/shard-task.ts';
 
 export interface AggregateTask extends ShardTask {
@@ -18,7 +17,7 @@ let isDue = false;
 export default function run(task: AggregateTask): Groups {
   const { schema, plan, filter } = task;
   const { shard, bounds } = receiveTask(schema, task);
-  const blocks = rowBlocks(schema, [shard], bounds, false, true);
+  const blocks = filteredBlocks(schema, [shard], bounds, false, true, filter);
   if (!isDue) {
     isDue = true;
     // What the task reads may be gigabytes of shared memory, of which V8 counts nothing.
@@ -27,6 +26,5 @@ export default function run(task: AggregateTask): Groups {
       collectGarbage();
     });
   }
-  const wanted = filter === null ? blocks : new FilteredBlocks(schema, blocks, filter);
-  return aggregateBlocks(schema, plan, wanted);
+  return aggregateBlocks(schema, plan, blocks);
 }

@@ -25,8 +25,8 @@ import {
 } from '../view/aggregate-state.ts';
 import type { Control } from '../view/control.ts';
 import type { Filter } from '../view/filter.ts';
-import { FilteredBlocks } from '../view/filtered-blocks.ts';
-import { rowBlocks, settledRun } from '../view/row-blocks.ts';
+import { filteredBlocks, inForceIn } from '../view/filtered-blocks.ts';
+import { settledRun } from '../view/row-blocks.ts';
 import { rowsWithin, shardTask, splitBounds } from '../view/shard-task.ts';
 import type { ShardSnapshot } from '../view/shard-view.ts';
 import type { AggregatePool } from './aggregate-pool.ts';
@@ -83,6 +83,7 @@ async function groupsOfRun(run: AggregateRun): Promise<Groups> {
       run.filter === null &&
       isPageable(asked.plan) &&
       asked.plan.bucketMs === null &&
+      inForceIn(shards) === null &&
       shards.every((shard) => settledRun(shard) !== null || rowsWithin(shard, iteration) === 0);
     return isKnown || rows <= ROWS_HERE_MAX ? here(run, shards) : await elsewhere(run, shards);
   } finally {
@@ -97,9 +98,8 @@ function here(
   const { plan } = asked;
   const groups: Groups = new Map();
   for (const shard of shards) {
-    const blocks = rowBlocks(schema, [shard], iteration, false, true);
-    const wanted = filter === null ? blocks : new FilteredBlocks(schema, blocks, filter);
-    mergeGroups(schema, plan, groups, aggregateBlocks(schema, plan, wanted));
+    const blocks = filteredBlocks(schema, [shard], iteration, false, true, filter);
+    mergeGroups(schema, plan, groups, aggregateBlocks(schema, plan, blocks));
   }
   return groups;
 }

@@ -1,9 +1,11 @@
 /** A client: one thread's membership of a database, with what it reads and writes through. */
 import type { MessagePort } from 'node:worker_threads';
 import { OmenError } from '../errors.ts';
+import type { Notice } from '../shard-worker/notice.ts';
 import type { LinkMemory } from '../shard-worker/protocol.ts';
 import type { Storage } from '../storage/storage.ts';
 import { Events } from './events.ts';
+import { ExpiringReader } from './expiring-reader.ts';
 import type { Membership } from './membership.ts';
 import { Reader } from './reader.ts';
 import { Watchers } from './watchers.ts';
@@ -28,7 +30,11 @@ export class Client {
 
   constructor(membership: Membership, storage: Storage) {
     this.membership = membership;
-    this.reader = new Reader(membership, (notice) => this.events.notify(notice));
+    const onNotice = (notice: Notice): void => this.events.notify(notice);
+    this.reader =
+      membership.schema.ttl === undefined
+        ? new Reader(membership, onNotice)
+        : new ExpiringReader(membership, onNotice);
     this.writer = new Writer(membership);
     this.watchers = new Watchers(membership);
     this.storage = storage;

@@ -7,6 +7,7 @@ import { safeInteger } from '../schema/decode.ts';
 import { layoutRow } from '../schema/row.ts';
 import type { Column, Schema } from '../schema/schema.ts';
 import type { KeyBatch, Source } from '../view/batch-lookup.ts';
+import { type Expiry, givenTime } from '../view/expiry.ts';
 import { Segment } from '../view/segment.ts';
 import type { RowReaders } from '../view/shard-view.ts';
 
@@ -51,7 +52,9 @@ export function columnsOf<Name extends string>(
   const columns: Partial<Record<Name, ColumnValues>> = {};
   for (const [i, index] of chosen.entries()) {
     const column = schema.columns[index];
-    if (isGathered(column, bigints)) {
+    if (index === readers.expiry?.column) {
+      columns[names[i]] = expiresOf(batch, readers.expiry);
+    } else if (isGathered(column, bigints)) {
       columns[names[i]] = gather(from, index);
     } else {
       rows ??= batch.rows(readers);
@@ -131,6 +134,16 @@ function integers({ batch, schema }: Found, index: number): Float64Array {
       const word = isSegment ? 2 * position[i] : (position[i] >>> 2) + offset;
       values[order[i]] = safeInteger(name, low[word], high[word + 1]);
     }
+  }
+  return values;
+}
+
+/** When the rows expire: null, where one does not. */
+function expiresOf(batch: KeyBatch, expiry: Expiry): unknown[] {
+  const { order, position } = batch;
+  const values = new Array<unknown>(batch.count).fill(undefined);
+  for (const { source, from, to } of batch.found) {
+    for (let i = from; i < to; i++) values[order[i]] = givenTime(expiry.at(source, position[i]));
   }
   return values;
 }

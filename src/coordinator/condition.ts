@@ -1,17 +1,24 @@
 /** Conditions of writes, as a caller gives them. */
 import { OmenError } from '../errors.ts';
 import { show } from '../schema/show.ts';
-import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../shard-worker/protocol.ts';
+import { IF_ABSENT, IF_EQUALS, IF_EQUALS_UNTIL, IF_PRESENT } from '../shard-worker/protocol.ts';
+import type { ExpiryOptions } from './expiry.ts';
 
 /**
  * What has to be there for a write to apply: no row, any row, or one that is deeply equal to the one
- * given, as `get` would return it (NaN is NaN, −0 is not 0, members of JSON objects in any order).
+ * given, as `get` would return it (NaN is NaN, −0 is not 0, members of JSON objects in any order), and,
+ * where that is given too, expires at that time (null: never). A row that has expired is not there.
  */
-export type Condition<RowInput = unknown> = 'absent' | 'present' | { readonly equals: RowInput };
+export type Condition<RowInput = unknown> =
+  | 'absent'
+  | 'present'
+  | { readonly equals: RowInput; readonly expiresAt?: number | Date | null };
 
 export interface WriteOptions<RowInput = unknown> {
   readonly if?: Condition<RowInput>;
 }
+
+export type PutOptions<RowInput = unknown> = WriteOptions<RowInput> & ExpiryOptions;
 
 /** The number of a condition in a message; null where there is none. @throws OMEN_INVALID_CONDITION */
 export function conditionType(condition: unknown): number | null {
@@ -20,7 +27,11 @@ export function conditionType(condition: unknown): number | null {
   if (condition === 'present') return IF_PRESENT;
   if (typeof condition === 'object' && condition !== null) {
     const names = Object.keys(condition);
-    if (names.length === 1 && names[0] === 'equals') return IF_EQUALS;
+    const isKnown = names.every((name) => name === 'equals' || name === 'expiresAt');
+    if (isKnown && names.includes('equals')) {
+      const { expiresAt } = condition as { readonly expiresAt?: unknown };
+      return expiresAt === undefined ? IF_EQUALS : IF_EQUALS_UNTIL;
+    }
   }
   throw new OmenError(
     'OMEN_INVALID_CONDITION',
@@ -28,14 +39,19 @@ export function conditionType(condition: unknown): number | null {
   );
 }
 
-/** @throws OMEN_INVALID_CONDITION for anything but an object with `if` alone */
-export function conditionOf(options: unknown): unknown {
+/**
+ * The options of a write, which has these.
+ * @throws OMEN_INVALID_CONDITION for anything but an object of them
+ */
+export function writeOptions<Options extends object>(
+  options: Options,
+  names: readonly (keyof Options & string)[],
+): Options {
   const isObject = typeof options === 'object' && options !== null;
-  if (isObject && Object.keys(options).every((name) => name === 'if')) {
-    return (options as WriteOptions).if;
-  }
+  const known: readonly string[] = names;
+  if (isObject && Object.keys(options).every((name) => known.includes(name))) return options;
   throw new OmenError(
     'OMEN_INVALID_CONDITION',
-    `The options of a write are { if: condition }, not ${show(options)}.`,
+    `The options of this write are ${known.join(', ')}, not ${show(options)}.`,
   );
 }

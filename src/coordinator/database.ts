@@ -4,10 +4,13 @@
  */
 import { OmenError } from '../errors.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
+import { givenTime } from '../view/expiry.ts';
+import { rowOf } from '../view/shard-view.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import type { Client } from './client.ts';
-import { type Condition, conditionOf, type WriteOptions } from './condition.ts';
+import { type Condition, type PutOptions, type WriteOptions, writeOptions } from './condition.ts';
 import type { EventName, Listener } from './events.ts';
+import { type ExpiryOptions, saysExpiry } from './expiry.ts';
 import { type Explanation, explain } from './explain.ts';
 import { type Health, healthOf } from './health.ts';
 import type { OpenOptions } from './options.ts';
@@ -23,12 +26,17 @@ import { Supervisor } from './supervisor.ts';
 import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
 import { Watch, type WatchOptions } from './watch.ts';
 
-/** One operation of a batch, and what has to be there beforehand for the batch to apply. */
-export type BatchOperation<KeyInput, RowInput> = WriteOptions<RowInput> &
-  (
-    | { readonly type: 'put'; readonly key: KeyInput; readonly value: RowInput }
-    | { readonly type: 'del'; readonly key: KeyInput }
-  );
+/**
+ * One operation of a batch, and what has to be there beforehand for the batch to apply; of a row, when it
+ * expires.
+ */
+export type BatchOperation<KeyInput, RowInput> =
+  | ({
+      readonly type: 'put';
+      readonly key: KeyInput;
+      readonly value: RowInput;
+    } & PutOptions<RowInput>)
+  | ({ readonly type: 'del'; readonly key: KeyInput } & WriteOptions<RowInput>);
 
 /** How a Database ends: the thread that opened it closes it, others only leave. */
 interface Owner extends OwnerCalls {
@@ -153,23 +161,32 @@ export class Database<
    *
    * With `if`, only where the condition holds, judged by the newest row there is at the moment of the
    * write; else it rejects with OMEN_CONDITION_FAILED, once the row that it was judged by is visible.
+   *
+   * With `ttl` or `expiresAt` the row expires then, else when the database's option `ttl` says. From that
+   * millisecond on it is absent to everything, and its space comes back with merges. Rejects with
+   * OMEN_INVALID_EXPIRY where the database was created without `ttl`.
    */
-  put(key: KeyInput, row: RowInput, options?: WriteOptions<RowInput>): Promise<void> {
+  put(key: KeyInput, row: RowInput, options?: PutOptions<RowInput>): Promise<void> {
     if (options === undefined) return this.#client.writer.put(key, row);
-    return this.#writeIf({ type: 'put', key, value: row }, options);
+    return this.#putWith(key, row, options);
+  }
+
+  async #putWith(key: KeyInput, row: RowInput, given: PutOptions<RowInput>): Promise<void> {
+    const { writer } = this.#client;
+    const options = writeOptions(given, ['if', 'ttl', 'expiresAt']);
+    if (options.if === undefined) return writer.putUntil(key, row, options);
+    return writer.batch([{ ...options, type: 'put', key, value: row }]);
   }
 
   /** Deletes a row; with `if`, as `put`. Resolves also when there was none. Rejects as `put`. */
   del(key: KeyInput, options?: WriteOptions<RowInput>): Promise<void> {
     if (options === undefined) return this.#client.writer.del(key);
-    return this.#writeIf({ type: 'del', key }, options);
+    return this.#delIf(key, options);
   }
 
-  async #writeIf(
-    operation: BatchOperation<KeyInput, RowInput>,
-    options: WriteOptions<RowInput>,
-  ): Promise<void> {
-    return this.#client.writer.batch([{ ...operation, if: conditionOf(options) }]);
+  async #delIf(key: KeyInput, given: WriteOptions<RowInput>): Promise<void> {
+    const options = writeOptions(given, ['if']);
+    return this.#client.writer.batch([{ ...options, type: 'del', key }]);
   }
 
   /**
@@ -177,6 +194,9 @@ export class Database<
    * with the row there is, or undefined, and again with a newer one whenever the row has changed by the
    * time it is written; so it may do nothing else, and returns at once. Resolves to what was written.
    * Rejects as `put`, and with OMEN_CONTENTION, OMEN_INVALID_OPTIONS and what `change` throws.
+   *
+   * The row goes on to expire when it did before, unless the options have `ttl` or `expiresAt`; one that
+   * was not there, as with `put`.
    */
   async update(
     key: KeyInput,
@@ -189,15 +209,43 @@ export class Database<
     const name = nameOf(reader.key);
     const tries = triesOf(options);
     const own = structuredClone(key);
-    const access: Access = {
-      get: () => this.get(own),
-      put: (row, condition) =>
-        this.put(own, row as RowInput, { if: condition as Condition<RowInput> }),
-      del: (condition) => this.del(own, { if: condition as Condition<RowInput> }),
-    };
+    const access = this.#accessTo(own, options ?? {});
     const changed = (row: unknown) => change(row as Row | undefined);
     const work = () => updateRow(access, changed, tries);
     return (await inTurn(this.#updates, name, work)) as RowInput | undefined;
+  }
+
+  #accessTo(key: KeyInput, { ttl, expiresAt }: UpdateOptions): Access {
+    const { reader } = this.#client;
+    const del: Access['del'] = (condition) =>
+      this.del(key, { if: condition as Condition<RowInput> });
+    const given = { ttl, expiresAt };
+    const { expiry } = reader.readers;
+    if (expiry === null) {
+      const put: Access['put'] = (row, condition) =>
+        this.put(key, row as RowInput, { ...given, if: condition as Condition<RowInput> });
+      return { get: () => this.get(key), put, del };
+    }
+    let kept: ExpiryOptions = {};
+    return {
+      get: () => {
+        const found = reader.locate(key, null);
+        if (found === null) return undefined;
+        const { source, position, expiresMs } = found;
+        kept = { expiresAt: givenTime(expiresMs) };
+        return rowOf(reader.readers, source, position);
+      },
+      put: (row, condition) => {
+        if (typeof condition === 'string') {
+          return this.put(key, row as RowInput, { ...given, if: condition });
+        }
+        // A row that was given another time meanwhile has changed, too.
+        const same = { ...condition, ...kept } as Condition<RowInput>;
+        const until = saysExpiry(given) ? given : kept;
+        return this.put(key, row as RowInput, { ...until, if: same });
+      },
+      del,
+    };
   }
 
   /**
@@ -306,7 +354,7 @@ export class Database<
 
 /**
  * Opens the database in a directory, or creates one there. The options that describe the data (key,
- * columns or value, shards, partition) are needed only to create it.
+ * columns or value, ttl, shards, partition) are needed only to create it.
  * @throws OMEN_INVALID_OPTIONS, OMEN_OPTIONS_MISMATCH, OMEN_NOT_FOUND, OMEN_EXISTS, OMEN_LOCKED,
  *   OMEN_FOREIGN_DIRECTORY, OMEN_NEWER_FORMAT, OMEN_CORRUPT, OMEN_PERMISSION, OMEN_DISK_FULL, OMEN_IO
  */

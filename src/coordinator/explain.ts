@@ -28,7 +28,8 @@ export function explain(reader: Reader, membership: Membership, key: unknown): E
   const { hi, lo, number, bytes } = reader.key;
   const hash = reader.key.hash();
   const shard = reader.shardOf(hash);
-  const explanation = explainLookup(reader.view(shard), hash, hi, lo, number, bytes);
+  const { nowMs } = reader;
+  const explanation = explainLookup(reader.view(shard), hash, hi, lo, number, bytes, nowMs);
   const directory = shardDirectory(membership.path, shard);
   const runs = explanation.runs.map((run): ExplainedRun => {
     const { segment } = run;

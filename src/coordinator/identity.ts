@@ -169,6 +169,9 @@ function checkOptions(identity: Identity, options: OpenOptions): void {
   if (options.value !== undefined && options.value !== found.value) {
     throw mismatch('value', options.value, found.value ?? null);
   }
+  if (options.ttl !== undefined && (options.ttl || undefined) !== schema.ttl) {
+    throw mismatch('ttl', options.ttl, schema.ttl ?? false);
+  }
   if (options.columns !== undefined) {
     const asked = JSON.stringify(Object.entries(options.columns));
     const stored = JSON.stringify(Object.entries(found.columns ?? {}));

@@ -9,7 +9,7 @@ import type { MemtableShape } from '../view/memtable.ts';
 import type { Retain } from '../wal/log.ts';
 import type { PartitionOption } from './partition.ts';
 
-/** Fixed with the data, and needed only to create it: key, columns or value, shards, partition. */
+/** Fixed with the data, and needed only to create it: key, columns or value, ttl, shards, partition. */
 export interface OpenOptions extends SchemaOptions {
   /** `int64`, `uint64`, `float64`, `timestamp`, `utf8` or `binary`. */
   readonly key?: string;
@@ -17,6 +17,11 @@ export interface OpenOptions extends SchemaOptions {
   readonly columns?: Readonly<Record<string, string>>;
   /** Instead of columns: the type of a bare value, `json`, `utf8` or `binary`. */
   readonly value?: string;
+  /**
+   * Whether rows may expire, each when its write says so (`true`); or after how many milliseconds each
+   * does, unless its write says otherwise. Default: false.
+   */
+  readonly ttl?: boolean | number;
   /** Number of shards, 1 to 128. Default: the number of processors. */
   readonly shards?: number;
   /** How keys are spread over shards. Default: `hash`. */
@@ -60,6 +65,7 @@ const KNOWN = [
   'key',
   'columns',
   'value',
+  'ttl',
   'shards',
   'partition',
   'durability',

@@ -8,6 +8,7 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { OmenError } from '../errors.ts';
+import type { Instant } from '../schema/decode.ts';
 import {
   hashKey,
   KeyCodec,
@@ -21,8 +22,9 @@ import type { Notice } from '../shard-worker/notice.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
+import type { Memtable } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
-import type { Run } from '../view/segment.ts';
+import type { Run, Segment } from '../view/segment.ts';
 import {
   compileReaders,
   type RowReaders,
@@ -57,9 +59,19 @@ export interface Capture {
   release(): void;
 }
 
+/** Where a row is: its number, or where its bytes start in the memtable. */
+export interface Located {
+  readonly source: Segment | Memtable;
+  readonly position: number;
+  /** When it expires, in milliseconds since 1970; Infinity: never. */
+  readonly expiresMs: number;
+}
+
 export class Reader {
   readonly key: KeyCodec;
   readonly readers: RowReaders;
+  /** The same for look-ups of one key, to which rows that have expired are absent. */
+  readonly #pointReaders: RowReaders;
   readonly #membership: Membership;
   readonly #onNotice: (notice: Notice) => void;
   readonly #control: Control;
@@ -83,13 +95,21 @@ export class Reader {
   /** Open snapshots. */
   #snapshots = 0;
 
-  /** @param onNotice hears what shard threads tell, through the same ports as their views */
-  constructor(membership: Membership, onNotice: (notice: Notice) => void) {
+  /**
+   * @param onNotice hears what shard threads tell, through the same ports as their views
+   * @param instant by which rows that expire are judged; null where none do
+   */
+  constructor(
+    membership: Membership,
+    onNotice: (notice: Notice) => void,
+    instant: Instant | null = null,
+  ) {
     this.#onNotice = onNotice;
     const { schema, bigints, shards, control, partitioning } = membership;
     this.#membership = membership;
     this.key = new KeyCodec(schema.key, bigints);
     this.readers = compileReaders(schema, bigints);
+    this.#pointReaders = instant === null ? this.readers : compileReaders(schema, bigints, instant);
     this.#control = control;
     this.signed = control.signed;
     this.views = Array.from({ length: shards }, () => null);
@@ -146,7 +166,7 @@ export class Reader {
     const { shard } = message;
     const previous = this.views[shard];
     const { control, client } = this.#membership;
-    const view = new ShardView(message, this.readers, control.table, previous);
+    const view = new ShardView(message, this.#pointReaders, control.table, previous);
     this.views[shard] = view;
     control.setSeen(client, shard, view.version);
     if (previous !== null) this.#countRetired(previous, view);
@@ -277,6 +297,28 @@ export class Reader {
     return decodes ? rowOf(this.readers, source, view.located) : true;
   }
 
+  /** Where the row of a key is, now or at the instant of a capture, or null. @throws what the codec throws */
+  locate(key: unknown, captured: readonly ShardSnapshot[] | null): Located | null {
+    const nowMs = captured === null ? this.nowMs : captured[0].nowMs;
+    const codec = this.key;
+    codec.encode(key);
+    const hash = codec.hash();
+    const shard = this.shardOf(hash);
+    const view = captured === null ? this.view(shard) : captured[shard].view;
+    const visible = captured === null ? null : captured[shard].visible;
+    const { hi, lo, number, bytes } = codec;
+    const source = view.locate(hash, hi, lo, number, bytes, visible);
+    if (source === null) return null;
+    const position = view.located;
+    const expiresMs = this.readers.expiry?.at(source, position) ?? Number.POSITIVE_INFINITY;
+    return expiresMs > nowMs ? { source, position, expiresMs } : null;
+  }
+
+  /** The time by which rows are judged that expire; 0 where none do. */
+  get nowMs(): number {
+    return 0;
+  }
+
   /**
    * Looks up all of `keys`, now or at the instant of a capture; the batch is valid until the next call.
    * @throws what the codec throws
@@ -331,8 +373,8 @@ export class Reader {
   }
 
   /**
-   * One instant of the whole database: views, watermarks and undecided batches, read until two
-   * readings agree. What was undecided then stays hidden from the snapshot for ever.
+   * One instant of the whole database: views, watermarks, undecided batches and, where rows expire, the
+   * time, read until two readings agree. What was undecided then stays hidden from the snapshot for ever.
    */
   capture(): Capture {
     return this.#pin(this.now());
@@ -380,9 +422,10 @@ export class Reader {
   }
 
   #read(): Reading {
+    const { nowMs } = this;
     const undecided = new Set(this.#membership.control.table.undecided());
-    const shards = this.views.map((_, shard) => this.view(shard).capture(undecided));
-    return { undecided, shards };
+    const shards = this.views.map((_, shard) => this.view(shard).capture(undecided, nowMs));
+    return { nowMs, undecided, shards };
   }
 
   #pin(shards: readonly ShardSnapshot[]): Capture {
@@ -433,12 +476,13 @@ export class Reader {
 }
 
 interface Reading {
+  readonly nowMs: number;
   readonly undecided: ReadonlySet<number>;
   readonly shards: readonly ShardSnapshot[];
 }
 
 function isSame(a: Reading, b: Reading): boolean {
-  if (a.undecided.size !== b.undecided.size) return false;
+  if (a.nowMs !== b.nowMs || a.undecided.size !== b.undecided.size) return false;
   for (const ticket of a.undecided) if (!b.undecided.has(ticket)) return false;
   return a.shards.every(({ view, visible }, shard) => {
     const other = b.shards[shard];

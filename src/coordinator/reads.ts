@@ -5,6 +5,7 @@
 import { OmenError } from '../errors.ts';
 import { show } from '../schema/show.ts';
 import { greatestBound, leastBound } from '../view/bounds.ts';
+import { givenTime } from '../view/expiry.ts';
 import type { ShardSnapshot } from '../view/shard-view.ts';
 import { aggregate } from './aggregate.ts';
 import {
@@ -71,6 +72,17 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     if (options === undefined) return reader.getMany(list, captured) as (Row | undefined)[];
     const batch = reader.findMany(list, captured);
     return columnsOf(batch, reader.readers, options.columns, reader.key.bigints);
+  }
+
+  /**
+   * When the row of a key expires, in milliseconds since 1970; null: never; undefined where there is no
+   * row.
+   * @throws as `get`
+   */
+  expiresAt(key: KeyInput): number | null | undefined {
+    this.owner.throwIfClosed();
+    const found = this.reader.locate(key, this.captured);
+    return found === null ? undefined : givenTime(found.expiresMs);
   }
 
   /** The last entry whose key is <= the given one, or undefined. */

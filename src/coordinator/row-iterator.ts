@@ -6,8 +6,8 @@
  */
 
 import type { Filter } from '../view/filter.ts';
-import { FilteredBlocks } from '../view/filtered-blocks.ts';
-import { type Block, type RowBlocks, rowBlocks, type Source } from '../view/row-blocks.ts';
+import { filteredBlocks } from '../view/filtered-blocks.ts';
+import type { Block, RowBlocks, Source } from '../view/row-blocks.ts';
 import { Segment } from '../view/segment.ts';
 import { rowOf } from '../view/shard-view.ts';
 import type { Iteration } from './range.ts';
@@ -133,7 +133,7 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
     this.#snapshot = this.#capture();
     const { shards } = this.#snapshot;
     const iteration = this.#iteration;
-    const blocks = rowBlocks(schema, shards, iteration, iteration.reverse, !isByRange);
-    return this.#filter === null ? blocks : new FilteredBlocks(schema, blocks, this.#filter);
+    const { reverse } = iteration;
+    return filteredBlocks(schema, shards, iteration, reverse, !isByRange, this.#filter);
   }
 }

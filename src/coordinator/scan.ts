@@ -9,9 +9,9 @@
 import type { Schema as ArrowSchema, Data, RecordBatch, Table } from 'apache-arrow';
 import type { NamedField } from '../arrow/record-batch.ts';
 import { OmenError } from '../errors.ts';
-import type { Schema } from '../schema/schema.ts';
+import { ownColumns, type Schema } from '../schema/schema.ts';
 import type { Filter } from '../view/filter.ts';
-import { FilteredBlocks } from '../view/filtered-blocks.ts';
+import { filteredBlocks } from '../view/filtered-blocks.ts';
 import {
   gatherField,
   groupsOf,
@@ -21,7 +21,7 @@ import {
   textLengths,
   wordKeys,
 } from '../view/gather.ts';
-import { type Block, type RowBlocks, rowBlocks, type Stretch } from '../view/row-blocks.ts';
+import type { Block, RowBlocks, Stretch } from '../view/row-blocks.ts';
 import type { Segment } from '../view/segment.ts';
 import { fieldNamed } from './fields.ts';
 import type { Iteration } from './range.ts';
@@ -57,7 +57,7 @@ export interface ScanPlan {
  * @throws OMEN_UNKNOWN_COLUMN, OMEN_INVALID_RANGE
  */
 export function parseFields(schema: Schema, names: unknown): number[] {
-  if (names === undefined) return [KEY, ...schema.columns.keys()];
+  if (names === undefined) return [KEY, ...ownColumns(schema).keys()];
   const invalid = (message: string) => new OmenError('OMEN_INVALID_RANGE', message);
   if (!Array.isArray(names)) throw invalid('"columns" is an array of names.');
   if (new Set(names).size !== names.length) throw invalid('"columns" names a column twice.');
@@ -146,8 +146,9 @@ async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined
   const snapshot = plan.capture();
   try {
     const batches = new BatchMaker(schema, fields, arrow, arrow.toArrowSchema(namedFields(plan)));
-    const all = rowBlocks(schema, snapshot.shards, iteration, iteration.reverse, together);
-    const blocks = filter === null ? all : new FilteredBlocks(schema, all, filter);
+    const { shards } = snapshot;
+    const { reverse } = iteration;
+    const blocks = filteredBlocks(schema, shards, iteration, reverse, together, filter);
     let turned = performance.now();
     for (const block of upTo(blocks, iteration.limit)) {
       for (const batch of batches.of(block)) {

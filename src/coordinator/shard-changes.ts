@@ -38,6 +38,7 @@ import {
 } from '../shard-worker/records.ts';
 import { type Bound, greatestBound, type KeyBounds, leastBound } from '../view/bounds.ts';
 import { decodeRange, isCleared, isRange } from '../view/cleared.ts';
+import { givenTime } from '../view/expiry.ts';
 import type { LogFollower } from '../wal/follower.ts';
 import { recordStride } from '../wal/frame.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -53,7 +54,13 @@ export interface ClearedKeys<Key = unknown> {
 
 /** One change that was committed. */
 export type Change<Key = unknown, Row = unknown> =
-  | { readonly type: 'put'; readonly key: Key; readonly value: Row }
+  | {
+      readonly type: 'put';
+      readonly key: Key;
+      readonly value: Row;
+      /** Where rows may expire, when this one does, in milliseconds since 1970; null: never. */
+      readonly expiresAt?: number | null;
+    }
   | { readonly type: 'del'; readonly key: Key }
   | { readonly type: 'clear'; readonly range: ClearedKeys<Key> };
 
@@ -258,7 +265,12 @@ export class ShardChanges {
     if (type === DEL) changes.push({ type: 'del', key });
     else {
       const value = readers.memtable(this.#views, this.#memory.buffer, row);
-      changes.push({ type: 'put', key, value });
+      const { expiry } = readers;
+      if (expiry === null) changes.push({ type: 'put', key, value });
+      else {
+        const expiresAt = givenTime(expiry.inRow(this.#views, row));
+        changes.push({ type: 'put', key, value, expiresAt });
+      }
     }
   }
 

@@ -79,7 +79,7 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
 
 /** What a capture reads; iterators over it pin nothing more than it does. */
 function sourceOf(reader: Reader, { shards }: Capture): Source {
-  const runs = shards.map(({ view, visible }) => view.settledAt(visible));
+  const runs = shards.map(({ view, visible, nowMs }) => view.settledAt(visible, nowMs));
   const settled = runs.every((run): run is Run => run !== null) ? runs : null;
   return {
     key: reader.key,

@@ -8,8 +8,9 @@ import { OmenError } from '../errors.ts';
 import type { KeyCodec } from '../schema/key.ts';
 import { show } from '../schema/show.ts';
 import type { Condition } from './condition.ts';
+import type { ExpiryOptions } from './expiry.ts';
 
-export interface UpdateOptions {
+export interface UpdateOptions extends ExpiryOptions {
   /** How often the row is read and written before the update is given up: by default 1,000 times. */
   readonly tries?: number;
 }

@@ -8,7 +8,13 @@
 import { OmenError } from '../errors.ts';
 import { KeyCodec, sortableToNumber } from '../schema/key.ts';
 import { compareBytes, copyOf } from '../schema/key-bytes.ts';
-import { type ColumnType, isVariable, type KeyType, type Schema } from '../schema/schema.ts';
+import {
+  type ColumnType,
+  EXPIRES_COLUMN,
+  isVariable,
+  type KeyType,
+  type Schema,
+} from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import { type Filter, keyValue, NOTHING, type Words } from '../view/filter.ts';
 import { KEY } from '../view/gather.ts';
@@ -35,8 +41,11 @@ type ColumnsOf<RowInput> = unknown extends RowInput
     ? { readonly value: RowInput }
     : RowInput;
 
-/** The names of columns, and of the key. */
-export type FieldOf<RowInput> = (keyof ColumnsOf<RowInput> & string) | 'key';
+/** The names of columns, of the key, and of the column that says when rows expire. */
+export type FieldOf<RowInput> =
+  | (keyof ColumnsOf<RowInput> & string)
+  | 'key'
+  | typeof EXPIRES_COLUMN;
 
 type ConditionOn<Value> = unknown extends Value
   ? unknown
@@ -47,6 +56,8 @@ export type Where<KeyInput = unknown, RowInput = unknown> = {
   readonly [Name in keyof ColumnsOf<RowInput>]?: ConditionOn<ColumnsOf<RowInput>[Name]>;
 } & {
   readonly key?: ConditionOn<KeyInput>;
+  /** When rows expire; null: never. Where they may: see the option `ttl` of `open`. */
+  readonly [EXPIRES_COLUMN]?: ConditionOn<number | Date | null>;
   readonly and?: readonly Where<KeyInput, RowInput>[];
   readonly or?: readonly Where<KeyInput, RowInput>[];
   readonly not?: Where<KeyInput, RowInput>;
@@ -107,7 +118,9 @@ function operandOf(schema: Schema, name: string): Operand {
   if (column === KEY) {
     return { name, column, type: schema.key, codec: new KeyCodec(schema.key, true) };
   }
-  if (schema.value === 'json') throw invalid('JSON values cannot be compared, only their keys.');
+  if (schema.value === 'json' && name !== EXPIRES_COLUMN) {
+    throw invalid('JSON values cannot be compared, only their keys.');
+  }
   const { type } = schema.columns[column];
   const isInteger = type === 'int64' || type === 'timestamp';
   return { name, column, type, codec: new KeyCodec(isInteger ? type : 'float64', true) };

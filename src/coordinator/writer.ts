@@ -11,11 +11,13 @@
  */
 import { OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
+import { ExpiringRowEncoder, rowEncoderOf } from '../schema/expiring-row.ts';
 import { KeyCodec, shardOfHash } from '../schema/key.ts';
 import { storedBytes } from '../schema/key-bytes.ts';
-import { RowEncoder } from '../schema/row.ts';
+import type { RowEncoder } from '../schema/row.ts';
 import {
   IF_EQUALS,
+  IF_EQUALS_UNTIL,
   INDEX_MAX,
   MESSAGE_BYTES_MAX,
   MESSAGE_HEADER_BYTES,
@@ -30,6 +32,13 @@ import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from '../shard-worker/records
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { encodeRange } from '../view/cleared.ts';
 import { conditionType } from './condition.ts';
+import {
+  type ExpiryOptions,
+  expiryOf,
+  refuseExpiry,
+  refuseWithoutTtl,
+  saysExpiry,
+} from './expiry.ts';
 import { Link, type Settler } from './link.ts';
 import type { Membership } from './membership.ts';
 import { shardOf, splitsOf } from './partition.ts';
@@ -79,6 +88,8 @@ export class Writer {
   readonly #membership: Membership;
   readonly #key: KeyCodec;
   readonly #row: RowEncoder;
+  /** The same, where rows may expire. */
+  readonly #expiring: ExpiringRowEncoder | null;
   readonly #splits: readonly Bound[];
   readonly #doorbell: Doorbell;
   readonly #links: Link[] = [];
@@ -102,7 +113,8 @@ export class Writer {
     this.#membership = membership;
     const { control, client, schema, bigints, partitioning } = membership;
     this.#key = new KeyCodec(schema.key, bigints);
-    this.#row = new RowEncoder(schema);
+    this.#row = rowEncoderOf(schema, () => control.nowMs);
+    this.#expiring = this.#row instanceof ExpiringRowEncoder ? this.#row : null;
     this.#splits = splitsOf(partitioning, schema.key);
     this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
   }
@@ -148,6 +160,24 @@ export class Writer {
       this.#throwIfTooLarge(rowBytes);
       this.#write(WRITE_PUT, rowBytes, { resolve, reject });
     });
+  }
+
+  /** As `put`, of a row that expires when the options say, or else as the database does. */
+  putUntil(key: unknown, row: unknown, options: ExpiryOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      this.#key.encode(key);
+      const rowBytes = this.#keyBytes + this.#encodeUntil(row, options);
+      this.#throwIfTooLarge(rowBytes);
+      this.#write(WRITE_PUT, rowBytes, { resolve, reject });
+    });
+  }
+
+  /** @throws OMEN_INVALID_EXPIRY, and as the row's encoder */
+  #encodeUntil(row: unknown, options: ExpiryOptions): number {
+    if (!saysExpiry(options)) return this.#row.encode(row);
+    if (this.#expiring === null) refuseWithoutTtl();
+    return this.#expiring.encodeUntil(row, expiryOf(options, this.#membership.control.nowMs));
   }
 
   del(key: unknown): Promise<void> {
@@ -294,7 +324,8 @@ export class Writer {
 
   /**
    * All operations or none, across shards.
-   * @throws OMEN_INVALID_BATCH, OMEN_INVALID_CONDITION, OMEN_ROW_TOO_LARGE, and what `put` throws: nothing is sent then
+   * @throws OMEN_INVALID_BATCH, OMEN_INVALID_CONDITION, OMEN_INVALID_EXPIRY, OMEN_ROW_TOO_LARGE, and what
+   *   `put` throws: nothing is sent then
    */
   batch(operations: unknown): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -323,7 +354,9 @@ export class Writer {
         );
       }
       this.#key.encode(operation.key);
-      const rowBytes = this.#keyBytes + (type === 'put' ? this.#row.encode(operation.value) : 0);
+      let rowBytes = this.#keyBytes;
+      if (type === 'put') rowBytes += this.#encodeUntil(operation.value, operation);
+      else if (saysExpiry(operation)) refuseExpiry('A del');
       this.#addOperation(parts, type === 'put' ? PUT : DEL, rowBytes);
     }
     return [...parts.values()].sort((a, b) => a.shard - b.shard);
@@ -336,7 +369,10 @@ export class Writer {
     if (type === null) return;
     this.#key.encode('key' in operation ? operation.key : undefined);
     let rowBytes = this.#keyBytes;
-    if (type === IF_EQUALS) rowBytes += this.#row.encode((condition as { equals: unknown }).equals);
+    if (type === IF_EQUALS || type === IF_EQUALS_UNTIL) {
+      const { equals, expiresAt } = condition as { equals: unknown; expiresAt?: Date | null };
+      rowBytes += this.#encodeUntil(equals, { expiresAt });
+    }
     this.#addOperation(parts, type | (Math.min(index, INDEX_MAX) << 8), rowBytes);
   }
 

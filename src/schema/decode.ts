@@ -6,7 +6,7 @@
  */
 import { OmenError } from '../errors.ts';
 import { layoutRow, type Views } from './row.ts';
-import { type Column, isVariable, type Schema } from './schema.ts';
+import { type Column, expiresColumn, isVariable, ownColumns, type Schema } from './schema.ts';
 
 /** One column of a segment as it lies in memory; the arrays a type does not use are empty. */
 export interface ResidentColumn extends Views {
@@ -20,6 +20,11 @@ export interface ResidentColumn extends Views {
 
 /** Reads the row whose bytes start at `at` (a multiple of 8) of `views`; `bytes` is the same memory. */
 export type MemtableRowReader = (views: Views, bytes: Buffer, at: number) => unknown;
+/** The time by which rows are judged, in milliseconds since 1970: whoever reads sets it beforehand. */
+export interface Instant {
+  nowMs: number;
+}
+
 /** Reads row `i` of a segment. */
 export type SegmentRowReader = (columns: readonly ResidentColumn[], i: number) => unknown;
 
@@ -97,16 +102,31 @@ function expression(column: Column, schema: Schema, bigints: boolean, place: Pla
 
 function literal(schema: Schema, fields: readonly string[]): string {
   if (schema.value !== null) return fields[0];
-  const named = schema.columns.map((column, i) => `${JSON.stringify(column.name)}: ${fields[i]}`);
+  const named = ownColumns(schema).map(
+    (column, i) => `${JSON.stringify(column.name)}: ${fields[i]}`,
+  );
   return `({ ${named.join(', ')} })`;
 }
 
-/** @param bigints whether an int64 column is read as bigint */
-export function memtableRowReader(schema: Schema, bigints: boolean): MemtableRowReader {
+/** A statement that returns undefined for a row that has expired by then; nothing where none can. */
+function unlessExpired(isThere: string, words: string, at: string): string {
+  const ms = `${words}.i32[${at} + 1] * ${TWO_32} + ${words}.u32[${at}]`;
+  return `if (${isThere} && ${ms} <= instant.nowMs) return undefined;`;
+}
+
+/**
+ * @param bigints whether an int64 column is read as bigint
+ * @param instant where it is given, rows that have expired by then are read as undefined
+ */
+export function memtableRowReader(
+  schema: Schema,
+  bigints: boolean,
+  instant: Instant | null = null,
+): MemtableRowReader {
   const { offsets, fixedBytes } = layoutRow(schema);
   // The bytes of a variable column start where those of the columns before it end: `e0`, `e1`, ….
   const ends = [`const e0 = at + ${fixedBytes};`];
-  const fields = schema.columns.map((column, i) => {
+  const fields = ownColumns(schema).map((column, i) => {
     const offset = offsets[i];
     const start = `e${ends.length - 1}`;
     if (isVariable(column.type)) {
@@ -125,13 +145,22 @@ export function memtableRowReader(schema: Schema, bigints: boolean): MemtableRow
     if (!column.nullable) return value;
     return `(v.u8[at + ${i >>> 3}] & ${1 << (i & 7)}) !== 0 ? null : ${value}`;
   });
+  if (instant !== null) {
+    const column = expiresColumn(schema);
+    const isThere = `(v.u8[at + ${column >>> 3}] & ${1 << (column & 7)}) === 0`;
+    ends.unshift(unlessExpired(isThere, 'v', `(at >>> 2) + ${offsets[column] >>> 2}`));
+  }
   const body = `return (v, b, at) => { ${ends.join(' ')} return ${literal(schema, fields)}; };`;
-  return new Function('h', body)(HELPERS) as MemtableRowReader;
+  return new Function('h', 'instant', body)(HELPERS, instant) as MemtableRowReader;
 }
 
-/** @param bigints whether an int64 column is read as bigint */
-export function segmentRowReader(schema: Schema, bigints: boolean): SegmentRowReader {
-  const fields = schema.columns.map((column, i) => {
+/** The parameters are those of `memtableRowReader`. */
+export function segmentRowReader(
+  schema: Schema,
+  bigints: boolean,
+  instant: Instant | null = null,
+): SegmentRowReader {
+  const fields = ownColumns(schema).map((column, i) => {
     const value = expression(column, schema, bigints, {
       views: `c[${i}]`,
       bytes: `c[${i}].bytes`,
@@ -144,6 +173,12 @@ export function segmentRowReader(schema: Schema, bigints: boolean): SegmentRowRe
     if (!column.nullable) return value;
     return `(c[${i}].validity[i >>> 3] & (1 << (i & 7))) === 0 ? null : ${value}`;
   });
-  const body = `return (c, i) => ${literal(schema, fields)};`;
-  return new Function('h', body)(HELPERS) as SegmentRowReader;
+  const row = literal(schema, fields);
+  let body = `return (c, i) => ${row};`;
+  if (instant !== null) {
+    const column = `c[${expiresColumn(schema)}]`;
+    const isThere = `(${column}.validity[i >>> 3] & (1 << (i & 7))) !== 0`;
+    body = `return (c, i) => { ${unlessExpired(isThere, column, '2 * i')} return ${row}; };`;
+  }
+  return new Function('h', 'instant', body)(HELPERS, instant) as SegmentRowReader;
 }

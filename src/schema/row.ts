@@ -9,8 +9,9 @@
  * A RowEncoder belongs to one thread; it encodes into its own scratch buffer, since the length of a
  * row is known only after its strings are encoded.
  */
+import assert from 'node:assert';
 import { OmenError } from '../errors.ts';
-import type { Column, ColumnType, Schema } from './schema.ts';
+import { type Column, type ColumnType, ownColumns, type Schema } from './schema.ts';
 import { show } from './show.ts';
 
 /** The longest row, encoded. It has to fit a WAL group and a memtable. */
@@ -88,13 +89,17 @@ export class RowEncoder {
   /** The encoded row after `encode`; replaced when it grows. */
   views: Views = viewsOf(new ArrayBuffer(4096));
   readonly #layout: RowLayout;
+  readonly #columns: readonly Column[];
   readonly #names: ReadonlySet<string>;
   #bytes = 0;
 
+  /** For a schema whose rows may expire: `ExpiringRowEncoder`. */
   constructor(schema: Schema) {
+    assert.ok(schema.ttl === undefined || new.target !== RowEncoder);
     this.schema = schema;
     this.#layout = layoutRow(schema);
-    this.#names = new Set(schema.columns.map((column) => column.name));
+    this.#columns = ownColumns(schema);
+    this.#names = new Set(this.#columns.map((column) => column.name));
     this.#grow(this.#layout.fixedBytes);
   }
 
@@ -118,8 +123,9 @@ export class RowEncoder {
     const fields = row as Readonly<Record<string, unknown>>;
     for (const name in fields) if (!this.#names.has(name)) this.#unknownColumn(name);
     if (nullBytes !== 0) this.views.u8.fill(0, 0, nullBytes);
-    for (let i = 0; i < schema.columns.length; i++) {
-      const column = schema.columns[i];
+    const columns = this.#columns;
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i];
       const value = Object.hasOwn(fields, column.name) ? fields[column.name] : undefined;
       if (value === null || value === undefined) this.#encodeNull(column, i, value);
       else this.#encodeValue(column, value, offsets[i]);
@@ -128,7 +134,7 @@ export class RowEncoder {
   }
 
   #unknownColumn(name: string): never {
-    const known = this.schema.columns.map((column) => column.name).join(', ');
+    const known = this.#columns.map((column) => column.name).join(', ');
     throw new OmenError('OMEN_UNKNOWN_COLUMN', `There is no column "${name}"; there is ${known}.`);
   }
 

@@ -31,18 +31,32 @@ export interface Column {
   readonly nullable: boolean;
 }
 
-/** In key-value mode `value` names the type of the bare value, and `columns` is its one column. */
+/**
+ * In key-value mode `value` names the type of the bare value, and `columns` is its one column. Where rows
+ * may expire, EXPIRES_COLUMN comes last among the columns (`ownColumns` are those before it).
+ */
 export interface Schema {
   readonly key: KeyType;
   readonly columns: readonly Column[];
   readonly value: ValueType | null;
+  /**
+   * Only where rows may expire: how many milliseconds after its write a row does, unless the write says
+   * otherwise; true: it does not, unless the write says so.
+   */
+  readonly ttl?: number | true;
 }
+
+/** The column that says when a row expires, in milliseconds since 1970; null: it does not. */
+export const EXPIRES_COLUMN = '_omen_expires';
+/** So long may rows live: from today on that is always a time which a Date can hold. */
+export const TTL_MS_MAX = 2 ** 52;
 
 /** The part of `open`'s options that describes the data: `columns: { name: 'type' | 'type?' }`. */
 export interface SchemaOptions {
   readonly key?: string;
   readonly columns?: Readonly<Record<string, string>>;
   readonly value?: string;
+  readonly ttl?: boolean | number;
 }
 
 const COLUMNS_MAX = 1024;
@@ -75,11 +89,43 @@ function parseColumn(name: string, declared: unknown): Column {
   return { name, type, nullable };
 }
 
+function parseTtl(ttl: unknown): number | true | null {
+  if (ttl === undefined || ttl === false) return null;
+  if (ttl === true || isTtl(ttl)) return ttl;
+  throw invalid(
+    `The option "ttl" is true (rows may expire) or whole milliseconds from 1 on, not ${show(ttl)}.`,
+  );
+}
+
+/** Whether rows may live so long: whole milliseconds, one at least. */
+export function isTtl(ttl: unknown): ttl is number {
+  return typeof ttl === 'number' && Number.isInteger(ttl) && ttl >= 1 && ttl <= TTL_MS_MAX;
+}
+
 /**
  * Reads a schema from the options of `open`.
- * @throws OMEN_INVALID_OPTIONS for an unknown type, a reserved name, or both `columns` and `value`.
+ * @throws OMEN_INVALID_OPTIONS for an unknown type, a reserved name, both `columns` and `value`, or a
+ *   `ttl` that is no time.
  */
 export function parseSchema(options: SchemaOptions): Schema {
+  const schema = parseOwn(options);
+  const ttl = parseTtl(options.ttl);
+  if (ttl === null) return schema;
+  const expires: Column = { name: EXPIRES_COLUMN, type: 'timestamp', nullable: true };
+  return { ...schema, columns: [...schema.columns, expires], ttl };
+}
+
+/** The columns that a row's writer gives, without the one that says when it expires. */
+export function ownColumns({ columns, ttl }: Schema): readonly Column[] {
+  return ttl === undefined ? columns : columns.slice(0, -1);
+}
+
+/** The number of the column that says when rows expire, or −1. */
+export function expiresColumn({ columns, ttl }: Schema): number {
+  return ttl === undefined ? -1 : columns.length - 1;
+}
+
+function parseOwn(options: SchemaOptions): Schema {
   const key = oneOf(KEY_TYPES, options.key, 'The option "key"');
   if ((options.columns === undefined) === (options.value === undefined)) {
     throw invalid('Give either "columns" (named, typed columns) or "value" (a bare value a key).');
@@ -105,12 +151,14 @@ export function parseSchema(options: SchemaOptions): Schema {
 
 /** The options that `parseSchema` turns back into an equal schema; what `omendb.json` holds. */
 export function schemaOptions(schema: Schema): SchemaOptions {
-  if (schema.value !== null) return { key: schema.key, value: schema.value };
+  const { key, value, ttl } = schema;
+  const ending = ttl === undefined ? {} : { ttl };
+  if (value !== null) return { key, value, ...ending };
   const columns: Record<string, string> = {};
-  for (const column of schema.columns) {
+  for (const column of ownColumns(schema)) {
     columns[column.name] = column.nullable ? `${column.type}?` : column.type;
   }
-  return { key: schema.key, columns };
+  return { key, columns, ...ending };
 }
 
 /** Whether values of a column, or keys, differ in length. */

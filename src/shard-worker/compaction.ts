@@ -2,7 +2,8 @@
  * Which runs to merge. Size-tiered: runs of like size that follow each other in age are merged once
  * there are FANOUT of them, so that a row is rewritten about log_FANOUT(rows / memtable) times and a
  * look-up probes at most FANOUT − 1 runs a tier. Runs whose key ranges do not overlap (time-ordered
- * data) are joined without being rewritten. A run is also written anew alone, once much of it was cleared.
+ * data) are joined without being rewritten. A run is also written anew alone, once much of it was cleared
+ * or has expired.
  */
 import type { SegmentLayout } from '../arrow/layout.ts';
 import type { Run, Segment, SegmentHandle } from '../view/segment.ts';
@@ -11,8 +12,8 @@ import { isFull, type SegmentLimit } from './segment-limit.ts';
 const FANOUT = 4;
 /** More runs than this are merged whatever their sizes: the bound on probes per look-up. */
 const RUNS_MAX = 10;
-/** A run of which one row in this many was cleared is written anew without them. */
-const CLEARED_SHARE = 4;
+/** A run of which one row in this many was cleared or has expired is written anew without them. */
+const DEAD_SHARE = 4;
 
 export interface MergePlan {
   /** The runs [start, end), newest first. */
@@ -42,15 +43,24 @@ function compareEnd(a: Run, b: Run): number {
   return last.compareRows(last.rows - 1, b.segments[0], 0);
 }
 
-/** What to merge next, or null. */
-export function planMerge(runs: readonly Run[]): MergePlan | null {
+/**
+ * What to merge next, or null.
+ * @param rowsExpired how many rows of a run have expired; never more than do by the time of the merge, or
+ *   it would be written anew again and again
+ */
+export function planMerge(
+  runs: readonly Run[],
+  rowsExpired: (run: Run) => number = () => 0,
+): MergePlan | null {
   for (let start = 0; start < runs.length; start++) {
     let end = start + 1;
     while (end < runs.length && tier(runs[end].rows) <= tier(runs[start].rows)) end++;
     if (end - start >= FANOUT) return planOf(runs, start, end);
   }
   if (runs.length > RUNS_MAX) return planOf(runs, 0, RUNS_MAX);
-  const start = runs.findIndex((run) => CLEARED_SHARE * run.rowsCleared >= run.rows);
+  const start = runs.findIndex(
+    (run) => DEAD_SHARE * (run.rowsCleared + rowsExpired(run)) >= run.rows,
+  );
   return start < 0 ? null : { start, end: start + 1, join: false };
 }
 
@@ -63,11 +73,18 @@ function planOf(runs: readonly Run[], start: number, end: number): MergePlan {
 /**
  * What a full compaction has left to do: one run of live rows only, of at most twice as many segments as
  * a merge would make of it. What a merge has made is never merged again.
+ * @param hasExpired whether rows of a run have, by the time at which the compaction began
  */
-export function planFullMerge(runs: readonly Run[], limit: SegmentLimit): MergePlan | null {
+export function planFullMerge(
+  runs: readonly Run[],
+  limit: SegmentLimit,
+  hasExpired: (run: Run) => boolean = () => false,
+): MergePlan | null {
   if (runs.length === 0) return null;
-  const [{ segments, isLive }] = runs;
-  const isCompact = runs.length === 1 && isLive && segments.length <= 2 * fewest(segments, limit);
+  const [run] = runs;
+  const { segments } = run;
+  const isLive = runs.length === 1 && run.isLive && !hasExpired(run);
+  const isCompact = isLive && segments.length <= 2 * fewest(segments, limit);
   return isCompact ? null : { start: 0, end: runs.length, join: false };
 }
 

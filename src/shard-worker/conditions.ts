@@ -16,11 +16,12 @@ import {
 } from '../schema/key-bytes.ts';
 import { viewsOf } from '../schema/row.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
+import { Expiry } from '../view/expiry.ts';
 import type { Memtable } from '../view/memtable.ts';
 import type { Run, Segment } from '../view/segment.ts';
 import { compileReaders, type RowReaders, rowOf } from '../view/shard-view.ts';
 import type { MemtableWriter } from './memtable-writer.ts';
-import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from './protocol.ts';
+import { IF_ABSENT, IF_EQUALS, IF_EQUALS_UNTIL, IF_PRESENT } from './protocol.ts';
 import { KEY_HI, KEY_LO, OPERATION_BYTES } from './records.ts';
 
 /** The word of an operation that has the length of what follows its header. */
@@ -39,24 +40,33 @@ interface Place {
 }
 
 export function isCondition(type: number): boolean {
-  return type >= IF_ABSENT && type <= IF_EQUALS;
+  return type >= IF_ABSENT && type <= IF_EQUALS_UNTIL;
 }
 
 export class Conditions {
   readonly #schema: Schema;
+  readonly #expiry: Expiry | null;
   /** Compiled for the first row that is compared. */
   #readers: RowReaders | null = null;
 
   constructor(schema: Schema) {
     this.#schema = schema;
+    this.#expiry = Expiry.of(schema);
   }
 
-  /** Whether the condition that stands in `words` at `at` (see `protocol.ts`) holds now. */
-  hold(words: Uint32Array, at: number, newest: NewestFirst): boolean {
+  /** Whether the condition that stands in `words` at `at` (see `protocol.ts`) holds at that time. */
+  hold(words: Uint32Array, at: number, newest: NewestFirst, nowMs: number): boolean {
     const type = words[at] & 0xff;
     const found = this.#find(words, at, newest);
-    if (found === null) return type === IF_ABSENT;
-    return type === IF_PRESENT || (type === IF_EQUALS && this.#isRow(found, words, at));
+    const expiresMs = found === null ? null : this.#expiresMs(found);
+    if (found === null || expiresMs === null || expiresMs <= nowMs) return type === IF_ABSENT;
+    if (type === IF_PRESENT) return true;
+    if (type !== IF_EQUALS && type !== IF_EQUALS_UNTIL) return false;
+    return this.#isRow(found, words, at, type === IF_EQUALS_UNTIL ? expiresMs : null);
+  }
+
+  #expiresMs({ source, position }: Place): number {
+    return this.#expiry?.at(source, position) ?? Number.POSITIVE_INFINITY;
   }
 
   #find(words: Uint32Array, at: number, { memtables, runs }: NewestFirst): Place | null {
@@ -88,15 +98,25 @@ export class Conditions {
     return null;
   }
 
-  /** Whether a row is the one that a condition has behind its key. Compared as a caller sees them. */
-  #isRow({ source, position }: Place, words: Uint32Array, at: number): boolean {
+  /**
+   * Whether a row is the one that a condition has behind its key. Compared as a caller sees them.
+   * @param expiresMs when the row expires, where the other has to expire then too
+   */
+  #isRow(
+    { source, position }: Place,
+    words: Uint32Array,
+    at: number,
+    expiresMs: number | null,
+  ): boolean {
     this.#readers ??= compileReaders(this.#schema, true);
     const payload = at + OPERATION_BYTES / 4;
     const keyBytes = isVariable(this.#schema.key) ? storedBytes(words[payload]) : 0;
     // A copy, as columns of 8 bytes lie at multiples of 8.
     const row = words.slice(payload + (keyBytes >>> 2), payload + ((words[at + BYTES] + 7) >>> 2));
     const bytes = Buffer.from(row.buffer);
-    const wanted = this.#readers.memtable(viewsOf(row.buffer), bytes, 0);
+    const views = viewsOf(row.buffer);
+    if (expiresMs !== null && this.#expiry?.inRow(views, 0) !== expiresMs) return false;
+    const wanted = this.#readers.memtable(views, bytes, 0);
     return isDeepStrictEqual(rowOf(this.#readers, source, position), wanted);
   }
 }

@@ -21,6 +21,7 @@ import { isVariable, type Schema } from '../schema/schema.ts';
 import { removeLeftover, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import { decodeRange, isRange } from '../view/cleared.ts';
 import type { Control } from '../view/control.ts';
+import { Expiry } from '../view/expiry.ts';
 import type { Memtable, MemtableHandle, MemtableShape } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
@@ -29,6 +30,7 @@ import { type LocalLog, openLocalLog, PIECE_BYTES, type Retain } from '../wal/lo
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
 import { Conditions } from './conditions.ts';
+import type { ExpiryJob } from './expired-rows.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import type { Job, RunJob } from './jobs.ts';
 import {
@@ -120,6 +122,7 @@ export class Engine {
   readonly #pool: MemtablePool;
   readonly #retired = new Retired();
   readonly #conditions: Conditions;
+  readonly #expiry: Expiry | null;
   readonly #shortage = new Shortage();
   readonly #reserve: Reserve;
   #active: MemtableWriter;
@@ -172,6 +175,7 @@ export class Engine {
     this.#active = new MemtableWriter(this.#pool.take(), control.table);
     this.ledger = new BatchLedger(control.table, shard, options.epoch, storesKeys);
     this.#conditions = new Conditions(schema);
+    this.#expiry = Expiry.of(schema);
   }
 
   /**
@@ -464,7 +468,8 @@ export class Engine {
    */
   holds(words: Uint32Array, at: number): boolean {
     const memtables = [this.#active, ...this.#sealed.map(({ memtable }) => memtable)];
-    return this.#conditions.hold(words, at, { memtables, runs: this.#runs });
+    const newest = { memtables, runs: this.#runs };
+    return this.#conditions.hold(words, at, newest, this.#options.control.nowMs);
   }
 
   /** Announces that the next `operations` writes are this shard's part of a batch. */
@@ -751,7 +756,7 @@ export class Engine {
       });
     }
     if (this.#merging === null && this.#shortage.merge === null) {
-      const plan = planMerge(this.#runs);
+      const plan = planMerge(this.#runs, (run) => this.#rowsExpired(run));
       if (plan !== null) this.#startMerge(plan);
     }
   }
@@ -848,9 +853,21 @@ export class Engine {
       place: this.#place,
       memtable: memtable.handle,
       keepTombstones: this.#runs.length > 0,
+      expiry: this.#expiryJob(this.#runs),
       firstId: this.#takeIds(),
       span,
     };
+  }
+
+  #expiryJob(older: readonly Run[]): ExpiryJob | null {
+    if (this.#expiry === null) return null;
+    const { nowMs } = this.#options.control;
+    return { nowMs, older: older.map((run) => run.segments.map(({ handle }) => handle)) };
+  }
+
+  /** How many rows of a run have expired, at least. */
+  #rowsExpired(run: Run): number {
+    return this.#expiry?.expiredOf(run, this.#options.control.nowMs) ?? 0;
   }
 
   async #flush(): Promise<void> {
@@ -895,6 +912,7 @@ export class Engine {
         runs: chosen.map((run) => run.segments.map((segment) => segment.handle)),
         cleared: wordsOf(chosen),
         keepTombstones: oldest !== this.#runs[this.#runs.length - 1],
+        expiry: this.#expiryJob(this.#runs.slice(plan.end)),
         firstId,
         span: spanOf(this.#recordsOf(chosen).flat()),
       });
@@ -925,8 +943,10 @@ export class Engine {
     let bytes = 0;
     for (const run of runs) {
       const all = run.segments.reduce((sum, { handle }) => sum + handle.fileBytes, 0);
-      // What was cleared is not written again: to write a run anew may be what frees a full disk.
-      bytes += Math.ceil(all * Math.max(0, 1 - run.rowsCleared / run.rows));
+      // What was cleared or has expired is not written again: to write a run anew may be what frees a
+      // full disk.
+      const dropped = run.rowsCleared + this.#rowsExpired(run);
+      bytes += Math.ceil(all * Math.max(0, 1 - dropped / run.rows));
     }
     try {
       const freeBytes = storage.freeBytes(directory);
@@ -1059,15 +1079,18 @@ export class Engine {
     }
   }
 
-  /** Flushes, then merges all runs into one without tombstones. */
+  /** Flushes, then merges all runs into one without tombstones and rows that had expired. */
   async compact(): Promise<void> {
     await this.flush();
     this.#shortage.merge = null;
+    // Of what expires meanwhile, later merges rid the shard.
+    const { nowMs } = this.#options.control;
+    const hasExpired = (run: Run): boolean => (this.#expiry?.firstOf(run) ?? nowMs + 1) <= nowMs;
     for (;;) {
       this.#throwIfFailed();
       if (this.#shortage.merge !== null) throw this.#shortage.merge;
       while (this.#merging !== null) await this.#merging;
-      const plan = planFullMerge(this.#runs, segmentLimit(this.#place.schema));
+      const plan = planFullMerge(this.#runs, segmentLimit(this.#place.schema), hasExpired);
       if (plan === null) break;
       await this.#startMerge(plan);
     }

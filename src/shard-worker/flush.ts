@@ -15,6 +15,7 @@ import { Memtable, type MemtableHandle, NOTHING_HIDDEN } from '../view/memtable.
 import { radixSort, sortBuffers } from '../view/radix-sort.ts';
 import { type KeyForm, keyForm } from '../view/segment.ts';
 import { sortTies } from '../view/tie-sort.ts';
+import { ExpiredRows, type ExpiryJob } from './expired-rows.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
@@ -29,13 +30,21 @@ export interface FlushJob {
   readonly memtable: MemtableHandle;
   /** Whether older versions may exist: without them a tombstone has nothing to hide. */
   readonly keepTombstones: boolean;
+  /** Null where rows do not expire. */
+  readonly expiry: ExpiryJob | null;
   readonly firstId: number;
   /** The records of the log that the memtable holds. */
   readonly span: Span;
 }
 
 /** The newest version of every key, in key order. All batches of a sealed memtable are decided. */
-function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
+function newestEntries(memtable: Memtable, { keepTombstones, expiry, place }: FlushJob): number[] {
+  const expired = ExpiredRows.of(place.schema, expiry);
+  const isDropped = (entry: number): boolean => {
+    if (memtable.isTombstone(entry)) return !keepTombstones;
+    if (expired === null || !expired.has(memtable, memtable.rowAt(entry))) return false;
+    return !expired.isHiding(memtable.hi(entry), memtable.lo(entry), memtable.bytesOf(entry));
+  };
   const visible = { watermark: memtable.watermark, undecided: NOTHING_HIDDEN };
   const count = memtable.entries;
   if (count === 0) return [];
@@ -56,7 +65,7 @@ function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
       if (memtable.compareStored(payload[i], payload[i + 1]) === 0) continue;
     }
     const version = memtable.visibleVersion(payload[i], visible);
-    if (version === 0 || (!keepTombstones && memtable.isTombstone(version))) continue;
+    if (version === 0 || isDropped(version)) continue;
     newest.push(version);
   }
   return newest;
@@ -65,7 +74,7 @@ function newestEntries(memtable: Memtable, keepTombstones: boolean): number[] {
 /** Writes and syncs the segments; the caller syncs the directory. May return none. */
 export function flushMemtable(storage: Storage, job: FlushJob): WrittenSegmentFiles[] {
   const memtable = new Memtable(job.memtable, DECIDED);
-  const entries = newestEntries(memtable, job.keepTombstones);
+  const entries = newestEntries(memtable, job);
   const written: WrittenSegmentFiles[] = [];
   const rowsMax = segmentLimit(job.place.schema).rows;
   const parts = Math.ceil(entries.length / rowsMax);

@@ -15,9 +15,10 @@ import { sharedMemory } from '../shared-memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { KeyBounds } from '../view/bounds.ts';
 import { decodeRange, isCleared } from '../view/cleared.ts';
-import { ColumnWriter, type Selection } from '../view/column-writer.ts';
+import { ColumnWriter, EMPTY_COLUMN, type Selection } from '../view/column-writer.ts';
 import { KeyWriter } from '../view/key-writer.ts';
 import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
+import { ExpiredRows, type ExpiryJob } from './expired-rows.ts';
 import { MergeSource, mergeBlock } from './merge-keys.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
@@ -32,6 +33,8 @@ export interface MergeJob {
   /** Of each run the words of what was cleared of it (`view/cleared.ts`). */
   readonly cleared: readonly (readonly Uint32Array[])[];
   readonly keepTombstones: boolean;
+  /** Null where rows do not expire. */
+  readonly expiry: ExpiryJob | null;
   readonly firstId: number;
   /** The records of the log that the runs hold. */
   readonly span: Span;
@@ -51,13 +54,24 @@ export interface Part {
 
 export interface Block extends Selection {
   count: number;
+  /** 1: the row becomes a tombstone. */
+  readonly buried: Uint8Array;
+}
+
+function isTombstone(block: Block, segments: readonly Segment[], i: number): boolean {
+  return block.buried[i] === 1 || segments[block.source[i]].isDeleted(block.row[i]);
 }
 
 /** Fills a block with at most `max` rows; false when there are no more. */
 export type NextBlock = (max: number) => boolean;
 
 export function newBlock(): Block {
-  return { source: new Uint16Array(BLOCK_ROWS), row: new Uint32Array(BLOCK_ROWS), count: 0 };
+  return {
+    source: new Uint16Array(BLOCK_ROWS),
+    row: new Uint32Array(BLOCK_ROWS),
+    count: 0,
+    buried: new Uint8Array(BLOCK_ROWS),
+  };
 }
 
 /** Writes and syncs the new run's segments; the caller syncs the directory. May return none. */
@@ -75,7 +89,7 @@ export function mergeRuns(
   const runs = opened.filter((run) => run.length > 0);
   const segments = runs.flat();
   const cleared = opened.flatMap((run, i) => run.map(() => ranges[i]));
-  const input = { segments, cleared };
+  const input = { segments, cleared, expired: ExpiredRows.of(schema, job.expiry) };
   const parts = planParts(job, runs, input, limit);
   const sources = MergeSource.over(runs);
   const block = newBlock();
@@ -91,6 +105,7 @@ export function mergeRuns(
 interface Input {
   readonly segments: readonly Segment[];
   readonly cleared: readonly (readonly KeyBounds[])[];
+  readonly expired: ExpiredRows | null;
 }
 
 /** Whether every key of a segment was cleared by one of the ranges. */
@@ -130,6 +145,25 @@ function dropTombstones(block: Block, segments: readonly Segment[]): void {
   block.count = kept;
 }
 
+/** Of rows that have expired only those stay, as tombstones, that hide something older. */
+function buryExpired(block: Block, segments: readonly Segment[], expired: ExpiredRows): void {
+  let kept = 0;
+  for (let i = 0; i < block.count; i++) {
+    const number = block.source[i];
+    const row = block.row[i];
+    const segment = segments[number];
+    // Of a tombstone the time is null.
+    const isOver = expired.has(segment, row);
+    if (isOver && !expired.isHiding(segment.hi(row), segment.lo(row), segment.bytesOf(row)))
+      continue;
+    block.source[kept] = number;
+    block.row[kept] = row;
+    block.buried[kept] = Number(isOver);
+    kept++;
+  }
+  block.count = kept;
+}
+
 /** Fills the block with at most `rowsMax` merged rows. False when the sources are exhausted. */
 function nextBlock(
   job: MergeJob,
@@ -144,6 +178,7 @@ function nextBlock(
     if (block.count === 0) return false;
     if (hasCleared) dropCleared(block, input);
     if (!job.keepTombstones) dropTombstones(block, input.segments);
+    if (input.expired !== null) buryExpired(block, input.segments, input.expired);
   } while (block.count === 0);
   return true;
 }
@@ -184,7 +219,7 @@ export function addTo(
 ): void {
   part.rows += block.count;
   for (let i = 0; i < block.count; i++) {
-    if (segments[block.source[i]].isDeleted(block.row[i])) part.tombstones++;
+    if (isTombstone(block, segments, i)) part.tombstones++;
   }
   if (isVariable(schema.key)) {
     for (let i = 0; i < block.count; i++) {
@@ -196,6 +231,7 @@ export function addTo(
     if (!isVariable(column.type)) return;
     let sum = 0;
     for (let i = 0; i < block.count; i++) {
+      if (block.buried[i] === 1) continue;
       const { offsets } = segments[block.source[i]].columns[c];
       sum += offsets[block.row[i] + 1] - offsets[block.row[i]];
     }
@@ -223,24 +259,39 @@ export function writePart(
   const layout = layoutSegment(schema, part.rows, part.variableBytes, { flags, keyBytes });
   const body = sharedMemory(layout.bodyBytes);
   const writer = new ColumnWriter(schema, layout, body);
-  const columns = segments.map((segment) => segment.columns);
+  // Where nothing is, for rows that are buried.
+  const nothing = schema.columns.map(() => EMPTY_COLUMN);
+  const columns = [...segments.map((segment) => segment.columns), nothing];
   // Sources that all hold numbers give numbers. Words may turn out to fit: known at the last key.
   const isNumeric = segments.every((segment) => segment.form === 'f64');
   const form: KeyForm = isVariable(schema.key) ? 'bytes' : isNumeric ? 'f64' : 'words';
   let rows = 0;
   while (rows < part.rows && next(part.rows - rows)) {
     writeKeys(form, layout, body, segments, block, rows);
-    writer.fromSegments(columns, block, block.count, rows);
+    writer.fromSegments(columns, withoutBuried(block, segments.length), block.count, rows);
     if (layout.flags !== null) {
       const deleted = new Uint8Array(body, layout.flags.offset, part.rows);
       for (let i = 0; i < block.count; i++) {
-        if (segments[block.source[i]].isDeleted(block.row[i])) deleted[rows + i] = ROW_DELETED;
+        if (isTombstone(block, segments, i)) deleted[rows + i] = ROW_DELETED;
       }
     }
     rows += block.count;
   }
   const final = form === 'words' ? narrowKeys(schema, layout, body) : form;
   return writeSegmentFiles(storage, place, id, layout, final, body, writer.nullCounts, lineage);
+}
+
+/** The rows that columns are copied from: of those that are buried, the one row of source `nothing`. */
+function withoutBuried({ source, row, count, buried }: Block, nothing: number): Selection {
+  const first = buried.subarray(0, count).indexOf(1);
+  if (first < 0) return { source, row };
+  const copy = { source: source.slice(0, count), row: row.slice(0, count) };
+  for (let i = first; i < count; i++) {
+    if (buried[i] === 0) continue;
+    copy.source[i] = nothing;
+    copy.row[i] = 0;
+  }
+  return copy;
 }
 
 function writeKeys(

@@ -41,6 +41,8 @@ export const MESSAGE_HEADER_BYTES = 16;
 export const IF_ABSENT = 16;
 export const IF_PRESENT = 17;
 export const IF_EQUALS = 18;
+/** The row has to expire when the one behind the key does, too. */
+export const IF_EQUALS_UNTIL = 19;
 /** Larger numbers of operations are told as this one. */
 export const INDEX_MAX = 2 ** 24 - 1;
 

@@ -14,8 +14,7 @@
  *   DECISION  length, type | committed ? COMMITTED_FLAG : 0, ticket, epoch lo, epoch hi
  *
  * A batch across shards is named by (epoch, ticket); the epoch is drawn at each open, so that no name
- * is used twice. Reserved: the flag EXPIRES_FLAG of a PUT, with which 8 bytes of expiry time stand before
- * the row.
+ * is used twice. When a row expires is a column of it.
  */
 
 export const PUT = 1;
@@ -25,7 +24,6 @@ export const DECISION = 4;
 export const RANGE_DELETE = 5;
 
 export const COMMITTED_FLAG = 0x100;
-export const EXPIRES_FLAG = 0x200;
 
 /** Words of a record, from its start. */
 export const TYPE = 1;

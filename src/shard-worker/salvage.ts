@@ -236,6 +236,7 @@ export class ShardSalvage {
       place: this.#place,
       memtable: memtable.handle,
       keepTombstones,
+      expiry: null,
       firstId: this.#nextId,
       span,
     });

@@ -165,6 +165,17 @@ export class KeyBatch {
     this.#hasWords = true;
   }
 
+  /** Takes back what was found where this is not so of it. */
+  keep(holds: (source: Source, position: number) => boolean): void {
+    const { position } = this;
+    const found = this.found.splice(0);
+    for (const { source, from, to } of found) {
+      for (let i = from; i < to; i++) if (!holds(source, position[i])) position[i] = DELETED;
+      const end = this.#bringForward(from, to, 0);
+      if (from < end) this.found.push({ source, from, to: end });
+    }
+  }
+
   /** The rows that were found, in the order of the keys; undefined where there is none. */
   rows(readers: RowReaders): unknown[] {
     const { order, position } = this;

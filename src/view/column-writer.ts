@@ -15,6 +15,14 @@ export interface Selection {
   readonly row: Uint32Array;
 }
 
+/** A column of one row, null, or zero, or of no length. */
+export const EMPTY_COLUMN: ResidentColumn = {
+  ...viewsOf(new ArrayBuffer(8)),
+  validity: new Uint8Array(1),
+  offsets: new Int32Array(2),
+  bytes: Buffer.alloc(0),
+};
+
 interface Target extends Views {
   readonly column: Column;
   readonly index: number;

@@ -11,6 +11,7 @@
  *   who sees it go clears the count). A shard reuses no memory that such a view reaches.
  * - the commit table (`commit-table.ts`)
  * - how far the logs are, and who follows them (`log-board.ts`)
+ * - the time, where it is not the system's: for tests of what expires
  */
 import assert from 'node:assert';
 import { COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
@@ -31,8 +32,9 @@ const SEEN_WORDS = 3;
 const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4 * SEEN_WORDS;
 const STATUS_AT = TABLE_AT + COMMIT_TABLE_BYTES;
 const LOGS_AT = Math.ceil((STATUS_AT + SHARDS_MAX * STATUS_BYTES) / LINE_BYTES) * LINE_BYTES;
-const BYTES = LOGS_AT + LogBoard.bytes(SHARDS_MAX, CLIENTS_MAX);
-assert.ok(TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0);
+const CLOCK_AT = LOGS_AT + LogBoard.bytes(SHARDS_MAX, CLIENTS_MAX);
+const BYTES = CLOCK_AT + LINE_BYTES;
+assert.ok(TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0 && CLOCK_AT % 8 === 0);
 
 /** Words behind the doorbell in a thread's line. */
 const REQUESTS_WORD = 8;
@@ -101,6 +103,19 @@ export class Control {
     this.#words = new Uint32Array(memory);
     this.signed = new Int32Array(memory);
     this.#floats = new Float64Array(memory);
+  }
+
+  /**
+   * The time by which rows expire, in milliseconds since 1970: the system's, as it has to outlive the
+   * process; so it goes back where that is set back.
+   */
+  get nowMs(): number {
+    return this.#floats[CLOCK_AT >>> 3] || Date.now();
+  }
+
+  /** Has all threads take this for the time; 0: the system's. Set by tests alone. */
+  setNow(nowMs: number): void {
+    this.#floats[CLOCK_AT >>> 3] = nowMs;
   }
 
   threadDoorbellAt(thread: number): number {

@@ -24,10 +24,10 @@ import type { KeyForm, Run, Segment } from './segment.ts';
 import type { ShardView } from './shard-view.ts';
 
 /**
- * What a memtable or a run had of the key: a row, the mark that it was deleted, alone or with a range,
- * or nothing.
+ * What a memtable or a run had of the key: a row, one that has expired, the mark that it was deleted, alone
+ * or with a range, or nothing.
  */
-export type Found = 'row' | 'tombstone' | 'nothing';
+export type Found = 'row' | 'expired' | 'tombstone' | 'nothing';
 
 /** A memtable that was asked. */
 export interface MemtableProbe {
@@ -70,7 +70,7 @@ export interface SegmentProbe {
 }
 
 export interface LookupExplanation {
-  /** What `get` finds: nothing means undefined, as does a tombstone. */
+  /** What `get` finds: it gives undefined for anything but a row. */
   readonly found: Found;
   /** Those asked, newest first. The last one asked of all has the key, if any has. */
   readonly memtables: readonly MemtableProbe[];
@@ -79,6 +79,9 @@ export interface LookupExplanation {
   readonly comparisons: number;
   readonly cacheLines: number;
 }
+
+/** Whether a row, given as in `Expiry.at`, has expired. */
+type HasExpired = (source: Memtable | Segment, row: number) => boolean;
 
 interface Cost {
   comparisons: number;
@@ -89,7 +92,7 @@ const LINE_BYTES = 64;
 const KEYS_PER_LINE = LINE_BYTES / 8;
 const OFFSETS_PER_LINE = LINE_BYTES / 4;
 
-/** Explains the look-up of a key. The arguments are those of `ShardView.get`. */
+/** Explains the look-up of a key. The arguments are those of `ShardView.get`, and the time. */
 export function explainLookup(
   view: ShardView,
   hash: number,
@@ -97,10 +100,13 @@ export function explainLookup(
   lo: number,
   number: number,
   bytes: EncodedKey | null = null,
+  nowMs = 0,
 ): LookupExplanation {
   const memtables: MemtableProbe[] = [];
   const runs: RunProbe[] = [];
   const cost: Cost = { comparisons: 0, cacheLines: 0 };
+  const hasExpired = (source: Memtable | Segment, row: number): boolean =>
+    (view.readers.expiry?.at(source, row) ?? Number.POSITIVE_INFINITY) <= nowMs;
   const explanation = (found: Found): LookupExplanation => ({ found, memtables, runs, ...cost });
   for (const [i, { memtable, visible }] of view.memtables.entries()) {
     visible.watermark = memtable.watermark;
@@ -108,7 +114,7 @@ export function explainLookup(
     const state = i === 0 ? 'active' : 'sealed';
     const probe = {
       state,
-      ...probeMemtable(memtable, hash, hi, lo, bytes, visible, cost),
+      ...probeMemtable(memtable, hash, hi, lo, bytes, visible, cost, hasExpired),
     } as const;
     const isCleared = memtable.hasRanges && memtable.clears(hi, lo, bytes, visible);
     const found = probe.found === 'nothing' && isCleared ? 'tombstone' : probe.found;
@@ -116,8 +122,9 @@ export function explainLookup(
     if (found !== 'nothing') return explanation(found);
   }
   for (const run of view.runs) {
-    const probe = probeRun(run, hash, hi, lo, number, bytes, cost);
-    const found = probe.found === 'row' && run.clears(hi, lo, bytes) ? 'tombstone' : probe.found;
+    const probe = probeRun(run, hash, hi, lo, number, bytes, cost, hasExpired);
+    const isThere = probe.found === 'row' || probe.found === 'expired';
+    const found = isThere && run.clears(hi, lo, bytes) ? 'tombstone' : probe.found;
     runs.push({ ...probe, found });
     if (found !== 'nothing') return explanation(found);
   }
@@ -132,6 +139,7 @@ function probeMemtable(
   bytes: EncodedKey | null,
   visible: Visibility,
   cost: Cost,
+  hasExpired: HasExpired,
 ) {
   const stored = bytes === null ? null : bytes.stored;
   const comparisons = memtable.comparisons(hash, hi, lo, stored);
@@ -144,9 +152,10 @@ function probeMemtable(
   const { entries } = memtable;
   if (entry === 0) return { entries, comparisons, found: 'nothing' } as const;
   if (memtable.isTombstone(entry)) return { entries, comparisons, found: 'tombstone' } as const;
-  const rowBytes = memtable.following(entry) - memtable.rowAt(entry);
-  cost.cacheLines += Math.ceil(rowBytes / LINE_BYTES);
-  return { entries, comparisons, found: 'row' } as const;
+  const row = memtable.rowAt(entry);
+  cost.cacheLines += Math.ceil((memtable.following(entry) - row) / LINE_BYTES);
+  const found: Found = hasExpired(memtable, row) ? 'expired' : 'row';
+  return { entries, comparisons, found };
 }
 
 function probeRun(
@@ -157,6 +166,7 @@ function probeRun(
   number: number,
   bytes: EncodedKey | null,
   cost: Cost,
+  hasExpired: HasExpired,
 ): RunProbe {
   const segments = run.segments.length;
   const { rows } = run;
@@ -174,7 +184,8 @@ function probeRun(
   for (const { validity, offsets } of segment.handle.layout.columns) {
     cost.cacheLines += 1 + Number(validity !== null) + Number(offsets !== null);
   }
-  return { segments, rows, segment: probe, found: 'row' };
+  const found = hasExpired(segment, row) ? 'expired' : 'row';
+  return { segments, rows, segment: probe, found };
 }
 
 function probeSegment(

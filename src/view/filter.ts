@@ -12,9 +12,10 @@ import type { KeyMemory } from '../schema/key-bytes.ts';
 import { compareStretches, keyMemory } from '../schema/key-bytes.ts';
 import { layoutRow } from '../schema/row.ts';
 import { type ColumnType, isVariable, type KeyType, type Schema } from '../schema/schema.ts';
+import type { Expiry } from './expiry.ts';
 import { type Group, KEY, textStarts } from './gather.ts';
 import { Segment } from './segment.ts';
-import { MAX, MIN, NANS, PRESENT, pageAt, STATISTICS_ROWS } from './statistics.ts';
+import { MAX, MIN, NANS, PRESENT, pageAt, rowsInPage, STATISTICS_ROWS } from './statistics.ts';
 
 /** Sortable words of an integer or a fixed-width key (`schema/key.ts`). */
 export interface Words {
@@ -58,7 +59,9 @@ export type Filter =
       readonly kind: 'among';
       readonly column: number;
       readonly values: ReadonlySet<number | bigint | string>;
-    };
+    }
+  /** In force at a time: nobody writes it, and it crosses no threads (`filtered-blocks.ts`). */
+  | { readonly kind: 'in force'; readonly expiry: Expiry; readonly nowMs: number };
 
 export const NOTHING: Filter = { kind: 'or', parts: [] };
 
@@ -91,13 +94,16 @@ export function testRows(schema: Schema, filter: Filter, group: Group, mask: Uin
       clearNulls(schema, filter.column, group, mask);
       for (let row = 0; row < count; row++) mask[row] ^= 1;
       return;
+    case 'in force':
+      filter.expiry.testRows(group.source, group.places, filter.nowMs, mask);
+      return;
     default:
       testValues(schema, filter, group, mask);
       clearNulls(schema, filter.column, group, mask);
   }
 }
 
-type Leaf = Exclude<Filter, { readonly kind: 'and' | 'or' | 'not' | 'null' }>;
+type Leaf = Exclude<Filter, { readonly kind: 'and' | 'or' | 'not' | 'null' | 'in force' }>;
 
 function testValues(schema: Schema, filter: Leaf, group: Group, mask: Uint8Array): void {
   switch (filter.kind) {
@@ -360,7 +366,7 @@ export function judgePage(filter: Filter, segment: Segment, page: number): Verdi
     case 'null': {
       if (filter.column === KEY) return 'none';
       const present = segment.statistics[pageAt(segment.rows, filter.column, page) + PRESENT];
-      return present === 0 ? 'all' : present === rowsIn(segment, page) ? 'none' : 'some';
+      return present === 0 ? 'all' : present === rowsInPage(segment.rows, page) ? 'none' : 'some';
     }
     case 'number':
       return judgeBounds(filter.column, filter.low, filter.high, segment, page);
@@ -368,13 +374,11 @@ export function judgePage(filter: Filter, segment: Segment, page: number): Verdi
       return filter.column === KEY
         ? judgeKeys(filter.lowNumber, filter.highNumber, segment, page)
         : judgeBounds(filter.column, filter.lowNumber, filter.highNumber, segment, page);
+    case 'in force':
+      return filter.expiry.judgePage(segment, page, filter.nowMs);
     default:
       return 'some';
   }
-}
-
-function rowsIn({ rows }: Segment, page: number): number {
-  return Math.min(STATISTICS_ROWS, rows - page * STATISTICS_ROWS);
 }
 
 /**
@@ -392,7 +396,8 @@ function judgeBounds(
   const at = pageAt(rows, column, page);
   const [min, max] = [statistics[at + MIN], statistics[at + MAX]];
   if (statistics[at + PRESENT] === statistics[at + NANS] || max < low || min > high) return 'none';
-  const isWhole = statistics[at + PRESENT] === rowsIn(segment, page) && statistics[at + NANS] === 0;
+  const isWhole =
+    statistics[at + PRESENT] === rowsInPage(rows, page) && statistics[at + NANS] === 0;
   return isWhole && min >= low && max <= high ? 'all' : 'some';
 }
 

@@ -1,11 +1,20 @@
 /**
- * Blocks of the rows that match a filter. Of stretches, pages that cannot match are passed over by their
+ * Blocks of the rows that match a filter and have not expired. Of stretches, pages that cannot match are passed over by their
  * statistics, and those that must are handed on as they are; few rows of many blocks become one.
  */
 import type { Schema } from '../schema/schema.ts';
+import type { KeyBounds } from './bounds.ts';
 import { type Filter, judgePage, testRows, type Verdict } from './filter.ts';
 import { groupsOf } from './gather.ts';
-import type { Block, Picked, RowBlocks, Source, Stretch } from './row-blocks.ts';
+import {
+  type Block,
+  type Picked,
+  type RowBlocks,
+  rowBlocks,
+  type Source,
+  type Stretch,
+} from './row-blocks.ts';
+import type { ShardSnapshot } from './shard-view.ts';
 import { STATISTICS_ROWS } from './statistics.ts';
 
 /** Rows looked at in one go: in fewer, what a block costs would be more than what its rows do. */
@@ -13,6 +22,39 @@ const LOOKED_AT_MIN = 4096;
 const LOOKED_AT_MAX = 65_536;
 /** How many rows are looked at before the caller gets its turn, with a block that may be empty. */
 const TURN_ROWS = 2 ** 20;
+
+/**
+ * The rows within the bounds that are in force and match the filter; null: all that are in force.
+ * @param together as in `rowBlocks`
+ */
+export function filteredBlocks(
+  schema: Schema,
+  shards: readonly ShardSnapshot[],
+  bounds: KeyBounds,
+  reverse: boolean,
+  together: boolean,
+  filter: Filter | null,
+): RowBlocks {
+  const blocks = rowBlocks(schema, shards, bounds, reverse, together);
+  const inForce = inForceIn(shards);
+  if (inForce === null && filter === null) return blocks;
+  const parts = [inForce, filter].filter((part) => part !== null);
+  const both: Filter = parts.length === 1 ? parts[0] : { kind: 'and', parts };
+  return new FilteredBlocks(schema, blocks, both);
+}
+
+/** What leaves out the rows that have expired; null where it is known that there are none. */
+export function inForceIn(shards: readonly ShardSnapshot[]): Filter | null {
+  const expiry = shards.at(0)?.view.readers.expiry ?? null;
+  if (expiry === null) return null;
+  const { nowMs } = shards[0];
+  const mayHave = shards.some(
+    ({ view, visible }) =>
+      view.memtables.some(({ memtable }, i) => memtable.holdsBelow(visible[i].watermark)) ||
+      view.runs.some((run) => expiry.firstOf(run) <= nowMs),
+  );
+  return mayHave ? { kind: 'in force', expiry, nowMs } : null;
+}
 
 export class FilteredBlocks implements RowBlocks {
   readonly #schema: Schema;

@@ -57,8 +57,6 @@ export const STORED_KEY = ENTRY_HEADER_BYTES / 4;
 
 export const TOMBSTONE = 1;
 export const ABORTED_ENTRY = 2;
-/** Reserved for time to live. */
-export const EXPIRES = 4;
 /** No version of a key, but a range that was deleted of what is older than the memtable. */
 export const RANGE_ENTRY = 8;
 

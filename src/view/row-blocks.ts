@@ -49,7 +49,7 @@ export interface RowBlocks {
 
 /** A cursor over all live keys of some shards. */
 export function cursorOf(shards: readonly ShardSnapshot[]): Cursor {
-  const cursors = shards.map(({ view, visible }) => view.cursor(visible));
+  const cursors = shards.map(({ view, visible, nowMs }) => view.cursor(visible, nowMs));
   return cursors.length === 1 ? cursors[0] : new MergeCursor(cursors);
 }
 

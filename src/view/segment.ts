@@ -31,7 +31,7 @@ import { type ClearedRange, isCleared } from './cleared.ts';
 import type { Cursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
 import { Prefetch } from './prefetch.ts';
-import type { Statistics } from './statistics.ts';
+import { STATISTICS_ROWS, type Statistics } from './statistics.ts';
 
 export type { KeyForm };
 
@@ -612,6 +612,22 @@ export class RunCursor implements Cursor {
     } else {
       this.done = true;
     }
+  }
+
+  /** The page of the segment's statistics that the row is in. */
+  get page(): number {
+    return Math.floor(this.position / STATISTICS_ROWS);
+  }
+
+  /** To the first row behind the page, or before it to the last one. */
+  nextPage(): void {
+    this.position = Math.min((this.page + 1) * STATISTICS_ROWS, this.segment.rows) - 1;
+    this.next();
+  }
+
+  previousPage(): void {
+    this.position = this.page * STATISTICS_ROWS;
+    this.prev();
   }
 
   #enter(index: number): void {

@@ -22,12 +22,13 @@ type PlainBounds = Omit<KeyBounds, 'firstBytes' | 'lastBytes'> & {
 export interface ShardTask {
   readonly view: ViewMessage;
   readonly visible: readonly Visibility[];
+  readonly nowMs: number;
   readonly control: SharedArrayBuffer;
   readonly bounds: PlainBounds;
 }
 
 export function shardTask(
-  { view, visible }: ShardSnapshot,
+  { view, visible, nowMs }: ShardSnapshot,
   control: Control,
   bounds: KeyBounds,
 ): ShardTask {
@@ -36,6 +37,7 @@ export function shardTask(
   return {
     view: view.message,
     visible,
+    nowMs,
     control: control.memory,
     bounds: { ...bounds, ...plain },
   };
@@ -44,13 +46,13 @@ export function shardTask(
 /** The snapshot and the bounds, in the thread that received the task. */
 export function receiveTask(
   schema: Schema,
-  { view, visible, control, bounds }: ShardTask,
+  { view, visible, nowMs, control, bounds }: ShardTask,
 ): { readonly shard: ShardSnapshot; readonly bounds: KeyBounds } {
   const { table } = new Control(control);
   const received = new ShardView(view, compileReaders(schema, true), table, null);
   const { firstBytes, lastBytes } = bounds;
   return {
-    shard: { view: received, visible },
+    shard: { view: received, visible, nowMs },
     bounds: {
       ...bounds,
       firstBytes: firstBytes && copyOf(firstBytes),

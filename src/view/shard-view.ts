@@ -14,14 +14,15 @@
  * Snapshots, which compare shards with each other, read atomically.
  */
 
-import type { MemtableRowReader, SegmentRowReader } from '../schema/decode.ts';
+import type { Instant, MemtableRowReader, SegmentRowReader } from '../schema/decode.ts';
 import { memtableRowReader, segmentRowReader } from '../schema/decode.ts';
-import type { EncodedKey, KeyBytes } from '../schema/key-bytes.ts';
+import type { EncodedKey } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
-import { boundsBelow, isOutside, type KeyBounds, seekFirst } from './bounds.ts';
+import { isOutside, type KeyBounds, seekFirst } from './bounds.ts';
 import { decodeRange, uncovered } from './cleared.ts';
 import type { CommitTable } from './commit-table.ts';
 import { type Cursor, MergeCursor, PieceCursor } from './cursor.ts';
+import { Expiry } from './expiry.ts';
 import {
   ARENA_START,
   ENTRY_HEADER_BYTES,
@@ -48,13 +49,21 @@ export interface RowReaders {
   readonly schema: Schema;
   readonly memtable: MemtableRowReader;
   readonly segment: SegmentRowReader;
+  /** Null where rows do not expire. */
+  readonly expiry: Expiry | null;
 }
 
-export function compileReaders(schema: Schema, bigints: boolean): RowReaders {
+/** @param instant where it is given, rows that have expired by then are read as undefined */
+export function compileReaders(
+  schema: Schema,
+  bigints: boolean,
+  instant: Instant | null = null,
+): RowReaders {
   return {
     schema,
-    memtable: memtableRowReader(schema, bigints),
-    segment: segmentRowReader(schema, bigints),
+    memtable: memtableRowReader(schema, bigints, instant),
+    segment: segmentRowReader(schema, bigints, instant),
+    expiry: Expiry.of(schema),
   };
 }
 
@@ -89,6 +98,8 @@ interface OrderedMemtable {
 export interface ShardSnapshot {
   readonly view: ShardView;
   readonly visible: readonly Visibility[];
+  /** Which rows have expired is judged by this time, in all shards; where rows do not expire, 0. */
+  readonly nowMs: number;
 }
 
 export class ShardView {
@@ -292,36 +303,41 @@ export class ShardView {
   }
 
   /** The watermarks as they are now. Batches in `undecided` stay hidden from the snapshot. */
-  capture(undecided: ReadonlySet<number>): ShardSnapshot {
+  capture(undecided: ReadonlySet<number>, nowMs = 0): ShardSnapshot {
     const visible = this.memtables.map(({ memtable }) => ({
       watermark: memtable.watermark,
       undecided,
     }));
-    return { view: this, visible };
+    return { view: this, visible, nowMs };
   }
 
   /** A cursor over all live keys of a snapshot of this view. */
-  cursor(visible: readonly Visibility[]): Cursor {
-    return new MergeCursor(this.#parts(visible, this.runs));
+  cursor(visible: readonly Visibility[], nowMs = 0): Cursor {
+    return new MergeCursor(this.#parts(visible, this.runs, nowMs));
   }
 
   /** A cursor over the keys that are newer than the base, those deleted since among them. */
-  changes(visible: readonly Visibility[]): Cursor {
-    return new MergeCursor(this.#parts(visible, this.runs.slice(0, -1)), 'shown');
+  changes(visible: readonly Visibility[], nowMs = 0): Cursor {
+    return new MergeCursor(this.#parts(visible, this.runs.slice(0, -1), nowMs), 'shown');
   }
 
-  #parts(visible: readonly Visibility[], runs: readonly Run[]): Cursor[] {
+  #parts(visible: readonly Visibility[], runs: readonly Run[], nowMs: number): Cursor[] {
+    const { schema, expiry } = this.readers;
+    const inForce = (cursor: Cursor, isOldest: boolean): Cursor =>
+      expiry === null ? cursor : expiry.cursor(cursor, nowMs, isOldest);
     const parts: Cursor[] = [];
     // Of what is newer than the part at hand.
     const ranges: KeyBounds[] = [];
     this.memtables.forEach(({ memtable, tail }, i) => {
       for (const piece of tail.pieces(visible[i].watermark)) {
-        parts.push(uncovered(new PieceCursor(memtable, piece, visible[i]), [...ranges]));
+        const cursor = inForce(new PieceCursor(memtable, piece, visible[i]), false);
+        parts.push(uncovered(cursor, [...ranges]));
       }
       if (memtable.hasRanges) ranges.push(...memtable.rangesSeen(visible[i]));
     });
     for (const run of runs) {
-      parts.push(uncovered(new RunCursor(run, this.readers.schema), [...ranges, ...run.cleared]));
+      const cursor = inForce(new RunCursor(run, schema), run === this.runs.at(-1));
+      parts.push(uncovered(cursor, [...ranges, ...run.cleared]));
     }
     return parts;
   }
@@ -342,40 +358,38 @@ export class ShardView {
   }
 
   /** The same at the instant of a capture. */
-  settledAt(visible: readonly Visibility[]): Run | null {
-    return visible.every(({ watermark }) => watermark === ARENA_START) ? this.#only : null;
+  settledAt(visible: readonly Visibility[], nowMs = 0): Run | null {
+    return visible.every(({ watermark }) => watermark === ARENA_START)
+      ? this.inForce(this.#only, nowMs)
+      : null;
+  }
+
+  /** A run, or null where rows of it have expired by then. */
+  inForce(run: Run | null, nowMs: number): Run | null {
+    const { expiry } = this.readers;
+    return run === null || expiry === null || expiry.firstOf(run) > nowMs ? run : null;
   }
 
   /**
    * The oldest run, where it has no tombstones and by far the most rows: to count, it is enough to walk
    * over what is newer. Null where a walk over everything costs less.
    */
-  get base(): Run | null {
-    const base = this.runs.at(-1);
-    if (base === undefined || base.hasTombstones || this.hasRanges) return null;
+  baseAt(nowMs: number): Run | null {
+    const base = this.inForce(this.runs.at(-1) ?? null, nowMs);
+    if (base === null || base.hasTombstones || this.hasRanges) return null;
     let newer = this.pendingEntries - base.rows;
     for (const run of this.runs) newer += run.rows;
     return base.rows > BASE_SHARE * newer ? base : null;
   }
 
-  /** Number of live keys < the given one. */
-  rank(
-    visible: readonly Visibility[],
-    hi: number,
-    lo: number,
-    bytes: KeyBytes | null = null,
-  ): number {
-    return this.count(visible, boundsBelow(this.readers.schema.key, { hi, lo, bytes }));
-  }
-
   /** Number of live keys within the bounds. */
-  count(visible: readonly Visibility[], bounds: KeyBounds): number {
+  count(visible: readonly Visibility[], bounds: KeyBounds, nowMs = 0): number {
     const type = this.readers.schema.key;
-    const settled = this.settledAt(visible);
-    const base = settled ?? this.base;
+    const settled = this.settledAt(visible, nowMs);
+    const base = settled ?? this.baseAt(nowMs);
     let count = base === null ? 0 : base.countWithin(bounds, type);
     if (settled !== null) return count;
-    const cursor = base === null ? this.cursor(visible) : this.changes(visible);
+    const cursor = base === null ? this.cursor(visible, nowMs) : this.changes(visible, nowMs);
     for (seekFirst(cursor, bounds, false); !cursor.done; cursor.next()) {
       if (isOutside(cursor, bounds, false)) break;
       if (!cursor.deleted) count++;

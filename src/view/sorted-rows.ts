@@ -12,15 +12,16 @@ import type { Place, Run, RunCursor } from './segment.ts';
 import type { ShardSnapshot } from './shard-view.ts';
 
 /** Null where the shard has no base: then a walk over all of its rows costs less. */
-export function sortedRowsOf({ view, visible }: ShardSnapshot): readonly SortedRows[] | null {
-  const settled = view.settledAt(visible);
+export function sortedRowsOf(shard: ShardSnapshot): readonly SortedRows[] | null {
+  const { view, visible, nowMs } = shard;
+  const settled = view.settledAt(visible, nowMs);
   if (settled !== null) return [settled];
-  const { base } = view;
+  const base = view.baseAt(nowMs);
   if (base === null) return null;
   const type = view.readers.schema.key;
   const replaced: number[] = [];
   const newer: Place[] = [];
-  const cursor = view.changes(visible);
+  const cursor = view.changes(visible, nowMs);
   const least = leastBound(type);
   cursor.seekCeil(least.hi, least.lo, least.bytes);
   for (; !cursor.done; cursor.next()) {

@@ -34,6 +34,11 @@ export function pagesOf(rows: number): number {
   return Math.ceil(rows / STATISTICS_ROWS);
 }
 
+/** The last page may have fewer than the others. */
+export function rowsInPage(rows: number, page: number): number {
+  return Math.min(STATISTICS_ROWS, rows - page * STATISTICS_ROWS);
+}
+
 export function statisticsLength(columns: number, rows: number): number {
   return columns * pagesOf(rows) * PAGE_NUMBERS;
 }

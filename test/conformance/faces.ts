@@ -7,6 +7,7 @@ import {
   type OpenOptions,
   open,
 } from '../../src/index.ts';
+import { BEGINNING, setTime, timeOf } from './clock.ts';
 import { type Form, type Operation, perform } from './operations.ts';
 import type { Face, Session } from './suite.ts';
 
@@ -34,9 +35,12 @@ export function opened(
   return async (directory, { form, splits }) => {
     const each = { bigints: form.bigints, memtable: memtableOf(form) };
     let db: Database = await open(directory, { ...form, ...each, ...layout(splits) });
+    setTime(db, BEGINNING);
     const again = async (): Promise<void> => {
+      const time = timeOf(db);
       await db.close();
       db = await open(directory, each);
+      setTime(db, time);
     };
     return {
       async perform(operation) {
@@ -60,13 +64,16 @@ export function attached(layout: OpenOptions): Face {
   return async (directory, { form }) => {
     const each = { bigints: form.bigints, memtable: memtableOf(form) };
     let db: Database = await open(directory, { ...form, ...each, ...layout });
+    setTime(db, BEGINNING);
     let remote = await attachWorker(db, form);
     return {
       async perform(operation) {
         if (operation.op !== 'reopen') return remote.perform(operation);
+        const time = timeOf(db);
         await remote.close();
         await db.close();
         db = await open(directory, each);
+        setTime(db, time);
         remote = await attachWorker(db, form);
       },
       async close() {

@@ -1,5 +1,6 @@
 /** The model: a Map of everything there should be, sorted whenever order matters. */
-import type { Comparisons, IterateOptions } from '../../src/index.ts';
+import type { Comparisons, ExpiryOptions, IterateOptions } from '../../src/index.ts';
+import { BEGINNING } from './clock.ts';
 import {
   type Disturbance,
   FAILED,
@@ -12,6 +13,8 @@ import {
 
 type Key = number | bigint | string | Uint8Array;
 type Entry = [Key, unknown];
+/** An entry, and when it expires. */
+type Stored = readonly [...Entry, expiresMs: number];
 
 interface Filter {
   readonly key?: Comparisons<unknown>;
@@ -66,7 +69,8 @@ function nameOf(key: Key): unknown {
 
 export class Model {
   readonly #form: Form;
-  readonly #rows = new Map<unknown, Entry>();
+  readonly #rows = new Map<unknown, Stored>();
+  #nowMs = BEGINNING;
 
   constructor(form: Form) {
     this.#form = form;
@@ -74,7 +78,14 @@ export class Model {
 
   /** All entries in key order. */
   get entries(): Entry[] {
-    return [...this.#rows.values()].sort(([a], [b]) => compareGiven(a, b));
+    return [...this.#rows.values()]
+      .filter((stored) => this.#isInForce(stored))
+      .map(([key, row]): Entry => [key, row])
+      .sort(([a], [b]) => compareGiven(a, b));
+  }
+
+  #isInForce([, , expiresMs]: Stored): boolean {
+    return expiresMs > this.#nowMs;
   }
 
   /** Applies the operation and returns what the database must answer. */
@@ -91,7 +102,14 @@ export class Model {
         return operation.keys.map((key) => this.#get(key));
       case 'has':
       case 'explain':
-        return this.#rows.has(nameOf(keyGiven(this.#form, operation.key)));
+        return this.#stored(operation.key) !== undefined;
+      case 'expiresAt': {
+        const expiresMs = this.#stored(operation.key)?.[2];
+        return expiresMs === Number.POSITIVE_INFINITY ? null : expiresMs;
+      }
+      case 'wait':
+        this.#nowMs += operation.ms;
+        return undefined;
       case 'floor':
         return this.#within({ lte: operation.key, reverse: true })[0];
       case 'ceil':
@@ -134,7 +152,19 @@ export class Model {
   }
 
   #get(key: unknown): unknown {
-    return this.#rows.get(nameOf(keyGiven(this.#form, key)))?.[1];
+    return this.#stored(key)?.[1];
+  }
+
+  #stored(key: unknown): Stored | undefined {
+    const stored = this.#rows.get(nameOf(keyGiven(this.#form, key)));
+    return stored !== undefined && this.#isInForce(stored) ? stored : undefined;
+  }
+
+  /** When a row expires that is written now. */
+  #expiresMs({ ttl, expiresAt }: ExpiryOptions = {}): number {
+    if (expiresAt !== undefined) return Number(expiresAt ?? Number.POSITIVE_INFINITY);
+    const lives = ttl === undefined ? this.#form.ttl : ttl;
+    return typeof lives === 'number' ? this.#nowMs + lives : Number.POSITIVE_INFINITY;
   }
 
   #disturb(during: readonly Disturbance[]): void {
@@ -162,7 +192,10 @@ export class Model {
   #apply(write: SingleWrite): void {
     const key = keyGiven(this.#form, write.key);
     if (write.op === 'del') this.#rows.delete(nameOf(key));
-    else this.#rows.set(nameOf(key), [key, rowGiven(this.#form, write.row)]);
+    else {
+      const row = rowGiven(this.#form, write.row);
+      this.#rows.set(nameOf(key), [key, row, this.#expiresMs(write.until)]);
+    }
   }
 
   /** Whether a key satisfies one of the filters that the suite makes. */

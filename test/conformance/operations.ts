@@ -7,25 +7,36 @@ import { type RecordBatch, tableFromIPC } from 'apache-arrow';
 import {
   type Condition,
   type Database,
+  type ExpiryOptions,
   type IterateOptions,
   OmenError,
   type OpenOptions,
   type RangeOptions,
   type Snapshot,
 } from '../../src/index.ts';
+import { setTime, timeOf } from './clock.ts';
 
 /** Besides what the database takes: that there is what was read just before, which always holds. */
 export type Asked = Condition | 'as read';
 
 export type Write =
-  | { readonly op: 'put'; readonly key: unknown; readonly row: unknown; readonly if?: Asked }
+  | {
+      readonly op: 'put';
+      readonly key: unknown;
+      readonly row: unknown;
+      readonly if?: Asked;
+      readonly until?: ExpiryOptions;
+    }
   | { readonly op: 'del'; readonly key: unknown; readonly if?: Asked }
   | { readonly op: 'batch'; readonly writes: readonly SingleWrite[] }
   | { readonly op: 'clear'; readonly range: RangeOptions };
 export type SingleWrite = Extract<Write, { op: 'put' | 'del' }>;
 
 export type Read =
-  | { readonly op: 'get' | 'has' | 'floor' | 'ceil' | 'rank' | 'explain'; readonly key: unknown }
+  | {
+      readonly op: 'get' | 'has' | 'floor' | 'ceil' | 'rank' | 'expiresAt' | 'explain';
+      readonly key: unknown;
+    }
   | { readonly op: 'getMany'; readonly keys: readonly unknown[] }
   | { readonly op: 'first' | 'last' }
   | { readonly op: 'at'; readonly rank: number }
@@ -38,6 +49,7 @@ export type Read =
 export type Operation =
   | Write
   | Read
+  | Wait
   | { readonly op: 'flush' | 'compact' | 'reopen' }
   /** An iterator that has made its first step; then writes; then the rest of its steps. */
   | {
@@ -52,13 +64,15 @@ export type Operation =
       readonly reads: readonly SnapshotRead[];
     };
 
-export type Disturbance = Write | { readonly op: 'flush' | 'compact' };
+/** Time passes, where rows expire. */
+export type Wait = { readonly op: 'wait'; readonly ms: number };
+export type Disturbance = Write | Wait | { readonly op: 'flush' | 'compact' };
 export type SnapshotRead = Exclude<Read, { op: 'explain' }> & {
   readonly op: Exclude<Read['op'], 'explain'>;
 };
 
 /** The options that decide in what form rows come back. */
-export type Form = Pick<OpenOptions, 'key' | 'columns' | 'value' | 'bigints'>;
+export type Form = Pick<OpenOptions, 'key' | 'columns' | 'value' | 'ttl' | 'bigints'>;
 
 /** What a write answers whose condition does not hold. */
 export const FAILED = 'a condition failed';
@@ -74,8 +88,9 @@ async function write(db: Database, operation: Write): Promise<unknown> {
   try {
     if (operation.op === 'put') {
       const { key, row } = operation;
-      if (operation.if === undefined) await db.put(key, row);
-      else await db.put(key, row, conditionOf(db, operation));
+      const { until } = operation;
+      if (operation.if === undefined && until === undefined) await db.put(key, row);
+      else await db.put(key, row, { ...conditionOf(db, operation), ...until });
     } else if (operation.op === 'del') {
       if (operation.if === undefined) await db.del(operation.key);
       else await db.del(operation.key, conditionOf(db, operation));
@@ -87,7 +102,7 @@ async function write(db: Database, operation: Write): Promise<unknown> {
           const { key } = single;
           const condition = conditionOf(db, single);
           if (single.op === 'del') return { type: 'del', key, ...condition };
-          return { type: 'put', key, value: single.row, ...condition };
+          return { type: 'put', key, value: single.row, ...condition, ...single.until };
         }),
       );
     }
@@ -107,6 +122,8 @@ export async function perform(db: Database, form: Form, operation: Operation): P
       return write(db, operation);
     case 'explain':
       return db.explain(operation.key).found === 'row';
+    case 'wait':
+      return setTime(db, timeOf(db) + operation.ms);
     case 'flush':
     case 'compact':
       return db[operation.op]();
@@ -139,6 +156,7 @@ async function read(db: Readable, form: Form, operation: SnapshotRead): Promise<
     case 'floor':
     case 'ceil':
     case 'rank':
+    case 'expiresAt':
       return db[operation.op](operation.key);
     case 'at':
       return db.at(operation.rank);

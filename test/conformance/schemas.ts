@@ -203,4 +203,28 @@ export const SUBJECTS: readonly Subject[] = [
     rows: bytes,
     splits: [Uint8Array.of(0, 0), Uint8Array.of(0x61), new Uint8Array(65_536).fill(0xff)],
   },
+  {
+    name: 'int64 keys, rows that may expire',
+    form: { key: 'int64', columns: { n: 'int64', text: 'utf8?' }, ttl: true },
+    keys: [...near, 2 ** 32, MAX_SAFE],
+    otherKeys: fc.integer({ min: -99, max: 99 }),
+    rows: fc.record({ n: safeInteger, text: fc.option(text) }),
+    splits: [-2, 3, 2 ** 32],
+  },
+  {
+    name: 'utf8 keys, JSON values that expire unless their writes say otherwise',
+    form: { key: 'utf8', value: 'json', ttl: 45 },
+    keys: ['', 'a', 'a\0', 'ab', 'abcdefgh', 'abcdefghi', 'b', 'é'],
+    otherKeys: text,
+    rows: fc.jsonValue(),
+    splits: ['a\0', 'abcdefghi', 'é'],
+  },
+  {
+    name: 'int64 keys as bigint, columns of numbers that expire',
+    form: { key: 'int64', bigints: true, columns: { n: 'float64' }, ttl: 30 },
+    keys: [...near, 2n ** 60n, -(2n ** 60n)],
+    otherKeys: safeInteger.map(BigInt),
+    rows: fc.record({ n: anyFloat }),
+    splits: [-2, 3, 2n ** 53n],
+  },
 ];

@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import type { ExpiryOptions } from '../../src/index.ts';
+import { BEGINNING } from './clock.ts';
 import { Model } from './model.ts';
 import {
   type Asked,
@@ -17,6 +19,7 @@ import {
   type Read,
   type SingleWrite,
   type SnapshotRead,
+  type Wait,
   type Write,
 } from './operations.ts';
 import type { Subject } from './schemas.ts';
@@ -32,6 +35,25 @@ export type Face = (directory: string, subject: Subject) => Promise<Session>;
 /** Shrinking ends then, with what it has. */
 const RUN_MS_MAX = 60_000;
 
+/** So far apart are times that matter, in milliseconds. */
+const TICK = 10;
+
+const expiries: fc.Arbitrary<ExpiryOptions | undefined> = fc.oneof(
+  fc.constant(undefined),
+  fc.constantFrom({ ttl: null }, { expiresAt: null }, { expiresAt: 0 }, { expiresAt: -1 }),
+  fc.integer({ min: 1, max: 9 }).map((ticks) => ({ ttl: ticks * TICK })),
+  fc.integer({ min: -5, max: 50 }).map((ticks) => ({ expiresAt: BEGINNING + ticks * TICK })),
+  fc
+    .integer({ min: -5, max: 50 })
+    .map((ticks) => ({ expiresAt: new Date(BEGINNING + ticks * TICK) })),
+);
+
+/** More often than not nothing has time to expire. */
+const waits: fc.Arbitrary<Wait> = fc.record({
+  op: fc.constant('wait' as const),
+  ms: fc.oneof(fc.constantFrom(1, TICK - 1, TICK), fc.integer({ min: 1, max: 5 * TICK })),
+});
+
 function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
   const key = fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom(...subject.keys) },
@@ -43,6 +65,8 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     { weight: 1, arbitrary: fc.constantFrom('absent' as const, 'present' as const) },
     { weight: 1, arbitrary: subject.rows.map((equals) => ({ equals })) },
   );
+  const until: fc.Arbitrary<ExpiryOptions | undefined> =
+    subject.form.ttl === undefined ? fc.constant(undefined) : expiries;
   const singles = (condition: fc.Arbitrary<Asked | undefined>): fc.Arbitrary<SingleWrite> =>
     fc.oneof(
       {
@@ -52,6 +76,7 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
           key,
           row: subject.rows,
           if: condition,
+          until,
         }),
       },
       { weight: 1, arbitrary: fc.record({ op: fc.constant('del' as const), key, if: condition }) },
@@ -93,13 +118,15 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     { requiredKeys: [] },
   );
   const range = fc.tuple(bounds, how).map(([a, b]) => ({ ...a, ...b }));
+  const time = { weight: subject.form.ttl === undefined ? 0 : 5, arbitrary: waits };
   const disturbance: fc.Arbitrary<Disturbance> = fc.oneof(
+    time,
     { weight: 5, arbitrary: write },
     { weight: 1, arbitrary: fc.record({ op: fc.constantFrom('flush', 'compact') }) },
   );
   const during = fc.array(disturbance, { maxLength: 4 });
   const snapshotRead: fc.Arbitrary<SnapshotRead> = fc.oneof(
-    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank'), key }),
+    fc.record({ op: fc.constantFrom('get', 'has', 'floor', 'ceil', 'rank', 'expiresAt'), key }),
     fc.record({ op: fc.constant('getMany' as const), keys: fc.array(key, { maxLength: 40 }) }),
     fc.record({ op: fc.constantFrom('first', 'last') }),
     fc.record({ op: fc.constant('at' as const), rank: fc.nat({ max: 40 }) }),
@@ -111,6 +138,7 @@ function operationsOn(subject: Subject): fc.Arbitrary<Operation> {
     { weight: 1, arbitrary: fc.record({ op: fc.constant('explain' as const), key }) },
   );
   return fc.oneof(
+    time,
     { weight: 40, arbitrary: write },
     { weight: 50, arbitrary: read },
     {
@@ -138,6 +166,7 @@ function epilogue(subject: Subject): Operation[] {
     { op: 'floor', key },
     { op: 'ceil', key },
     { op: 'rank', key },
+    { op: 'expiresAt', key },
     { op: 'explain', key },
   ]);
   const ranks = subject.keys.map((_, rank): Operation => ({ op: 'at', rank }));

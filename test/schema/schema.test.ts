@@ -2,8 +2,12 @@ import test from 'ava';
 import fc from 'fast-check';
 import {
   COLUMN_TYPES,
+  type Column,
+  EXPIRES_COLUMN,
+  expiresColumn,
   isVariable,
   KEY_TYPES,
+  ownColumns,
   parseSchema,
   type Schema,
   type SchemaOptions,
@@ -55,6 +59,25 @@ test('a schema survives being written as options and read again', (t) => {
   }
 });
 
+test('where rows may expire there is one column more, which options do not name', (t) => {
+  const expires = { name: EXPIRES_COLUMN, type: 'timestamp', nullable: true };
+  for (const ttl of [true, 1, 60_000, 2 ** 52]) {
+    for (const what of [{ value: 'json' }, { columns: { a: 'int32', b: 'utf8?' } }]) {
+      const schema = parseSchema({ key: 'utf8', ...what, ttl });
+      const plain = parseSchema({ key: 'utf8', ...what });
+      t.deepEqual(schema, { ...plain, columns: [...plain.columns, expires] as Column[], ttl });
+      t.deepEqual(ownColumns(schema), plain.columns);
+      t.is(expiresColumn(schema), plain.columns.length);
+      t.deepEqual(parseSchema(schemaOptions(schema)), schema);
+    }
+  }
+  for (const ttl of [undefined, false]) {
+    const schema = parseSchema({ key: 'utf8', value: 'json', ttl });
+    t.deepEqual(schema, parseSchema({ key: 'utf8', value: 'json' }));
+    t.deepEqual([ownColumns(schema), expiresColumn(schema)], [schema.columns, -1]);
+  }
+});
+
 test('columns keep the order they were given in', (t) => {
   const names = ['z', 'a', 'ä', 'constructor', 'toString', 'hasOwnProperty', 'with "quotes"\n'];
   const options = { key: 'int64', columns: Object.fromEntries(names.map((n) => [n, 'int32'])) };
@@ -76,6 +99,9 @@ test('options that are no schema are refused, whatever they hold', (t) => {
       key,
     })),
     ...['JSON', 'utf8?', '', 5n, null].map((value) => ({ ...bare, value })),
+    ...[0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 52 + 1, '60', 5n, null, {}].map(
+      (ttl) => ({ ...bare, ttl }),
+    ),
     ...[null, {}, 'int32', 5n, ['int32']].map((columns) => ({ key: 'int64', columns })),
     ...['int', 'int32??', '?', '', null, undefined, 5n, ['int32'], Object.create(null)].map(
       (a) => ({

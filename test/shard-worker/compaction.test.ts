@@ -52,7 +52,18 @@ test('runs that touch in one key, or hold a tombstone, are not joined', (t) => {
   t.false(planMerge([run(300, 10), run(100, 10, true), run(200, 10), run(0, 10)])?.join);
 });
 
-test('a full compaction ends with one run without tombstones', (t) => {
+test('a run of which a quarter has expired is written anew alone', (t) => {
+  const runs = [run(0, 20), run(5, 40), run(2, 100)];
+  const expired = (counts: readonly number[]) => (one: Run) => counts[runs.indexOf(one)];
+  t.is(planMerge(runs, expired([4, 9, 24])), null);
+  t.deepEqual(planMerge(runs, expired([4, 10, 0])), { start: 1, end: 2, join: false });
+  t.deepEqual(planMerge(runs, expired([0, 0, 100])), { start: 2, end: 3, join: false });
+});
+
+test('a full compaction ends with one run without tombstones and what has expired', (t) => {
+  const one = run(0, 10);
+  const hasExpired = (asked: Run) => asked === one;
+  t.deepEqual(planFullMerge([one], rowsMax(100), hasExpired), { start: 0, end: 1, join: false });
   t.is(planFullMerge([], rowsMax(100)), null);
   t.is(planFullMerge([run(0, 10)], rowsMax(100)), null);
   t.deepEqual(planFullMerge([run(0, 10, true)], rowsMax(100)), { start: 0, end: 1, join: false });

@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Salvaged } from '../../src/shard-worker/salvaged.ts';
+import { BEGINNING } from '../conformance/clock.ts';
 import type { KeyKindName } from './key-kinds.ts';
 
 /** Each group has this many keys to itself, from its marker on: keys that only ascend in time. */
@@ -22,6 +23,8 @@ export interface Write {
   readonly stamp: number | null;
   readonly batch: Batch | null;
   readonly lsn: number;
+  /** When the row expires; Infinity: never. */
+  readonly expiresMs?: number;
 }
 
 export interface Part {
@@ -50,14 +53,15 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-/** What becomes of rows by a write. */
-export function apply(rows: Map<number, number>, { key, to, stamp }: Write): void {
+/** What becomes of rows, each the write that made it, by another write. */
+function apply(rows: Map<number, Write>, write: Write): void {
+  const { key, to, stamp } = write;
   if (to !== undefined) {
     for (const at of rows.keys()) if (at >= key && at <= to) rows.delete(at);
   } else if (stamp === null) {
     rows.delete(key);
   } else {
-    rows.set(key, stamp);
+    rows.set(key, write);
   }
 }
 
@@ -86,6 +90,8 @@ export class Expected {
   /** Opens so far: each needs names of its own for its batches. */
   opens = 0;
   stamp = 0;
+  /** The time by which rows expire: it passes where a scenario says so. */
+  nowMs = BEGINNING;
 
   constructor(shards: number, keyKind: KeyKindName = 'numbers') {
     this.shards = shards;
@@ -149,13 +155,23 @@ export class Expected {
     return marker;
   }
 
-  /** The rows of the first `groups` groups of a shard. */
-  rows(shard: number, groups: number, isCommitted: (batch: Batch) => boolean): Rows {
-    const rows = new Map<number, number>();
+  /** The rows of the first `groups` groups of a shard, and of `pending` writes after them. */
+  rows(
+    shard: number,
+    groups: number,
+    isCommitted: (batch: Batch) => boolean,
+    pending: readonly Write[] = [],
+  ): Rows {
+    const writes = new Map<number, Write>();
     for (const group of this.groups[shard].slice(0, groups)) {
       for (const write of group) {
-        if (write.batch === null || isCommitted(write.batch)) apply(rows, write);
+        if (write.batch === null || isCommitted(write.batch)) apply(writes, write);
       }
+    }
+    for (const write of pending) apply(writes, write);
+    const rows = new Map<number, number>();
+    for (const [key, { stamp, expiresMs = Number.POSITIVE_INFINITY }] of writes) {
+      if (stamp !== null && expiresMs > this.nowMs) rows.set(key, stamp);
     }
     return rows;
   }

@@ -13,7 +13,8 @@ function jobIn(t: ExecutionContext): { job: Job; directory: string } {
   const memtable = memtableOf(SCHEMA, [[1, { stamp: 1 }]]);
   const place = { ...placeOf(SCHEMA), directory };
   const span = { firstLsn: 1, lastLsn: 1 };
-  const job = { kind: 'flush', place, memtable, keepTombstones: true, firstId: 1, span } as const;
+  const rest = { keepTombstones: true, expiry: null, firstId: 1, span };
+  const job = { kind: 'flush', place, memtable, ...rest } as const;
   return { directory, job };
 }
 

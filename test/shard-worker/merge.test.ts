@@ -97,6 +97,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
           runs: runs.map((run) => run.map(({ handle }) => handle)),
           cleared: runs.map(() => []),
           keepTombstones,
+          expiry: null,
           firstId: keepTombstones ? 1000 : 2000,
         };
         const written = mergeRuns(storage, job, limit);
@@ -143,6 +144,7 @@ test('a merge whose outcome fits into numbers gives numbers, though its sources 
     runs: [young, old].map((run) => run.map(({ handle }) => handle)),
     cleared: [[], []],
     keepTombstones: false,
+    expiry: null,
     firstId: 3,
   });
   t.is(written[0].record.form, 'f64');
@@ -166,6 +168,7 @@ test('a run of several segments is merged across their borders', (t) => {
     runs: [over.map(({ handle }) => handle), [...low, ...high].map(({ handle }) => handle)],
     cleared: [[], []],
     keepTombstones: false,
+    expiry: null,
     firstId: 10,
   });
   const all = [...rows(0, 50), ...rows(200, 50), ...rows(51, 100)];

@@ -1,7 +1,7 @@
 /** Runs made by flushing memtables of random rows, and a look at what is in them. */
 import { type Key, KeyCodec } from '../../src/schema/key.ts';
-import { RowEncoder } from '../../src/schema/row.ts';
 import { isVariable, type Schema } from '../../src/schema/schema.ts';
+import type { ExpiryJob } from '../../src/shard-worker/expired-rows.ts';
 import { flushMemtable } from '../../src/shard-worker/flush.ts';
 import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
 import type { SegmentPlace } from '../../src/shard-worker/model-files.ts';
@@ -14,7 +14,7 @@ import { CommitTable } from '../../src/view/commit-table.ts';
 import { layoutMemtable, type MemtableHandle } from '../../src/view/memtable.ts';
 import { Run, RunCursor, Segment } from '../../src/view/segment.ts';
 import { compileReaders } from '../../src/view/shard-view.ts';
-import { storedOf } from '../view/support.ts';
+import { encodeRow, encoderOf, storedOf } from '../view/support.ts';
 import { DATABASE_ID, directoryOf } from './shards.ts';
 
 const SHAPE = { entriesMax: 4096, arenaBytes: 2 ** 20 };
@@ -40,11 +40,11 @@ export function memtableOf(
   };
   const writer = new MemtableWriter(handle, CommitTable.empty());
   const key = new KeyCodec(schema.key, true);
-  const encoder = new RowEncoder(schema);
+  const encoder = encoderOf(schema);
   for (const change of changes) {
     const [at, row] = change;
     key.encode(at);
-    const bytes = row === null ? 0 : encoder.encode(row);
+    const bytes = row === null ? 0 : encodeRow(encoder, row);
     const stored = storedOf(key);
     const to = writer.append(key.hi, key.lo, row === null ? 1 : 0, 0, stored.length + bytes);
     writer.reader.arena.u8.set(stored, to);
@@ -62,11 +62,13 @@ export function flushed(
   firstId: number,
   keepTombstones = true,
   aborted: readonly Change[] = [],
+  expiry: ExpiryJob | null = null,
 ): WrittenSegmentFiles[] {
   const memtable = memtableOf(schema, changes, aborted);
   const place = placeOf(schema);
   const span = { firstLsn: firstId, lastLsn: firstId };
-  return flushMemtable(storage, { kind: 'flush', place, memtable, keepTombstones, firstId, span });
+  const job = { place, memtable, keepTombstones, expiry, firstId, span };
+  return flushMemtable(storage, { kind: 'flush', ...job });
 }
 
 /** Everything in a run, read back from its files, as [key, row], the row of a tombstone being null. */

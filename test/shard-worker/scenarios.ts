@@ -494,11 +494,47 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
   },
 };
 
+/** Rows expire in memtables, between runs, in the oldest one, and while nobody has the shard open. */
+const WITH_EXPIRY: Readonly<Record<string, Scenario>> = {
+  'rows that expire': {
+    shards: 1,
+    keyKind: 'expiring',
+    async run(shards) {
+      shards.put(0, ...range(-40, 30));
+      shards.putUntil(0, 20, ...range(-50, 10));
+      shards.commit(0);
+      await shards.rotate(0);
+      for (let round = 0; round < 4; round++) {
+        shards.putUntil(0, 10, ...range(-50 + 4 * round, 12));
+        shards.put(0, -70 - round);
+        shards.commit(0);
+        shards.wait(4);
+        shards.judge(0, -50, -40, -30);
+        await shards.rotate(0);
+      }
+      shards.putUntil(0, 1, -70, -20);
+      shards.commit(0);
+      shards.wait(3);
+      const again = await shards.reopened();
+      again.judge(0, -70, -20, -12);
+      again.put(0, -20);
+      again.commit(0);
+      await again.flush(0);
+      again.wait(20);
+      await again.compact(0);
+      again.putUntil(0, 5, ...range(-50, 4));
+      again.commit(0);
+      return again;
+    },
+  },
+};
+
 /** What differs with texts for keys: records, a flush, a merge, a batch, its replay. */
 const ALSO_WITH_TEXTS = ['groups', 'merges', 'conditions', 'ranges', 'batches across flushes'];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...WITH_NUMBERS,
+  ...WITH_EXPIRY,
   ...Object.fromEntries(
     ALSO_WITH_TEXTS.map((name) => [
       `${name}, with texts for keys`,

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { readSections } from '../../src/arrow/model-file.ts';
 import { OmenError } from '../../src/errors.ts';
 import { copyOf } from '../../src/schema/key-bytes.ts';
-import { RowEncoder } from '../../src/schema/row.ts';
 import { decideBatches } from '../../src/shard-worker/decide-batches.ts';
 import { Engine } from '../../src/shard-worker/engine.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
@@ -22,8 +21,8 @@ import { encodeRange } from '../../src/view/cleared.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
 import { rowOf as rowAt, rowUnder, ShardView } from '../../src/view/shard-view.ts';
+import { encodeRow, Until } from '../view/support.ts';
 import {
-  apply,
   type Batch,
   compareRows,
   type Expected,
@@ -40,7 +39,6 @@ export const DATABASE_ID = '00112233445566778899aabbccddeeff';
 const SHAPE = { entriesMax: 128, arenaBytes: 32 * 1024 };
 const WAL_PIECE_BYTES = 16 * 1024;
 
-const row = new RowEncoder(SCHEMA);
 const NO_ROW = new Uint8Array(0);
 /** Before every number that a scenario speaks of; its opposite is behind them. */
 const LEAST = -4e8;
@@ -119,6 +117,7 @@ export class Shards {
   static async open(storage: CrashStorage, expected: Expected, shape = SHAPE): Promise<Shards> {
     const shards = new Shards(storage, expected);
     const errors = storage.errors;
+    shards.control.setNow(expected.nowMs);
     const epoch = { lo: ++expected.opens, hi: 7 };
     const found = [];
     for (let shard = 0; shard < expected.shards; shard++) {
@@ -166,6 +165,19 @@ export class Shards {
     for (const at of keys) this.#write(shard, at, ++this.expected.stamp, null);
   }
 
+  /** Rows that expire in so many milliseconds, where rows do. */
+  putUntil(shard: number, ms: number, ...keys: readonly number[]): void {
+    const doExpire = this.#kind.schema.ttl !== undefined;
+    const expiresMs = doExpire ? this.expected.nowMs + ms : Number.POSITIVE_INFINITY;
+    for (const at of keys) this.#write(shard, at, ++this.expected.stamp, null, expiresMs);
+  }
+
+  /** Lets time pass by which rows expire. */
+  wait(ms: number): void {
+    this.expected.nowMs += ms;
+    this.control.setNow(this.expected.nowMs);
+  }
+
   del(shard: number, ...keys: readonly number[]): void {
     for (const at of keys) this.#write(shard, at, null, null);
   }
@@ -194,8 +206,8 @@ export class Shards {
     const { table } = this.control;
     const isCommitted = ({ ticket, outcome }: Batch) =>
       outcome === 'committed' || (outcome === 'open' && table.state(ticket) === COMMITTED);
-    const rows = new Map(this.expected.rows(shard, this.expected.shown[shard], isCommitted));
-    for (const write of this.#pending[shard]) apply(rows, write);
+    const { shown } = this.expected;
+    const rows = this.expected.rows(shard, shown[shard], isCommitted, this.#pending[shard]);
     for (const at of keys) {
       const stamp = rows.get(at);
       const holds = [
@@ -211,7 +223,7 @@ export class Shards {
   }
 
   #holds(engine: Engine, type: number, at: number, stamp: number | null): boolean {
-    const { codec, keyOf } = this.#kind;
+    const { codec, keyOf, row } = this.#kind;
     codec.encode(keyOf(at));
     const rowBytes = stamp === null ? 0 : row.encode(rowOf(stamp));
     const { words, bytes } = payloadOf(codec, row.views.u8.subarray(0, rowBytes));
@@ -305,22 +317,38 @@ export class Shards {
     if (this.control.table.abort(batch.ticket)) batch.outcome = 'aborted';
   }
 
-  #write(shard: number, at: number, stamp: number | null, batch: Batch | null): void {
+  #write(
+    shard: number,
+    at: number,
+    stamp: number | null,
+    batch: Batch | null,
+    expiresMs = Number.POSITIVE_INFINITY,
+  ): void {
     const engine = this.engines[shard];
-    if (engine.refusalOf(stamp === null) === null) this.#append(shard, at, stamp, batch);
+    if (engine.refusalOf(stamp === null) === null) {
+      this.#append(shard, at, stamp, batch, expiresMs);
+    }
   }
 
-  #append(shard: number, at: number, stamp: number | null, batch: Batch | null): void {
+  #append(
+    shard: number,
+    at: number,
+    stamp: number | null,
+    batch: Batch | null,
+    expiresMs = Number.POSITIVE_INFINITY,
+  ): void {
     const engine = this.engines[shard];
-    const { codec, keyOf } = this.#kind;
+    const { codec, keyOf, row } = this.#kind;
     codec.encode(keyOf(at));
-    const rowBytes = stamp === null ? 0 : row.encode(rowOf(stamp));
+    const isUntil = expiresMs !== Number.POSITIVE_INFINITY;
+    const what = stamp === null || !isUntil ? null : new Until(expiresMs, rowOf(stamp));
+    const rowBytes = stamp === null ? 0 : encodeRow(row, what ?? rowOf(stamp));
     const { words, bytes } = payloadOf(codec, row.views.u8.subarray(0, rowBytes));
     assert(engine.fits(1, bytes), 'a scenario rotates before its memtable is full');
     const type = stamp === null ? DEL : PUT;
     engine.write(type, codec.hi, codec.lo, batch?.ticket ?? 0, words, 0, bytes);
     const lsn = engine.lastLsn + ++this.#recordsPending[shard];
-    this.#pending[shard].push({ key: at, stamp, batch, lsn });
+    this.#pending[shard].push({ key: at, stamp, batch, lsn, expiresMs });
   }
 
   /** Commits the shard's group, with the outcomes of batches that are known by now. */
@@ -535,11 +563,13 @@ export class Shards {
   /** All rows of a shard, after a full scan, point reads and count have agreed about them. */
   #scan(engine: Engine): Rows {
     const what = `shard ${engine.shard}`;
-    const { codec, readers, keyOf, numberOf } = this.#kind;
+    const { codec, readers, keyOf, numberOf, instant } = this.#kind;
+    const { nowMs } = this.control;
+    instant.nowMs = nowMs;
     const view = new ShardView(engine.view, readers, this.control.table, null);
-    const { visible } = view.capture(new Set());
+    const { visible } = view.capture(new Set(), nowMs);
     const rows = new Map<number, number>();
-    const cursor = view.cursor(visible);
+    const cursor = view.cursor(visible, nowMs);
     let before = Number.NEGATIVE_INFINITY;
     codec.encode(keyOf(LEAST));
     cursor.seekCeil(codec.hi, codec.lo, codec.bytes);
@@ -567,7 +597,7 @@ export class Shards {
       }
     }
     const all = this.#allKeys();
-    const count = view.count(visible, all);
+    const count = view.count(visible, all, nowMs);
     if (count !== rows.size) throw new Violation(`${what}: count ${count}, scan ${rows.size}`);
     return rows;
   }

@@ -6,6 +6,7 @@ import {
   parseSchema,
   type Schema,
 } from '../../src/schema/schema.ts';
+import { boundsBelow } from '../../src/view/bounds.ts';
 import { COMMIT_TABLE_BYTES, CommitTable } from '../../src/view/commit-table.ts';
 import type { Cursor } from '../../src/view/cursor.ts';
 import { explainLookup, type LookupExplanation } from '../../src/view/explain.ts';
@@ -138,7 +139,8 @@ class TestShard {
 
   rank({ view, visible }: ShardSnapshot, key: Key): number {
     this.#key.encode(key);
-    return view.rank(visible, this.#key.hi, this.#key.lo);
+    const { type } = this.#key;
+    return view.count(visible, boundsBelow(type, this.#key));
   }
 
   entryAt(place: Place | null): [Key, unknown] | null {
@@ -280,7 +282,7 @@ test('what little is newer than a large run is counted by itself', (t) => {
       model.set(key, row);
     }
     shard.memtables[0].publish();
-    t.is(shard.view.base, shard.view.runs.at(-1) ?? null);
+    t.is(shard.view.baseAt(0), shard.view.runs.at(-1) ?? null);
     const entries = live(model);
     const snapshot = shard.view.capture(NOTHING);
     for (let n = 0; n < 5; n++) {

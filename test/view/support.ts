@@ -1,9 +1,10 @@
 /** Memtables and segments as tests need them, made in memory and without a shard around them. */
 import { layoutSegment, ROW_DELETED } from '../../src/arrow/layout.ts';
 import { trainBytes, trainF64, trainWords } from '../../src/rmi/index.ts';
+import { ExpiringRowEncoder, rowEncoderOf } from '../../src/schema/expiring-row.ts';
 import { type Key, KeyCodec, sortableToNumber } from '../../src/schema/key.ts';
 import { keyMemory, storedBytes } from '../../src/schema/key-bytes.ts';
-import { RowEncoder } from '../../src/schema/row.ts';
+import type { RowEncoder } from '../../src/schema/row.ts';
 import { isVariable, parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { MemtableWriter } from '../../src/shard-worker/memtable-writer.ts';
 import { ColumnWriter, variableBytes } from '../../src/view/column-writer.ts';
@@ -51,6 +52,27 @@ export function newHandle(shape: MemtableShape = SMALL, storesKeys = false): Mem
 /** One value of any column suffices where a test is not about values. */
 export const NUMBERS = parseSchema({ key: 'int64', columns: { n: 'float64' } });
 
+/** A row, and when it expires: to stand where rows do. */
+export class Until {
+  readonly expiresMs: number;
+  readonly row: unknown;
+
+  constructor(expiresMs: number, row: unknown) {
+    this.expiresMs = expiresMs;
+    this.row = row;
+  }
+}
+
+/** An encoder for `encodeRow`. What expires by the schema's `ttl` was written at 0. */
+export function encoderOf(schema: Schema): RowEncoder {
+  return rowEncoderOf(schema, () => 0);
+}
+
+export function encodeRow(encoder: RowEncoder, row: unknown): number {
+  const isUntil = row instanceof Until && encoder instanceof ExpiringRowEncoder;
+  return isUntil ? encoder.encodeUntil(row.row, row.expiresMs) : encoder.encode(row);
+}
+
 /** A memtable that takes keys and rows. A group is what is put between two calls of `publish`. */
 export class TestMemtable {
   readonly schema: Schema;
@@ -68,12 +90,12 @@ export class TestMemtable {
     this.writer = new MemtableWriter(handle, table);
     this.reader = this.writer.reader;
     this.#key = new KeyCodec(schema.key, true);
-    this.#row = new RowEncoder(schema);
+    this.#row = encoderOf(schema);
   }
 
   /** Appends a row, or with undefined a tombstone. Returns the entry's offset. */
   append(key: Key, row: unknown, ticket = 0): number {
-    const bytes = row === undefined ? 0 : this.#row.encode(row);
+    const bytes = row === undefined ? 0 : encodeRow(this.#row, row);
     this.#key.encode(key);
     const { hi, lo } = this.#key;
     const flags = row === undefined ? TOMBSTONE : 0;
