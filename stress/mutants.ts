@@ -29,7 +29,7 @@ export const DETECTORS: Readonly<Record<Detector, readonly string[]>> = {
     AVA,
     '--fail-fast',
     'test/wal/follower.test.ts',
-    'test/coordinator/watch.test.ts',
+    'test/coordinator/{watch,watch-order}.test.ts',
     'test/conformance/linearizability.test.ts',
   ],
   plug: ['stress/main.ts', 'crash', '--layer', 'C', '--seed', '1', '--cases', '8'],

@@ -174,7 +174,7 @@ export class Watch<Key = unknown, Row = unknown>
       }
       if (this.#isOver) continue;
       if (this.#isDue()) await new Promise((resolve) => setImmediate(resolve));
-      else await this.#watcher.sleep(seen);
+      else await this.#watcher.waitSince(seen);
       this.#turnedMs = performance.now();
     }
   }

@@ -70,7 +70,7 @@ export class Watchers {
   }
 
   /** Resolves once the doorbell was rung since `seen`. */
-  async sleep(seen: number): Promise<void> {
+  async waitSince(seen: number): Promise<void> {
     const rung = this.#doorbell.sleepAsync(seen);
     if (rung === undefined) return;
     // Waiting in shared memory keeps no process alive.
@@ -117,13 +117,13 @@ export class Watcher {
     this.#all.publish(shard);
   }
 
-  /** What to hand to `sleep`: to be read before looking for changes. */
+  /** What to hand to `waitSince`: to be read before looking for changes. */
   read(): number {
     return this.#all.read();
   }
 
-  sleep(seen: number): Promise<void> {
-    return this.#all.sleep(seen);
+  waitSince(seen: number): Promise<void> {
+    return this.#all.waitSince(seen);
   }
 
   remove(): void {
