@@ -57,6 +57,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  load: {
+    about: 'bulk loads from Arrow and CSV, against put and the append load of LMDB (10 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/load.ts');
+      const result = await run(tiny ? { rows: 5000, rounds: 1 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   durability: {
     about: 'what safety costs: puts at each durability, and bare system calls (500 k rows)',
     async run({ rows, tiny }) {

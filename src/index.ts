@@ -19,8 +19,16 @@ export type { DatabaseEvents, EventName, Listener, Resumed } from './coordinator
 export type { ExpiryOptions } from './coordinator/expiry.ts';
 export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/explain.ts';
 export type { Health, ShardHealth } from './coordinator/health.ts';
+export type {
+  LoadFormat,
+  LoadOptions,
+  LoadPhase,
+  LoadProgress,
+  LoadReport,
+  LoadRow,
+  LoadSource,
+} from './coordinator/load-options.ts';
 export type { OpenOptions, RetainOption } from './coordinator/options.ts';
-export type { PartitionOption } from './coordinator/partition.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
 export type { ScanOptions } from './coordinator/reads.ts';
 export type { Json, KeyInputOf, KeyOf, RowInputOf, RowOf } from './coordinator/row-types.ts';
@@ -36,3 +44,4 @@ export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
 export type { Durability } from './shard-worker/host.ts';
 export type { Salvaged } from './shard-worker/salvaged.ts';
 export type { Found, MemtableProbe } from './view/explain.ts';
+export type { PartitionOption } from './view/partition.ts';

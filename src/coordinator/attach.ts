@@ -17,7 +17,9 @@ import type { Notice } from '../shard-worker/notice.ts';
 import { realStorage } from '../storage/real.ts';
 import { Control } from '../view/control.ts';
 import { Client, type Connection } from './client.ts';
+import type { LoadCalls } from './load-book.ts';
 import type { MembershipData } from './membership.ts';
+import { revive } from './shard-thread.ts';
 import { type ClientFace, faceOf, openHere, type Supervisor } from './supervisor.ts';
 
 /** What `db.handle()` gives: plain data that can be posted to another thread. */
@@ -31,6 +33,35 @@ export interface Handle {
 export interface OwnerCalls {
   flush(): Promise<void>;
   compact(): Promise<void>;
+  readonly loads: LoadCalls;
+}
+
+/** The same calls for another thread: what they throw keeps its code. */
+interface CrossingCalls extends LoadCalls {
+  flush(): Promise<void>;
+  compact(): Promise<void>;
+}
+
+/** Lets an error through structured clone, which would drop its code. */
+async function crossing<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const code = error instanceof OmenError ? error.code : 'OMEN_SHARD_FAILED';
+    throw { code, message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function crossingCalls(supervisor: Supervisor, client: number): CrossingCalls {
+  const loads = supervisor.loads.callsOf(client);
+  return {
+    flush: () => supervisor.flush(),
+    compact: () => supervisor.compact(),
+    beginLoad: () => crossing(loads.beginLoad()),
+    writeLoad: (name, shard, runs) => crossing(loads.writeLoad(name, shard, runs)),
+    publishLoad: (name, ids) => crossing(loads.publishLoad(name, ids)),
+    abortLoad: (name) => crossing(loads.abortLoad(name)),
+  };
 }
 
 type Event =
@@ -120,10 +151,7 @@ async function introduce(
   const client = supervisor.reserveClient(face);
   events.on('close', () => supervisor.removeClient(client));
   events.unref();
-  expose(
-    { flush: () => supervisor.flush(), compact: () => supervisor.compact() },
-    nodeEndpoint(calls),
-  );
+  expose(crossingCalls(supervisor, client), nodeEndpoint(calls));
   calls.unref();
   const membership = supervisor.membershipData(client);
   events.postMessage({
@@ -180,20 +208,34 @@ export async function attachClient(handle: Handle): Promise<Attached> {
 }
 
 function wrapCalls(port: MessagePort): OwnerCalls {
-  const remote: Remote<OwnerCalls> = wrap<OwnerCalls>(nodeEndpoint(port));
+  const remote: Remote<CrossingCalls> = wrap<CrossingCalls>(nodeEndpoint(port));
   // Only now: listening, which wrap() begins, holds the port.
   port.unref();
-  const keepAlive = async (call: () => Promise<void>): Promise<void> => {
-    port.ref();
+  let underWay = 0;
+  const keepAlive = async <T>(call: () => Promise<T>): Promise<T> => {
+    if (underWay++ === 0) port.ref();
     try {
-      await call();
+      return await call();
     } finally {
-      port.unref();
+      if (--underWay === 0) port.unref();
+    }
+  };
+  const load = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      return await keepAlive(call);
+    } catch (error) {
+      throw revive(error);
     }
   };
   return {
     flush: () => keepAlive(() => remote.flush()),
     compact: () => keepAlive(() => remote.compact()),
+    loads: {
+      beginLoad: () => load(() => remote.beginLoad()),
+      writeLoad: (name, shard, runs) => load(() => remote.writeLoad(name, shard, runs)),
+      publishLoad: (name, ids) => load(() => remote.publishLoad(name, ids)),
+      abortLoad: (name) => load(() => remote.abortLoad(name)),
+    },
   };
 }
 
@@ -207,7 +249,12 @@ async function attachHere(handle: Handle): Promise<Attached> {
   const number = supervisor.reserveClient(silent);
   const client = new Client(supervisor.membership(number), realStorage);
   await supervisor.addClient(number, faceOf(client));
-  return { client, calls: supervisor, detach: () => supervisor.removeClient(number) };
+  const calls = {
+    flush: () => supervisor.flush(),
+    compact: () => supervisor.compact(),
+    loads: supervisor.loads.callsOf(number),
+  };
+  return { client, calls, detach: () => supervisor.removeClient(number) };
 }
 
 /** Becomes a client once the supervisor has connected it to every shard thread. */

@@ -26,6 +26,7 @@ export class Client {
   readonly events = new Events();
   /** Where the database's files are; clients read logs only. */
   readonly storage: Storage;
+  readonly #ending = new AbortController();
   #closed: OmenError | null = null;
 
   constructor(membership: Membership, storage: Storage) {
@@ -54,11 +55,17 @@ export class Client {
     return this.#closed !== null;
   }
 
+  /** Aborted when the client closes: for what lasts. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
   close(reason = 'The database was closed.'): void {
     if (this.#closed !== null) return;
     this.#closed = new OmenError('OMEN_CLOSED', `${reason} Open it again to use it.`);
     this.writer.close(this.#closed);
     this.reader.close(this.#closed);
     this.watchers.close(this.#closed);
+    this.#ending.abort(this.#closed);
   }
 }

@@ -10,9 +10,9 @@ import { crc32 } from 'node:zlib';
 import { OmenError } from '../errors.ts';
 import { parseSchema, type Schema, schemaOptions } from '../schema/schema.ts';
 import { publishFile, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
+import { isPartitioning, type Partitioning, parsePartition } from '../view/partition.ts';
 import { LOCK_NAME } from './lock.ts';
 import { defaultShards, type OpenOptions, parseShards, type Settings } from './options.ts';
-import { isPartitioning, type Partitioning, parsePartition } from './partition.ts';
 
 export const IDENTITY_NAME = 'omendb.json';
 export const FORMAT = 1;

@@ -3,7 +3,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { Epoch } from '../shard-worker/records.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
 import type { Control } from '../view/control.ts';
-import type { Partitioning } from './partition.ts';
+import type { Partitioning } from '../view/partition.ts';
 
 export interface MembershipData {
   readonly client: number;

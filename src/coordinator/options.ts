@@ -6,8 +6,8 @@ import type { Durability } from '../shard-worker/host.ts';
 import { SHARDS_MAX } from '../view/commit-table.ts';
 import { THREADS_MAX } from '../view/control.ts';
 import type { MemtableShape } from '../view/memtable.ts';
+import type { PartitionOption } from '../view/partition.ts';
 import type { Retain } from '../wal/log.ts';
-import type { PartitionOption } from './partition.ts';
 
 /** Fixed with the data, and needed only to create it: key, columns or value, ttl, shards, partition. */
 export interface OpenOptions extends SchemaOptions {

@@ -3,6 +3,7 @@
  *
  * - One thread. A view is taken from its port when the shard's version word says that there is a new
  *   one, always before a watermark is read.
+ * - A view with a bulk load is kept beside the one before it until the load is published: then it counts.
  * - The control block says which view of each shard this client goes by, and which ones its snapshots
  *   and iterators pin: a view is pinned there before the next one is taken.
  */
@@ -23,6 +24,7 @@ import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
 import type { Memtable } from '../view/memtable.ts';
+import { shardOf, splitsOf } from '../view/partition.ts';
 import { Retired } from '../view/retired.ts';
 import type { Run, Segment } from '../view/segment.ts';
 import {
@@ -35,7 +37,6 @@ import {
 } from '../view/shard-view.ts';
 import { AggregatePool } from './aggregate-pool.ts';
 import type { Membership } from './membership.ts';
-import { shardOf, splitsOf } from './partition.ts';
 import { type Position, positionOf } from './position.ts';
 
 // What V8 is to fold into `get` has to be a constant of this module.
@@ -78,6 +79,8 @@ export class Reader {
   readonly #ports: MessagePort[] = [];
   /** For each shard, how many snapshots pin which version. */
   readonly #pins: Map<number, number>[];
+  /** For each shard, the view that counts once its load is published. */
+  readonly #awaited: (ViewMessage | null)[];
   readonly #isHash: boolean;
   /** For `get`; declared, as in `F64Index`. Whether keys are integers, spread by their hash, and we are open. */
   declare private isFlat: boolean;
@@ -114,6 +117,7 @@ export class Reader {
     this.signed = control.signed;
     this.views = Array.from({ length: shards }, () => null);
     this.#pins = Array.from({ length: shards }, () => new Map());
+    this.#awaited = Array.from({ length: shards }, () => null);
     this.#isHash = partitioning.kind === 'hash';
     this.isFlat = this.#isHash && this.key.takesIntegers;
     this.takesBigints = this.#isHash && (schema.key === 'int64' || schema.key === 'uint64');
@@ -159,7 +163,8 @@ export class Reader {
 
   #take(message: ViewMessage | Notice): void {
     if ('notice' in message) this.#onNotice(message);
-    else this.#adopt(message);
+    else if (message.load === undefined) this.#adopt(message);
+    else this.#awaited[message.shard] = message;
   }
 
   #adopt(message: ViewMessage): void {
@@ -168,6 +173,7 @@ export class Reader {
     const { control, client } = this.#membership;
     const view = new ShardView(message, this.#pointReaders, control.table, previous);
     this.views[shard] = view;
+    this.#awaited[shard] = null;
     control.setSeen(client, shard, view.version);
     if (previous !== null) this.#countRetired(previous, view);
   }
@@ -204,7 +210,11 @@ export class Reader {
   }
 
   #newView(shard: number): ShardView {
+    // First: what was published by now, its owner has posted, and if it has posted a later view, that comes too.
+    const { published } = this.#control;
     this.#drain(this.#ports[this.#membership.threadOf[shard]]);
+    const awaited = this.#awaited[shard];
+    if (awaited !== null && awaited.load === published) this.#adopt(awaited);
     const view = this.views[shard];
     if (view === null) throw new Error('A client reads only after it has a view of every shard.');
     return view;

@@ -26,6 +26,8 @@ import {
   isWhole,
   KEY_HI,
   KEY_LO,
+  LOAD_MARK,
+  LOADED,
   OPERATION_BYTES,
   OPERATIONS,
   PART,
@@ -62,7 +64,9 @@ export type Change<Key = unknown, Row = unknown> =
       readonly expiresAt?: number | null;
     }
   | { readonly type: 'del'; readonly key: Key }
-  | { readonly type: 'clear'; readonly range: ClearedKeys<Key> };
+  | { readonly type: 'clear'; readonly range: ClearedKeys<Key> }
+  /** Rows of a bulk load are there, which no log has: what was made of the range has to be made anew. */
+  | { readonly type: 'load' };
 
 /** The part of a batch across shards. */
 export interface ChangedPart {
@@ -237,7 +241,9 @@ export class ShardChanges {
       if (type === PUT || type === DEL) this.#decodeOperation(at, type, range, changes);
       else if (type === RANGE_DELETE) {
         if (withRanges) this.#decodeRange(at, bytes, firstLsn, range[0], changes);
-      } else if (type !== DECISION) {
+      } else if (type === LOADED) {
+        changes.push({ type: 'load' });
+      } else if (type !== DECISION && type !== LOAD_MARK) {
         throw new OmenError(
           'OMEN_NEWER_FORMAT',
           `Shard ${this.#shard} has a log record of unknown type ${type}. Upgrade omendb to watch.`,

@@ -9,16 +9,22 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { ERRORS, type ErrorCode, OmenError } from '../errors.ts';
 import { Doorbell } from '../ring/doorbell.ts';
 import type { ClientIntroduction } from '../shard-worker/client-link.ts';
-import type { ShardThread as Calls, OpenShards } from '../shard-worker/control-plane.ts';
+import type {
+  ShardThread as Calls,
+  OpenShards,
+  PreparedLoad,
+} from '../shard-worker/control-plane.ts';
+import type { WrittenLoad } from '../shard-worker/engine.ts';
 import { COMPLETED } from '../shard-worker/protocol.ts';
 import type { RecoveredShard } from '../shard-worker/replay.ts';
 import type { Control } from '../view/control.ts';
+import type { SegmentHandle } from '../view/segment.ts';
 
 /** V8 would let the young generation of every thread grow to some 100 MB, for garbage of none. */
 const YOUNG_MB = 8;
 
 /** Gives an error that crossed a thread its class back. */
-function revive(error: unknown): OmenError {
+export function revive(error: unknown): OmenError {
   if (error instanceof OmenError) return error;
   const { code, message } = error as { code?: unknown; message?: unknown };
   const known = typeof code === 'string' && code in ERRORS;
@@ -128,6 +134,26 @@ export class ShardThread {
 
   compact(): Promise<void> {
     return this.#call((calls) => calls.compact());
+  }
+
+  writeLoad(
+    name: string,
+    shard: number,
+    runs: readonly (readonly SegmentHandle[])[],
+  ): Promise<WrittenLoad> {
+    return this.#call((calls) => calls.writeLoad(name, shard, runs) as Promise<WrittenLoad>);
+  }
+
+  settleLoads(): Promise<void> {
+    return this.#call((calls) => calls.settleLoads());
+  }
+
+  prepareLoad(load: PreparedLoad): Promise<void> {
+    return this.#call((calls) => calls.prepareLoad(load));
+  }
+
+  settleLoad(name: string, isPublished: boolean): Promise<void> {
+    return this.#call((calls) => calls.settleLoad(name, isPublished));
   }
 
   /** Shuts the thread down by request, then ends it. */

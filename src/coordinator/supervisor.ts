@@ -23,6 +23,7 @@ import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
 import { CLIENTS_MAX, Control, createControl } from '../view/control.ts';
 import { Client, type Connection } from './client.ts';
 import { type Identity, makePath, openIdentity, shardDirectory } from './identity.ts';
+import { LoadBook } from './load-book.ts';
 import { type Lock, takeLock } from './lock.ts';
 import type { Membership, MembershipData } from './membership.ts';
 import { type OpenOptions, parseSettings, type Settings } from './options.ts';
@@ -74,6 +75,7 @@ export class Supervisor {
   /** When each died lately, by performance.now(). */
   readonly #deathTimes = new Map<number, readonly number[]>();
   #isClosing = false;
+  readonly loads: LoadBook;
 
   private constructor(path: string, identity: Identity, settings: Settings, lock: Lock) {
     this.path = path;
@@ -85,6 +87,7 @@ export class Supervisor {
     this.#epoch = { lo: epoch.readUInt32LE(0), hi: epoch.readUInt32LE(4) };
     const threads = Math.min(settings.threads, identity.shards);
     this.#threadOf = Array.from({ length: identity.shards }, (_, shard) => shard % threads);
+    this.loads = new LoadBook(this.control, this.#threadOf, (thread) => this.#serving(thread));
   }
 
   /** @throws every code of an open: see `open` */
@@ -266,6 +269,7 @@ export class Supervisor {
       if (table.isFilled(ticket) && table.owner(ticket).client === client) table.abort(ticket);
     }
     for (const shards of this.#threads) shards.removeClient(client).catch(() => {});
+    this.loads.clientGone(client);
   }
 
   /** Sees to a thread that died. Whoever needs the thread waits in `#serving`. */
@@ -404,6 +408,10 @@ export class Supervisor {
     const committed: string[] = [];
     const deadline = performance.now() + DECISION_WAIT_MS;
     for (const { batch, ticket } of found.flatMap(({ undecided }) => undecided)) {
+      if (ticket === 0) {
+        if (this.loads.decide(batch)) committed.push(batch);
+        continue;
+      }
       while (table.state(ticket) === UNDECIDED && performance.now() < deadline) {
         await new Promise((next) => setImmediate(next));
       }

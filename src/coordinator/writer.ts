@@ -28,9 +28,17 @@ import {
   WRITE_STAGE,
   WRITE_STAGED,
 } from '../shard-worker/protocol.ts';
-import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from '../shard-worker/records.ts';
+import {
+  DEL,
+  LOAD_MARK,
+  OPERATION_BYTES,
+  PUT,
+  RANGE_DELETE,
+  wordsOfLoad,
+} from '../shard-worker/records.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { encodeRange } from '../view/cleared.ts';
+import { shardOf, splitsOf } from '../view/partition.ts';
 import { conditionType } from './condition.ts';
 import {
   type ExpiryOptions,
@@ -41,7 +49,6 @@ import {
 } from './expiry.ts';
 import { Link, type Settler } from './link.ts';
 import type { Membership } from './membership.ts';
-import { shardOf, splitsOf } from './partition.ts';
 
 /** Writes that wait for room, beyond which they are rejected. */
 const BACKLOG_MAX = 65_536;
@@ -381,15 +388,26 @@ export class Writer {
    * @param shards those that may have such keys
    */
   clear(bounds: KeyBounds, shards: readonly number[]): Promise<void> {
+    const [lo, hi, ...rest] = encodeRange(bounds, this.#membership.schema.key);
+    return this.#sendBoundary([RANGE_DELETE, 4 * rest.length, lo, hi, ...rest], shards);
+  }
+
+  /** Marks in all shards, at one instant, which writes are older than the load and which are newer. */
+  markLoad(name: string): Promise<void> {
+    const { hi, lo } = wordsOfLoad(name);
+    const shards = Array.from({ length: this.#membership.shards }, (_, shard) => shard);
+    return this.#sendBoundary([LOAD_MARK, 0, lo, hi], shards);
+  }
+
+  /** Sends one operation that is older or newer than any other as a whole to several shards. */
+  #sendBoundary(operation: readonly number[], shards: readonly number[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
-      const { schema } = this.#membership;
-      const [lo, hi, ...rest] = encodeRange(bounds, schema.key);
-      const payload = 4 * rest.length;
+      const payload = operation[1];
       this.#throwIfTooLarge(payload);
       const header = MESSAGE_HEADER_BYTES / 4;
       const parts = shards.map((shard): Part => {
-        const words = Uint32Array.of(0, 0, 0, 0, RANGE_DELETE, payload, lo, hi, ...rest, 0);
+        const words = Uint32Array.of(0, 0, 0, 0, ...operation, 0);
         return { shard, words, bytes: 4 * (header + 4) + ((payload + 7) & ~7), operations: 1 };
       });
       const settler = { resolve, reject };

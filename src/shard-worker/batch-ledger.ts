@@ -153,10 +153,10 @@ export class BatchLedger {
     this.#busy.set(key, (this.#busy.get(key) ?? 0) + 1);
   }
 
-  /** Adds a range to that part. */
-  addRange(entry: number, range: ClearedRange): void {
+  /** Adds a range to that part; without an entry, one that only keeps its keys from other writes. */
+  addRange(entry: number | null, range: ClearedRange): void {
     const part = this.#applied[this.#applied.length - 1];
-    part.entries.push(entry);
+    if (entry !== null) part.entries.push(entry);
     part.ranges.push(range);
     this.#busyRanges.push(range);
   }

@@ -2,8 +2,10 @@
 
 import type { Schema } from '../schema/schema.ts';
 import type { MemtableShape } from '../view/memtable.ts';
+import type { SegmentHandle } from '../view/segment.ts';
 import type { Retain } from '../wal/log.ts';
 import type { ClientIntroduction } from './client-link.ts';
+import type { WrittenLoad } from './engine.ts';
 import type { Durability } from './host.ts';
 import type { Epoch } from './records.ts';
 import type { RecoveredShard } from './replay.ts';
@@ -52,7 +54,30 @@ export interface ShardThread {
   serve(): Promise<void>;
   flush(): Promise<void>;
   compact(): Promise<void>;
+  /** Writes rows of a bulk load, sorted runs of them with the newest first, as segments of a shard. */
+  writeLoad(
+    name: string,
+    shard: number,
+    runs: readonly (readonly SegmentHandle[])[],
+  ): Promise<WrittenLoad>;
+  /** Makes sure that what was published before is decided, before anything else is. */
+  settleLoads(): Promise<void>;
+  /** Makes a load ready to be shown. Once all participants are, it is published, or not: `settleLoad` follows. */
+  prepareLoad(load: PreparedLoad): Promise<void>;
+  /** Ends a load, in all shards of the thread. */
+  settleLoad(name: string, isPublished: boolean): Promise<void>;
   close(): Promise<void>;
+}
+
+/** One shard's part in the publication of a load. */
+export interface PreparedLoad {
+  readonly name: string;
+  /** What `Control.published` will be. */
+  readonly number: number;
+  readonly participants: readonly number[];
+  readonly shard: number;
+  /** The segments that make up its run, in key order. */
+  readonly ids: readonly number[];
 }
 
 /** An error as it crosses a thread: structured clone would drop its code. */

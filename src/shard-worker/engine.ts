@@ -10,6 +10,9 @@
  * - Memtables are newest first: the active one, then sealed ones until their flush is in the manifest.
  *   The log is cut only below the oldest record that neither a segment holds nor a batch still needs.
  * - A memtable's ranges are cleared of all runs when it is flushed, and of a run's rows when it is merged.
+ * - A bulk load's run is shown in all shards at one moment: each shard puts it into its manifest and posts a
+ *   view with it, which readers take once the load is published (`Control.published`). Until then, which
+ *   takes a few syncs, the set of memtables and runs stays as it is.
  * - At most one flush and one merge are under way. A job writes new files only; they count once the
  *   manifest names them. Files that no manifest names are removed when their job found no room, and at
  *   the next open.
@@ -19,7 +22,8 @@ import { join } from 'node:path';
 import { CORRUPT_ADVICE, isShortage, OmenError } from '../errors.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
 import { removeLeftover, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
-import { decodeRange, isRange } from '../view/cleared.ts';
+import { boundsOf, greatestBound, leastBound } from '../view/bounds.ts';
+import { type ClearedRange, decodeRange, encodeRange, isRange } from '../view/cleared.ts';
 import type { Control } from '../view/control.ts';
 import { Expiry } from '../view/expiry.ts';
 import type { Memtable, MemtableHandle, MemtableShape } from '../view/memtable.ts';
@@ -33,9 +37,11 @@ import { Conditions } from './conditions.ts';
 import type { ExpiryJob } from './expired-rows.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import type { Job, RunJob } from './jobs.ts';
+import { Loads, type OpenLoad, placeOf } from './loads.ts';
 import {
   idOfSegmentFile,
   ManifestFile,
+  type ManifestLoad,
   modelName,
   removeUnnamed,
   type SegmentRecord,
@@ -50,12 +56,17 @@ import {
   type Epoch,
   KEY_HI,
   KEY_LO,
+  LOAD_MARK,
+  LOADED,
+  loadBatchName,
+  loadName,
   OPERATION_BYTES,
   type PUT,
   RANGE_DELETE,
   TYPE,
+  wordsOfLoad,
 } from './records.ts';
-import { type RecoveredShard, Replay } from './replay.ts';
+import { type RecoveredShard, Replay, withLoad } from './replay.ts';
 import { Reserve } from './reserve.ts';
 import { readSegmentFiles, type WrittenSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
@@ -105,6 +116,25 @@ interface OpenSegment {
   readonly segment: Segment;
 }
 
+/** What a job wrote for a bulk load. */
+export interface WrittenLoad {
+  /** Numbers of the segments, in key order. */
+  readonly ids: readonly number[];
+  readonly segments: readonly SegmentHandle[];
+  readonly rows: number;
+  /** Of files. */
+  readonly bytes: number;
+}
+
+/** A bulk load whose outcome is open. */
+interface Undecided {
+  readonly load: ManifestLoad;
+  readonly run: Run | null;
+  /** The runs with its own. */
+  readonly runs: Run[];
+  readonly view: ViewMessage;
+}
+
 /** What was cleared of each run, in words. */
 function wordsOf(runs: readonly Run[]): Uint32Array[][] {
   return runs.map(({ cleared }) => cleared.map(({ words }) => words));
@@ -129,6 +159,16 @@ export class Engine {
   #sealed: Sealed[] = [];
   #segments = new Map<number, OpenSegment>();
   #runs: Run[] = [];
+  readonly #loads = new Loads();
+  /** Of a load that recovery found undecided; where this shard has no row of it, its run is null. */
+  #foundLoad: { readonly load: ManifestLoad; run: Run | null; readonly lsn: number } | null = null;
+  #undecided: Undecided | null = null;
+  /** Whether a load is being published: nothing may change but the active memtable. */
+  #isPublishing = false;
+  /** Names of loads that are published, of which the log does not say so yet. */
+  #unlogged: string[] = [];
+  /** What the next manifest says of loads. */
+  #load: ManifestLoad | null = null;
   /** Goes on from where the shard's last owner left it: clients may still hold that one's views. */
   #version: number;
   #nextId: number;
@@ -210,6 +250,17 @@ export class Engine {
     }
     this.#runs = runs;
     this.#counts.modelsRebuilt = this.#rebuilt.size;
+    this.#setAsideLoad();
+  }
+
+  /** Takes the run of a load whose outcome is open out of the runs. */
+  #setAsideLoad(): void {
+    const { load, runs } = this.#manifest.current;
+    this.#load = load;
+    if (load === null || load.run === null) return;
+    const lsn = load.run < 0 ? 0 : runs[load.run][0].firstLsn;
+    const [run = null] = load.run < 0 ? [] : this.#runs.splice(load.run, 1);
+    this.#foundLoad = { load, run, lsn };
   }
 
   #refuseManifest(): never {
@@ -254,7 +305,7 @@ export class Engine {
     }
     this.#counts.tornBytes = report.tail?.bytes ?? 0;
     this.#replayed = replay;
-    return replay.finish(report, this.#manifest.current.salvaged);
+    return withLoad(replay.finish(report, this.#manifest.current.salvaged), this.#load);
   }
 
   #replayed: Replay | null = null;
@@ -273,7 +324,7 @@ export class Engine {
       if (this.#spilledLsn === 0) removeUnnamed(storage, directory, this.#nextId);
       const firstLsn = Math.max(this.#spilledLsn, this.#manifest.current.flushedLsn) + 1;
       const written = flushMemtable(storage, this.#flushJob(memtable, { firstLsn, lastLsn }));
-      const older = this.#clearedBy(memtable.reader);
+      const older = this.#clearedBy(memtable.reader, lastLsn);
       const opened = this.#openSegments(written);
       this.#runs = opened.length > 0 ? [new Run(opened), ...older] : older;
       this.#spilledLsn = lastLsn;
@@ -335,8 +386,33 @@ export class Engine {
       if (this.#log.groupRecords > 0) this.#log.commit(true);
       this.#nameLogFile();
     }
+    this.#decideFoundLoad(committed);
     this.#active.publish();
     this.#active.sealChunks();
+  }
+
+  #decideFoundLoad(committed: ReadonlySet<string>): void {
+    const found = this.#foundLoad;
+    if (found === null) return;
+    this.#foundLoad = null;
+    const { load, run, lsn } = found;
+    const { current } = this.#manifest;
+    const at = load.run;
+    if (committed.has(loadBatchName(load.name))) {
+      if (run !== null) this.#runs.splice(placeOf(this.#recordsOf(this.#runs), lsn), 0, run);
+      this.#load = { ...load, run: null };
+      if (this.#options.readOnly) return;
+      if (run !== null) this.#unlogged.push(load.name);
+      this.#logLoaded();
+      this.#manifest.replace({ ...current, load: this.#load });
+      return;
+    }
+    this.#load = null;
+    if (this.#options.readOnly) return;
+    const without = <T>(list: readonly T[]): T[] => list.filter((_, i) => i !== at);
+    const [runs, cleared] = [without(current.runs), without(current.cleared)];
+    this.#manifest.replace({ ...current, runs, cleared, load: null });
+    if (run !== null) this.#removeSegments(run.segments.map(({ id }) => id));
   }
 
   /** Shows the rows to readers, once every shard has started: all outcomes are durable everywhere. */
@@ -412,7 +488,7 @@ export class Engine {
 
   /** Whether the memtable may be sealed now, or writes have to wait for a flush. */
   get canSeal(): boolean {
-    return this.#sealed.length < SEALED_MAX;
+    return this.#sealed.length < SEALED_MAX && this.#undecided === null;
   }
 
   /**
@@ -460,6 +536,33 @@ export class Engine {
   /** Whether a range may be deleted now, or the memtable has to be sealed first: a range hides older ones. */
   get canClear(): boolean {
     return this.#active.hasNoVersions;
+  }
+
+  /** Whether the mark of a bulk load may be written now, or the memtable has to be sealed first. */
+  get canMark(): boolean {
+    return this.#active.isEmpty;
+  }
+
+  /**
+   * Adds the mark of a bulk load to the group: it needs `canMark`.
+   * @param ticket the batch across shards it is part of, or 0
+   */
+  mark(hi: number, lo: number, ticket: number): void {
+    assert.ok(this.canMark);
+    const log = this.#log;
+    this.#loads.mark(loadName(hi, lo), log.nextLsn);
+    const record = log.reserve(OPERATION_BYTES) >>> 2;
+    log.u32[record + TYPE] = LOAD_MARK;
+    log.u32[record + KEY_LO] = lo;
+    log.u32[record + KEY_HI] = hi;
+    // Until all shards have it, no write of any key may pass it.
+    if (ticket !== 0) this.ledger.addRange(null, this.#everything());
+  }
+
+  #everything(): ClearedRange {
+    const { key } = this.#place.schema;
+    const bounds = boundsOf(leastBound(key), greatestBound(key), false, false);
+    return decodeRange(encodeRange(bounds, key), key);
   }
 
   /**
@@ -618,7 +721,7 @@ export class Engine {
     this.#shortage.back();
     // What the log takes may be most of the disk: it goes when its memtable is flushed.
     const isWorthIt = this.#log.fileBytes >= this.#reserve.bytes && this.#sealed.length === 0;
-    if (isWorthIt && !this.hasPending) {
+    if (isWorthIt && !this.hasPending && this.canSeal) {
       try {
         this.rotate();
       } catch (error) {
@@ -730,13 +833,21 @@ export class Engine {
     control.setSettled(this.shard, isSettled ? this.#version : 0);
   }
 
+  /** What a reader needs who has none of the shard's views: the present one, and one that may follow it. */
+  get views(): ViewMessage[] {
+    if (this.#undecided === null) return [this.view];
+    return [{ ...this.view, version: this.#version - 1 }, this.#undecided.view];
+  }
+
   get view(): ViewMessage {
+    return this.#viewOf(this.#runs);
+  }
+
+  #viewOf(of: readonly Run[]): ViewMessage {
     const memtables: MemtableHandle[] = [this.#active.handle];
     for (const { memtable } of this.#sealed) memtables.push(memtable.handle);
-    const runs: SegmentHandle[][] = this.#runs.map((run) =>
-      run.segments.map((segment) => segment.handle),
-    );
-    const cleared = wordsOf(this.#runs);
+    const runs: SegmentHandle[][] = of.map((run) => run.segments.map((segment) => segment.handle));
+    const cleared = wordsOf(of);
     return { shard: this.shard, version: this.#version, memtables, runs, cleared };
   }
 
@@ -747,7 +858,7 @@ export class Engine {
 
   /** Starts the flush or merge that is due. Never waits. */
   maintain(): void {
-    if (!this.#isServing || this.failure !== null) return;
+    if (!this.#isServing || this.failure !== null || this.#isPublishing) return;
     const isDue = this.#flushing === null && this.#shortage.flush === null;
     if (isDue && this.#sealed.length > 0 && this.#isDecided(this.#oldest)) {
       this.#flushing = this.#flush().finally(() => {
@@ -756,7 +867,10 @@ export class Engine {
       });
     }
     if (this.#merging === null && this.#shortage.merge === null) {
-      const plan = planMerge(this.#runs, (run) => this.#rowsExpired(run));
+      // Above a load, what has expired has to stay, to hide the load's rows: nothing would be won.
+      const rowsExpired = (run: Run) => (this.#loads.isEmpty ? this.#rowsExpired(run) : 0);
+      const rule = (runs: readonly Run[]) => planMerge(runs, rowsExpired);
+      const plan = this.#loads.plan(this.#runs, this.#recordsOf(this.#runs), rule);
       if (plan !== null) this.#startMerge(plan);
     }
   }
@@ -852,11 +966,16 @@ export class Engine {
       kind: 'flush',
       place: this.#place,
       memtable: memtable.handle,
-      keepTombstones: this.#runs.length > 0,
-      expiry: this.#expiryJob(this.#runs),
+      keepTombstones: this.#runs.length > 0 || this.#mayBeAboveLoad,
+      expiry: this.#mayBeAboveLoad ? null : this.#expiryJob(this.#runs),
       firstId: this.#takeIds(),
       span,
     };
+  }
+
+  /** Whether a load under way, or found by recovery, may turn out to be older than a memtable. */
+  get #mayBeAboveLoad(): boolean {
+    return !this.#loads.isEmpty || this.#foundLoad !== null;
   }
 
   #expiryJob(older: readonly Run[]): ExpiryJob | null {
@@ -872,12 +991,13 @@ export class Engine {
 
   async #flush(): Promise<void> {
     const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
-    const firstLsn = this.#manifest.current.flushedLsn + 1;
+    const { flushedLsn } = this.#manifest.current;
+    const firstLsn = Math.max(flushedLsn, this.#loads.markBefore(lastLsn)) + 1;
     const job = this.#flushJob(memtable, { firstLsn, lastLsn });
     const written = await this.#runJob(job);
     if (written === null) return;
     const opened = this.#openSegments(written);
-    const older = this.#clearedBy(memtable.reader);
+    const older = this.#clearedBy(memtable.reader, lastLsn);
     const runs = opened.length > 0 ? [new Run(opened), ...older] : older;
     if (!this.#install(job, runs, lastLsn)) return;
     this.#sealed.pop();
@@ -889,9 +1009,12 @@ export class Engine {
   }
 
   /** The runs without what a memtable that is newer than all of them has ranges for. */
-  #clearedBy(memtable: Memtable): Run[] {
+  #clearedBy(memtable: Memtable, lastLsn: number): Run[] {
     if (!memtable.hasRanges) return this.#runs;
     const { ranges } = memtable;
+    this.#loads.clear(ranges, lastLsn);
+    const found = this.#foundLoad;
+    if (found?.run && found.lsn < lastLsn) found.run = found.run.without(ranges);
     return this.#runs.map((run) => run.without(ranges));
   }
 
@@ -911,8 +1034,8 @@ export class Engine {
         place: this.#place,
         runs: chosen.map((run) => run.segments.map((segment) => segment.handle)),
         cleared: wordsOf(chosen),
-        keepTombstones: oldest !== this.#runs[this.#runs.length - 1],
-        expiry: this.#expiryJob(this.#runs.slice(plan.end)),
+        keepTombstones: oldest !== this.#runs[this.#runs.length - 1] || this.#isAboveMark(oldest),
+        expiry: this.#isAboveMark(oldest) ? null : this.#expiryJob(this.#runs.slice(plan.end)),
         firstId,
         span: spanOf(this.#recordsOf(chosen).flat()),
       });
@@ -935,6 +1058,12 @@ export class Engine {
     this.publishView();
     this.#dropSegments();
     this.#shortage.relax();
+  }
+
+  /** Whether a load under way will be older than the run. */
+  #isAboveMark(run: Run): boolean {
+    const [[{ lastLsn }]] = this.#recordsOf([run]);
+    return this.#loads.markBefore(lastLsn) > 0;
   }
 
   /** Whether the disk may hold what these runs become. A merge that fills it would take room from writes. */
@@ -980,6 +1109,231 @@ export class Engine {
     );
   }
 
+  /**
+   * Writes and syncs segments for a load, in a job.
+   * @param runs rows sorted by key, the newest run first: of equal keys its row is taken
+   * @throws OMEN_MEMORY_FULL, OMEN_INVALID_OPTIONS for a load that was not marked, what the job throws
+   */
+  async writeLoad(name: string, runs: readonly (readonly SegmentHandle[])[]): Promise<WrittenLoad> {
+    const load = this.#openLoad(name);
+    this.#throwIfFailed();
+    const rowBytes = runs.flat().reduce((sum, { layout }) => sum + layout.bodyBytes, 0);
+    let loadedBytes = rowBytes;
+    for (const { handle } of load.written.values()) loadedBytes += handle.layout.bodyBytes;
+    if (this.memoryBytes + loadedBytes > this.#options.memoryBytes) {
+      const message =
+        `With ${loadedBytes} bytes more, shard ${this.shard} has more than its share of the memory budget. ` +
+        'Open with a larger "memory". Nothing was loaded.';
+      throw new OmenError('OMEN_MEMORY_FULL', message);
+    }
+    const firstId = this.#takeIds();
+    const job: Job = {
+      kind: 'merge',
+      place: this.#place,
+      runs,
+      cleared: runs.map(() => []),
+      keepTombstones: true,
+      expiry: null,
+      firstId,
+      span: { firstLsn: load.lsn, lastLsn: load.lsn },
+    };
+    const running = this.#options.runJob(job);
+    load.jobs.add(running);
+    try {
+      const written = await running;
+      for (const one of written) load.written.set(one.record.id, one);
+      const sum = (of: (record: SegmentRecord) => number) =>
+        written.reduce((total, { record }) => total + of(record), 0);
+      return {
+        ids: written.map(({ record }) => record.id),
+        segments: written.map(({ handle }) => handle),
+        rows: sum(({ rows }) => rows),
+        bytes: sum(({ fileBytes, modelBytes }) => fileBytes + modelBytes),
+      };
+    } catch (error) {
+      this.#removeJobFiles(firstId);
+      throw error;
+    } finally {
+      load.jobs.delete(running);
+      this.#retired.add(rowBytes);
+    }
+  }
+
+  #openLoad(name: string): OpenLoad {
+    const load = this.#loads.get(name);
+    if (load !== undefined) return load;
+    const message = `The thread of shard ${this.shard} was replaced: what it had of the load is gone. Load again.`;
+    throw new OmenError('OMEN_SHARD_FAILED', message);
+  }
+
+  /** Says in the log that loads are published, durably: before the manifest says that they are decided. */
+  #logLoaded(): void {
+    if (this.#unlogged.length === 0 || this.hasPending) return;
+    for (const name of this.#unlogged) {
+      const { hi, lo } = wordsOfLoad(name);
+      const record = this.#log.reserve(OPERATION_BYTES) >>> 2;
+      this.#log.u32[record + TYPE] = LOADED;
+      this.#log.u32[record + KEY_LO] = lo;
+      this.#log.u32[record + KEY_HI] = hi;
+    }
+    try {
+      this.commit(true);
+    } catch (error) {
+      if (this.failure === null) this.ledger.groupRefused();
+      else this.ledger.groupFailed();
+      throw error;
+    }
+    this.ledger.groupCommitted(true);
+    this.#unlogged = [];
+    this.announce();
+  }
+
+  /** Writes down that loads published before are decided, where there was no room for it then. */
+  settleLoads(): void {
+    this.#throwIfFailed();
+    this.#logLoaded();
+    const { current } = this.#manifest;
+    if (current.load === this.#load) return;
+    const runs = this.#recordsOf(this.#runs);
+    this.#manifest.replace({ ...current, runs, cleared: wordsOf(this.#runs), load: this.#load });
+  }
+
+  /**
+   * Makes a load's run ready to be shown: once this has resolved in all participants, only `settleLoad` is
+   * left to follow. When it throws, nothing of the load will be seen here.
+   * @param number what `Control.published` will be
+   * @param ids the segments that make up the run, in key order
+   */
+  async prepareLoad(
+    name: string,
+    number: number,
+    participants: readonly number[],
+    ids: readonly number[],
+  ): Promise<void> {
+    const load = this.#openLoad(name);
+    while (this.#sealed.some(({ lastLsn }) => lastLsn < load.lsn)) {
+      this.#throwIfFailed();
+      if (this.#shortage.flush !== null) throw this.#shortage.flush;
+      this.maintain();
+      if (this.#flushing !== null) await this.#flushing;
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(!this.#isPublishing);
+    this.#isPublishing = true;
+    try {
+      await Promise.all([this.#flushing, this.#merging]);
+      this.#throwIfFailed();
+      this.#prepare(load, number, participants, ids);
+    } catch (error) {
+      this.#isPublishing = false;
+      this.maintain();
+      throw error;
+    }
+  }
+
+  #prepare(
+    load: OpenLoad,
+    number: number,
+    participants: readonly number[],
+    ids: readonly number[],
+  ): void {
+    const { storage, directory } = this.#options;
+    const written = ids.map((id) => load.written.get(id)).filter((one) => one !== undefined);
+    assert.equal(written.length, ids.length);
+    const segments = this.#openSegments(written);
+    const run = segments.length === 0 ? null : new Run(segments).without(load.cleared);
+    const at = placeOf(this.#recordsOf(this.#runs), load.lsn);
+    const runs = run === null ? this.#runs : this.#runs.toSpliced(at, 0, run);
+    const named = { name: load.name, participants, run: run === null ? -1 : at };
+    const { current } = this.#manifest;
+    try {
+      storage.syncDirectory(directory);
+      this.#manifest.replace({
+        ...current,
+        // All that is older than the mark is flushed, and the mark itself is nothing to recover.
+        flushedLsn: Math.max(current.flushedLsn, load.lsn),
+        durableLsn: this.#log.durableLsn,
+        logFile: this.#newestLogFile,
+        nextId: this.#nextId,
+        runs: this.#recordsOf(runs),
+        cleared: wordsOf(runs),
+        load: named,
+      });
+    } catch (error) {
+      for (const id of ids) this.#segments.delete(id);
+      if (!isShortage(error)) this.fail(error);
+      throw error;
+    }
+    this.#isLogNamed = true;
+    this.#version++;
+    const view = { ...this.#viewOf(runs), version: this.#version, load: number };
+    this.#undecided = { load: named, run, runs, view };
+    const { control, onView } = this.#options;
+    onView(view);
+    control.setVersion(this.shard, this.#version);
+    control.setSettled(this.shard, 0);
+  }
+
+  /**
+   * Ends a load: as published, where `Control.published` says so by now, or as if it had never been.
+   * Does nothing for one that is not known.
+   */
+  async settleLoad(name: string, isPublished: boolean): Promise<void> {
+    const undecided = this.#undecided;
+    const isOurs = undecided?.load.name === name;
+    const kept = isOurs && isPublished ? (undecided.run?.segments.map(({ id }) => id) ?? []) : [];
+    if (isOurs) {
+      if (isPublished) {
+        this.#runs = undecided.runs;
+        this.#load = { ...undecided.load, run: null };
+        if (undecided.run !== null) this.#unlogged.push(name);
+      } else {
+        for (const { id } of undecided.run?.segments ?? []) this.#segments.delete(id);
+        this.#load = null;
+      }
+      this.#undecided = null;
+      this.#isPublishing = false;
+      this.publishView();
+      this.#noteSettled();
+    }
+    const load = this.#loads.get(name);
+    if (load !== undefined) await this.#endLoad(load, kept);
+    this.maintain();
+    this.count();
+  }
+
+  #noteSettled(): void {
+    if (this.failure !== null) return;
+    try {
+      this.settleLoads();
+    } catch (error) {
+      // The next manifest says it, whatever it is written for.
+      if (!isShortage(error)) this.fail(error);
+    }
+  }
+
+  /** Forgets a load once its jobs are over, and removes what it wrote but for some segments. */
+  async #endLoad(load: OpenLoad, kept: readonly number[]): Promise<void> {
+    await Promise.allSettled(load.jobs);
+    this.#loads.delete(load.name);
+    this.#removeSegments([...load.written.keys()].filter((id) => !kept.includes(id)));
+  }
+
+  /**
+   * Removes the files of segments that nothing names. What is left for now the next open removes: what a
+   * manifest still names that was not settled, and all where it is not known which one is in force.
+   */
+  #removeSegments(ids: readonly number[]): void {
+    const { storage, directory } = this.#options;
+    const named = new Set(this.#manifest.current.runs.flat().map(({ id }) => id));
+    for (const id of ids) {
+      this.#segments.delete(id);
+      if (this.failure !== null || named.has(id)) continue;
+      removeLeftover(storage, join(directory, segmentName(id)));
+      removeLeftover(storage, join(directory, modelName(id)));
+    }
+  }
+
   #openSegments(written: readonly WrittenSegmentFiles[]): Segment[] {
     return written.map(({ record, handle }) => {
       const segment = new Segment(handle, this.#place.schema.key);
@@ -1013,6 +1367,7 @@ export class Engine {
         nextId: this.#nextId,
         runs: this.#recordsOf(runs),
         cleared: wordsOf(runs),
+        load: this.#load,
       });
     } catch (error) {
       if (!isShortage(error)) this.fail(error);
@@ -1072,14 +1427,17 @@ export class Engine {
       this.#throwIfFailed();
       if (this.#shortage.flush !== null) throw this.#shortage.flush;
       if (this.#active.isEmpty && this.#sealed.length === 0) return;
-      if (this.#sealed.length === 0 && !this.hasPending) this.rotate();
+      if (this.#sealed.length === 0 && !this.hasPending && this.canSeal) this.rotate();
       this.maintain();
       if (this.#flushing !== null) await this.#flushing;
       else await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Flushes, then merges all runs into one without tombstones and rows that had expired. */
+  /**
+   * Flushes, then merges all runs into one without tombstones and rows that had expired; while bulk loads
+   * are under way, only those that are older than all of them.
+   */
   async compact(): Promise<void> {
     await this.flush();
     this.#shortage.merge = null;
@@ -1089,12 +1447,17 @@ export class Engine {
     for (;;) {
       this.#throwIfFailed();
       if (this.#shortage.merge !== null) throw this.#shortage.merge;
-      while (this.#merging !== null) await this.#merging;
-      const plan = planFullMerge(this.#runs, segmentLimit(this.#place.schema), hasExpired);
+      while (this.#merging !== null || this.#isPublishing) {
+        if (this.#merging !== null) await this.#merging;
+        else await new Promise((resolve) => setImmediate(resolve));
+      }
+      const rule = (runs: readonly Run[]) =>
+        planFullMerge(runs, segmentLimit(this.#place.schema), hasExpired);
+      const plan = this.#loads.planOldest(this.#runs, this.#recordsOf(this.#runs), rule);
       if (plan === null) break;
       await this.#startMerge(plan);
     }
-    this.#shrink();
+    if (this.#undecided === null) this.#shrink();
     this.count();
   }
 
@@ -1156,6 +1519,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#isServing = false;
     await Promise.all([this.#flushing, this.#merging]);
+    for (const load of this.#loads.all) await this.#endLoad(load, []);
     try {
       this.sync();
       if (!this.#options.readOnly) this.#noteEnd();

@@ -29,7 +29,7 @@ import {
   WRITE_STAGE,
   WRITE_STAGED,
 } from './protocol.ts';
-import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from './records.ts';
+import { DEL, LOAD_MARK, OPERATION_BYTES, PUT, RANGE_DELETE } from './records.ts';
 
 /** Acknowledged = on disk; = handed to the kernel, synced every so often; = handed to the kernel. */
 export type Durability = 'sync' | 'os' | { readonly intervalMs: number };
@@ -106,7 +106,9 @@ export class Host {
     const link = new ClientLink(introduction, this.#control);
     this.#links.set(link.client, link);
     link.views.on('close', () => this.removeClient(link));
-    for (const { engine } of this.#lanes.values()) link.views.postMessage(engine.view);
+    for (const { engine } of this.#lanes.values()) {
+      for (const view of engine.views) link.views.postMessage(view);
+    }
   }
 
   /** Forgets a client that is gone; what it had not been answered stays undecided or written. */
@@ -333,7 +335,7 @@ export class Host {
     let operation = at + MESSAGE_HEADER_BYTES / 4;
     for (let i = words[at + 1]; i > 0; i--) {
       const hi = words[operation + 3];
-      if (words[operation] === RANGE_DELETE && ledger.hasBusy) return true;
+      if (isBoundary(words[operation]) && ledger.hasBusy) return true;
       if (ledger.isBusy(hi, words[operation + 2], words, operation + 4)) return true;
       operation += operationWords(words[operation + 1]);
     }
@@ -399,9 +401,10 @@ export class Host {
     }
     if (ticket !== 0) engine.beginPart(ticket, this.#control.table.participants(ticket), left);
     for (; left > 0; left--) {
-      const type = words[from] as typeof PUT | typeof DEL | typeof RANGE_DELETE;
+      const type = words[from] as typeof PUT | typeof DEL | typeof RANGE_DELETE | typeof LOAD_MARK;
       const rowBytes = words[from + 1];
-      engine.write(type, words[from + 3], words[from + 2], ticket, words, from + 4, rowBytes);
+      if (type === LOAD_MARK) engine.mark(words[from + 3], words[from + 2], ticket);
+      else engine.write(type, words[from + 3], words[from + 2], ticket, words, from + 4, rowBytes);
       from += operationWords(rowBytes);
     }
     return true;
@@ -562,7 +565,13 @@ function sizeOf(message: Message): { entries: number; rowBytes: number } {
 function fitsInto(engine: Engine, message: Message): boolean {
   const { entries, rowBytes } = sizeOf(message);
   if (!engine.fits(entries, rowBytes)) return false;
-  return engine.canClear || !hasOperation(message, (type) => type === RANGE_DELETE);
+  if (!engine.canClear && hasOperation(message, (type) => type === RANGE_DELETE)) return false;
+  return engine.canMark || !hasOperation(message, (type) => type === LOAD_MARK);
+}
+
+/** What is older or newer than every other operation as a whole, whatever its key. */
+function isBoundary(type: number): boolean {
+  return type === RANGE_DELETE || type === LOAD_MARK;
 }
 
 function hasPut(message: Message): boolean {

@@ -1,5 +1,5 @@
 /**
- * The Piscina pool of one shard thread: two threads at most, one for a flush and one for a merge, made
+ * The Piscina pool of one shard thread: three threads at most, for a flush, a merge and a bulk load, made
  * when first needed and given up when idle. It belongs to the shard thread, not to the coordinator,
  * whose event loop a user may block for as long as they like.
  */
@@ -32,7 +32,7 @@ async function create(): Promise<Piscina> {
   return new Piscina({
     filename: new URL(`./pool-worker${extname(import.meta.url)}`, import.meta.url).href,
     minThreads: 0,
-    maxThreads: 2,
+    maxThreads: 3,
     idleTimeout: IDLE_MS,
     concurrentTasksPerWorker: 1,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },

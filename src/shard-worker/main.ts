@@ -21,10 +21,18 @@ if (parentPort === null) throw new Error('This is the entry of a worker thread.'
 const pool = new JobPool();
 let host: Host | null = null;
 let running: Promise<void> = Promise.resolve();
+/** One job of a bulk load at a time, so that flushes and merges have threads, too. */
+let loading: Promise<unknown> = Promise.resolve();
 
 function theHost(): Host {
   if (host === null) throw new OmenError('OMEN_CLOSED', 'The shard thread has not been opened.');
   return host;
+}
+
+function engineOf(shard: number): Engine {
+  const engine = theHost().engines.find((one) => one.shard === shard);
+  if (engine !== undefined) return engine;
+  throw new OmenError('OMEN_SHARD_FAILED', `Shard ${shard} is not here.`);
 }
 
 /** Lets an error keep its code on its way through structured clone. */
@@ -114,6 +122,22 @@ const thread: ShardThread = {
   compact: () =>
     answer(async () => {
       await Promise.all(theHost().engines.map((engine) => engine.compact()));
+    }),
+  writeLoad: (name, shard, runs) =>
+    answer(() => {
+      const turn = loading.then(() => engineOf(shard).writeLoad(name, runs));
+      loading = turn.catch(() => {});
+      return turn;
+    }),
+  settleLoads: () =>
+    answer(() => {
+      for (const engine of theHost().engines) engine.settleLoads();
+    }),
+  prepareLoad: ({ name, number, participants, shard, ids }) =>
+    answer(() => engineOf(shard).prepareLoad(name, number, participants, ids)),
+  settleLoad: (name, isPublished) =>
+    answer(async () => {
+      await Promise.all(theHost().engines.map((engine) => engine.settleLoad(name, isPublished)));
     }),
   close: () =>
     answer(async () => {

@@ -26,6 +26,17 @@ export interface SegmentRecord
   readonly modelCrc: number;
 }
 
+/**
+ * The bulk load that was published last. Where its outcome is open its run is already in its place among
+ * the runs, and counts as soon as every participant has it in its manifest, or one says that it is decided.
+ */
+export interface ManifestLoad {
+  readonly name: string;
+  readonly participants: readonly number[];
+  /** Which of the runs is its own, −1 where this shard has no row of it; null once it is decided: it counts. */
+  readonly run: number | null;
+}
+
 export interface Manifest {
   readonly format: number;
   readonly databaseId: string;
@@ -47,6 +58,7 @@ export interface Manifest {
   readonly runs: readonly (readonly SegmentRecord[])[];
   /** Of each run the words of what was cleared of it since (`view/cleared.ts`); in the file, in Base64. */
   readonly cleared: readonly (readonly Uint32Array[])[];
+  readonly load: ManifestLoad | null;
   /** Names of damaged files that salvage went on without: they are renamed, never removed. */
   readonly setAside: readonly string[];
   /** What salvage dropped, until an open has told it. */
@@ -136,9 +148,18 @@ function isCleared(value: unknown, runs: unknown): boolean {
   return isEach && value.every(isList);
 }
 
-/** A manifest as it stands in its file. */
-type WrittenManifest = Omit<Manifest, 'cleared'> & {
+function isLoad(value: unknown, runs: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (!isObject(value) || typeof value.name !== 'string' || !Array.isArray(runs)) return false;
+  const { participants, run } = value;
+  const isIndex = Number.isInteger(run) && (run as number) >= -1 && (run as number) < runs.length;
+  return Array.isArray(participants) && participants.every(isCount) && (run === null || isIndex);
+}
+
+/** A manifest as it stands in its file. One that was written before there were bulk loads has none. */
+type WrittenManifest = Omit<Manifest, 'cleared' | 'load'> & {
   readonly cleared: readonly (readonly string[])[];
+  readonly load?: ManifestLoad | null;
 };
 
 function write(manifest: Manifest): string {
@@ -169,7 +190,8 @@ function isManifest(value: unknown): value is WrittenManifest {
     Array.isArray(value.salvaged) &&
     value.salvaged.every(isObject) &&
     isRuns(value.runs) &&
-    isCleared(value.cleared, value.runs)
+    isCleared(value.cleared, value.runs) &&
+    isLoad(value.load, value.runs)
   );
 }
 
@@ -195,7 +217,8 @@ function parseManifest(path: string, text: string, databaseId: string, shard: nu
     throw corrupt(path, `it belongs to shard ${manifest.shard} of ${manifest.databaseId}`);
   }
   if (!isManifest(manifest)) throw corrupt(path, 'a number in it is not one, or a name');
-  return { ...manifest, cleared: manifest.cleared.map((ranges) => ranges.map(toWords)) };
+  const cleared = manifest.cleared.map((ranges) => ranges.map(toWords));
+  return { ...manifest, cleared, load: manifest.load ?? null };
 }
 
 function readManifest(storage: Storage, path: string, databaseId: string, shard: number): Manifest {
@@ -221,6 +244,7 @@ function emptyManifest(databaseId: string, shard: number): Manifest {
     nextId: 1,
     runs: [],
     cleared: [],
+    load: null,
     setAside: [],
     salvaged: [],
   };

@@ -6,7 +6,8 @@
  *   WRITE_PUT, WRITE_DEL   op | shard << 8, row bytes, key lo, key hi, row
  *   WRITE_BATCH            op | shard << 8, operations, ticket or 0, request, then for each operation
  *                          PUT, DEL or RANGE_DELETE, row bytes, key lo, key hi, row padded to 8 bytes
- *                          (of a range first lo, first hi, the rest of it, see `view/cleared.ts`)
+ *                          (of a range first lo, first hi, the rest of it, see `view/cleared.ts`),
+ *                          or LOAD_MARK, 0, name lo, name hi, which is the only operation then
  *                          and, before all of them, of each condition
  *                          IF_… | index << 8, row bytes, key lo, key hi, row padded to 8 bytes
  *                          which counts as an operation; `index` tells the caller which one failed

@@ -8,9 +8,13 @@
  *             form (`schema/key-bytes.ts`) follows in both, before the row
  *   RANGE_DELETE  length, type, first lo, first hi, the rest of a range (`view/cleared.ts`): every key in
  *             it is deleted that an earlier record has
+ *   LOAD_MARK length, type, name lo, name hi: where a bulk load stands among all records, which are older or
+ *             newer than its rows; it changes nothing by itself
+ *   LOADED    length, type, name lo, name hi: the load is published, and this shard has rows of it; for
+ *             those who follow the log, which has none of the rows. It may come twice
  *   PART      length, type, ticket, epoch lo, epoch hi, operations, participants, shard, shard, …
- *             the part of this shard in a batch across shards: its operations are the PUT, DEL and
- *             RANGE_DELETE records that follow, in the same frame
+ *             the part of this shard in a batch across shards: its operations are the PUT, DEL,
+ *             RANGE_DELETE and LOAD_MARK records that follow, in the same frame
  *   DECISION  length, type | committed ? COMMITTED_FLAG : 0, ticket, epoch lo, epoch hi
  *
  * A batch across shards is named by (epoch, ticket); the epoch is drawn at each open, so that no name
@@ -22,6 +26,8 @@ export const DEL = 2;
 export const PART = 3;
 export const DECISION = 4;
 export const RANGE_DELETE = 5;
+export const LOAD_MARK = 6;
+export const LOADED = 7;
 
 export const COMMITTED_FLAG = 0x100;
 
@@ -47,6 +53,7 @@ export function partBytes(participants: number): number {
 export function isWhole(words: Uint32Array, at: number, type: number, bytes: number): boolean {
   if (type === PUT || type === DEL) return bytes >= OPERATION_BYTES;
   if (type === RANGE_DELETE) return bytes >= OPERATION_BYTES + 16;
+  if (type === LOAD_MARK || type === LOADED) return bytes === OPERATION_BYTES;
   if (type === DECISION) return bytes === DECISION_BYTES;
   if (type !== PART) return true;
   return bytes > partBytes(0) && bytes === partBytes(words[at + PARTICIPANTS]);
@@ -65,6 +72,22 @@ export interface BatchPart {
   readonly ticket: number;
   readonly epoch: Epoch;
   readonly participants: readonly number[];
+}
+
+/** The name of a bulk load by the two words of its mark. */
+export function loadName(hi: number, lo: number): string {
+  const text = (word: number): string => word.toString(16).padStart(8, '0');
+  return text(hi) + text(lo);
+}
+
+/** The two words of the name of a load. */
+export function wordsOfLoad(name: string): { readonly hi: number; readonly lo: number } {
+  return { hi: Number.parseInt(name.slice(0, 8), 16), lo: Number.parseInt(name.slice(8), 16) };
+}
+
+/** What a load is called among batches, when recovery decides of both. */
+export function loadBatchName(name: string): string {
+  return `load ${name}`;
 }
 
 export function batchName(epoch: Epoch, ticket: number): string {

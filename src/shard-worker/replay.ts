@@ -5,6 +5,7 @@
  */
 import { OmenError } from '../errors.ts';
 import type { RecordVisitor, RecoveryReport, TornTail } from '../wal/log.ts';
+import type { ManifestLoad } from './manifest.ts';
 import { entryFlags, type MemtableWriter } from './memtable-writer.ts';
 import {
   type BatchPart,
@@ -17,6 +18,9 @@ import {
   isWhole,
   KEY_HI,
   KEY_LO,
+  LOAD_MARK,
+  LOADED,
+  loadBatchName,
   OPERATION_BYTES,
   OPERATIONS,
   PART,
@@ -91,6 +95,8 @@ export class Replay {
     }
     if (type === PUT || type === DEL || type === RANGE_DELETE) {
       this.#apply(words, at, type, bytes - OPERATION_BYTES, lsn);
+    } else if (type === LOAD_MARK || type === LOADED) {
+      if (this.#operationsLeft > 0) this.#operationsLeft--;
     } else if (type === PART) {
       this.#beginPart(words, at, lsn);
     } else if (type === DECISION) {
@@ -184,4 +190,14 @@ export class Replay {
 
 function hide(part: OpenPart): void {
   for (const { memtable, entry } of part.entries) memtable.flagAborted(entry);
+}
+
+/** What recovery found, with a load that is undecided, or that this shard knows to be published. */
+export function withLoad(found: RecoveredShard, load: ManifestLoad | null): RecoveredShard {
+  if (load === null) return found;
+  const batch = loadBatchName(load.name);
+  const { undecided, decided } = found;
+  if (load.run === null) return { ...found, decided: [...decided, [batch, true]] };
+  const part = { batch, ticket: 0, epoch: { lo: 0, hi: 0 }, participants: load.participants };
+  return { ...found, undecided: [...undecided, part] };
 }

@@ -31,7 +31,8 @@ import {
 import { MemtablePool } from './memtable-pool.ts';
 import { MemtableWriter } from './memtable-writer.ts';
 import type { SegmentPlace } from './model-files.ts';
-import { type RecoveredShard, Replay } from './replay.ts';
+import { loadBatchName } from './records.ts';
+import { type RecoveredShard, Replay, withLoad } from './replay.ts';
 import {
   checkRuns,
   type Damage,
@@ -68,6 +69,8 @@ export class ShardSalvage {
   readonly #runs: readonly (readonly FoundSegment[])[];
   /** What was cleared of each run, in words. */
   readonly #cleared: readonly (readonly Uint32Array[])[];
+  /** The one of them that is of a load whose outcome is open. */
+  readonly #loaded: readonly FoundSegment[] | null;
   readonly #log: LocalLog;
   readonly #replay: Replay;
   readonly #pool: MemtablePool;
@@ -113,6 +116,8 @@ export class ShardSalvage {
     const checked = checkRuns(storage, this.#place, runs);
     this.#runs = checked.runs.filter((run) => run.length > 0);
     this.#cleared = cleared.filter((_, i) => checked.runs[i].length > 0);
+    const { load } = this.#manifest.current;
+    this.#loaded = checked.runs[load?.run ?? -1] ?? null;
     this.#note(checked);
 
     const control = new Control(createControl());
@@ -127,7 +132,7 @@ export class ShardSalvage {
     const report = this.#log.read(logLsn, this.#replay.visit);
     this.#noteLog(report);
     this.#lastLsn = Math.max(report.lastLsn, durableLsn, flushedLsn);
-    this.found = this.#replay.finish(report, this.#salvaged);
+    this.found = withLoad(this.#replay.finish(report, this.#salvaged), load);
   }
 
   /** Whether nothing but a log from the first record on is there, as before the first manifest. */
@@ -205,10 +210,18 @@ export class ShardSalvage {
     this.#active.publish();
     this.#seal(this.#lastLsn, 0);
     removeUnnamed(storage, directory, this.#nextId);
-    const runs = this.#runs.map((run) =>
-      run.map((segment) => (typeof segment === 'function' ? segment(this.#nextId++) : segment)),
-    );
-    let cleared = this.#cleared.map((ranges) => [...ranges]);
+    const { load } = current;
+    const isLoaded =
+      load !== null && (load.run === null || committed.has(loadBatchName(load.name)));
+    const isKept = (run: readonly FoundSegment[]) => isLoaded || run !== this.#loaded;
+    const runs = this.#runs
+      .filter(isKept)
+      .map((run) =>
+        run.map((segment) => (typeof segment === 'function' ? segment(this.#nextId++) : segment)),
+      );
+    let cleared = this.#cleared
+      .filter((_, i) => isKept(this.#runs[i]))
+      .map((ranges) => [...ranges]);
     for (const sealed of this.#sealed) {
       const ranges = sealed.memtable.reader.ranges.map(({ words }) => words);
       cleared = cleared.map((older) => [...older, ...ranges]);
@@ -225,6 +238,7 @@ export class ShardSalvage {
       nextId: this.#nextId,
       runs,
       cleared,
+      load: isLoaded ? { ...load, run: null } : null,
       setAside: [...new Set([...current.setAside, ...this.#damaged])],
       salvaged: [...new Set([...current.salvaged, ...this.#salvaged])],
     });

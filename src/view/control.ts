@@ -9,6 +9,7 @@
  * - clients: for each client and shard, the view that the client goes by, and the oldest and newest of
  *   those that its snapshots pin; for each client, how many snapshots it holds (the client writes, and
  *   who sees it go clears the count). A shard reuses no memory that such a view reaches.
+ * - the bulk load that was published last, one word (the supervisor writes)
  * - the commit table (`commit-table.ts`)
  * - how far the logs are, and who follows them (`log-board.ts`)
  * - the time, where it is not the system's: for tests of what expires
@@ -33,8 +34,11 @@ const TABLE_AT = SEEN_AT + CLIENTS_MAX * SHARDS_MAX * 4 * SEEN_WORDS;
 const STATUS_AT = TABLE_AT + COMMIT_TABLE_BYTES;
 const LOGS_AT = Math.ceil((STATUS_AT + SHARDS_MAX * STATUS_BYTES) / LINE_BYTES) * LINE_BYTES;
 const CLOCK_AT = LOGS_AT + LogBoard.bytes(SHARDS_MAX, CLIENTS_MAX);
-const BYTES = CLOCK_AT + LINE_BYTES;
-assert.ok(TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0 && CLOCK_AT % 8 === 0);
+const PUBLISHED_AT = CLOCK_AT + LINE_BYTES;
+const BYTES = PUBLISHED_AT + LINE_BYTES;
+assert.ok(
+  TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0 && CLOCK_AT % 8 === 0 && PUBLISHED_AT % 8 === 0,
+);
 
 /** Words behind the doorbell in a thread's line. */
 const REQUESTS_WORD = 8;
@@ -158,6 +162,18 @@ export class Control {
 
   settled(shard: number): number {
     return Atomics.load(this.#words, SETTLED_INDEX + shard * SETTLED_STRIDE);
+  }
+
+  /**
+   * The number of the bulk load that was published last. To write it is what publishes a load: in all shards,
+   * to all threads, at once. Before, every participant has posted a view with it.
+   */
+  get published(): number {
+    return Atomics.load(this.#words, PUBLISHED_AT >>> 2);
+  }
+
+  publish(load: number): void {
+    Atomics.store(this.#words, PUBLISHED_AT >>> 2, load);
   }
 
   /** Aligned 64-bit floats are written and read whole on every platform Node runs on. */

@@ -42,6 +42,8 @@ export interface ViewMessage {
   readonly runs: readonly (readonly SegmentHandle[])[];
   /** Of each run the words of what was cleared of it (`cleared.ts`). */
   readonly cleared: readonly (readonly Uint32Array[])[];
+  /** What it shows is a bulk load: it counts once `Control.published` is this, until then the one before does. */
+  readonly load?: number;
 }
 
 /** The decoders of one database, compiled once a thread. */

@@ -4,6 +4,7 @@ import * as aggregates from '../../bench/engine/aggregates.ts';
 import * as alternate from '../../bench/engine/alternate.ts';
 import * as durability from '../../bench/engine/durability.ts';
 import * as get from '../../bench/engine/get.ts';
+import * as load from '../../bench/engine/load.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
 import * as recovery from '../../bench/engine/recovery.ts';
@@ -21,6 +22,12 @@ test.serial('the benchmark of puts runs, and every row is there', async (t) => {
   t.is(result.many.length, 2);
   t.is(result.single.puts, 50);
   t.regex(puts.show(result), /one at a time/);
+});
+
+test.serial('the benchmark of loads runs, and every row is there', async (t) => {
+  const result = await load.run({ rows: 3000, rounds: 1, peers: false });
+  t.is(Object.keys(result.seconds).length, 4);
+  t.regex(load.show(result), /Arrow, shuffled/);
 });
 
 test.serial('the benchmark of durability runs, and every row is there', async (t) => {

@@ -41,6 +41,7 @@ export async function openWithPins<const O extends OpenOptions>(t: ExecutionCont
   const db = new Database<KeyOf<O>, RowOf<O>, KeyInputOf<O>, RowInputOf<O>>(client, {
     flush: () => supervisor.flush(),
     compact: () => supervisor.compact(),
+    loads: supervisor.loads.callsOf(client.membership.client),
     handle: () => ({ omendb: 1, ...supervisor.handle }),
     close: () => supervisor.close(),
   });

@@ -46,7 +46,7 @@ export function apply(
   for (const change of changes) {
     if (change.type === 'put') copy.set(change.key, change.value.value);
     else if (change.type === 'del') copy.delete(change.key);
-    else {
+    else if (change.type === 'clear') {
       const { gt, gte, lt, lte } = change.range;
       for (const key of copy.keys()) {
         const isBefore = (gt !== undefined && key <= gt) || (gte !== undefined && key < gte);

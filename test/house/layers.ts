@@ -37,7 +37,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   server: { uses: ['index.ts'] },
   'index.ts': { uses: ['coordinator', 'errors.ts'], types: ['shard-worker', 'view', 'schema'] },
   coordinator: {
-    uses: ['shard-worker', 'view', ...PARTS, ...BASE],
+    uses: ['shard-worker', 'load', 'view', ...PARTS, ...BASE],
     types: ['apache-arrow'],
     node: ['node:worker_threads', 'node:diagnostics_channel', 'node:stream', 'node:stream/web'],
     packages: ['comlink', 'piscina'],
@@ -46,6 +46,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     uses: ['view', ...PARTS, ...BASE],
     node: ['node:worker_threads'],
     packages: ['comlink', 'piscina'],
+  },
+  load: {
+    uses: ['view', ...PARTS, ...BASE],
+    types: ['apache-arrow'],
+    node: ['node:stream'],
+    packages: ['piscina'],
   },
   view: {
     uses: [...PARTS, ...BASE],

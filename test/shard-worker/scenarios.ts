@@ -317,6 +317,46 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
     },
   },
 
+  'a bulk load': {
+    shards: 2,
+    async run(shards) {
+      for (const shard of [0, 1]) {
+        shards.put(shard, ...range(-60, 20));
+        shards.commit(shard);
+      }
+      await shards.flush(0);
+      shards.put(0, -70, -61);
+      shards.commit(0, false);
+      await shards.load([-41, ...range(-65, 20), -41], async () => {
+        shards.put(0, -50, -49);
+        shards.del(0, -48, -65, -99);
+        shards.commit(0);
+        await shards.rotate(0);
+        shards.clear(1, -64, -60);
+        shards.put(1, -62);
+        shards.commit(1);
+        await shards.rotate(1);
+        shards.del(1, -59);
+        shards.commit(1);
+      });
+      shards.put(0, -55);
+      shards.del(1, -56);
+      shards.commit(0);
+      shards.commit(1);
+      await shards.load([-55, -40], async () => {
+        await shards.flush(0);
+        await shards.compact(1);
+      });
+      await shards.compact(0);
+      const again = await shards.reopened();
+      again.put(0, -40);
+      again.commit(0);
+      await again.load([-55, -40, -39], async () => {});
+      await again.compact(1);
+      return again;
+    },
+  },
+
   'batches across flushes': {
     shards: 3,
     async run(shards) {
@@ -530,7 +570,10 @@ const WITH_EXPIRY: Readonly<Record<string, Scenario>> = {
 };
 
 /** What differs with texts for keys: records, a flush, a merge, a batch, its replay. */
-const ALSO_WITH_TEXTS = ['groups', 'merges', 'conditions', 'ranges', 'batches across flushes'];
+const ALSO_WITH_TEXTS = [
+  ...['groups', 'merges', 'conditions', 'ranges', 'batches across flushes'],
+  'a bulk load',
+];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...WITH_NUMBERS,

@@ -5,13 +5,15 @@
 import assert from 'node:assert/strict';
 import { readSections } from '../../src/arrow/model-file.ts';
 import { OmenError } from '../../src/errors.ts';
+import { ChunkBuilder } from '../../src/load/chunk.ts';
+import { sortChunks } from '../../src/load/sort.ts';
 import { copyOf } from '../../src/schema/key-bytes.ts';
 import { decideBatches } from '../../src/shard-worker/decide-batches.ts';
 import { Engine } from '../../src/shard-worker/engine.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
 import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
 import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../../src/shard-worker/protocol.ts';
-import { DEL, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
+import { DEL, loadName, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
 import { ShardSalvage } from '../../src/shard-worker/salvage.ts';
 import { DAMAGED_SUFFIX, type Salvaged } from '../../src/shard-worker/salvaged.ts';
 import { CrashStorage, type Room } from '../../src/storage/crash.ts';
@@ -20,6 +22,7 @@ import { boundsOf, type KeyBounds } from '../../src/view/bounds.ts';
 import { encodeRange } from '../../src/view/cleared.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
+import type { SegmentHandle } from '../../src/view/segment.ts';
 import { rowOf as rowAt, rowUnder, ShardView } from '../../src/view/shard-view.ts';
 import { encodeRow, Until } from '../view/support.ts';
 import {
@@ -349,6 +352,77 @@ export class Shards {
     engine.write(type, codec.hi, codec.lo, batch?.ticket ?? 0, words, 0, bytes);
     const lsn = engine.lastLsn + ++this.#recordsPending[shard];
     this.#pending[shard].push({ key: at, stamp, batch, lsn, expiresMs });
+  }
+
+  /**
+   * Loads rows into all shards as one bulk load, as old as what was committed before `meanwhile` runs. Where
+   * a shard cannot take part, it is ended, and nothing of it may ever be seen.
+   */
+  async load(keys: readonly number[], meanwhile: () => Promise<void>): Promise<void> {
+    const { engines, expected } = this;
+    const all = [...engines.keys()];
+    const batch: Batch = { ticket: 0, shards: all, parts: [], outcome: 'open' };
+    const number = this.control.published + 1;
+    const [hi, lo] = [expected.opens, number];
+    const name = loadName(hi, lo);
+    const runs: SegmentHandle[][][] = [];
+    let isPublished = false;
+    expected.batches.push(batch);
+    try {
+      for (const shard of all) runs.push([[this.#mark(shard, hi, lo, keys, batch)]]);
+      await meanwhile();
+      const written = [];
+      for (const shard of all) written.push(await engines[shard].writeLoad(name, runs[shard]));
+      this.checkShown();
+      for (const engine of engines) engine.settleLoads();
+      for (const shard of all) {
+        await engines[shard].prepareLoad(name, number, all, written[shard].ids);
+        this.checkShown();
+      }
+      this.control.publish(number);
+      batch.outcome = 'committed';
+      isPublished = true;
+    } catch (error) {
+      this.#tolerate(error);
+      if (engines.every(({ failure }) => failure === null)) batch.outcome = 'aborted';
+    }
+    for (const engine of engines) await engine.settleLoad(name, isPublished);
+    await this.idle();
+  }
+
+  /** Marks a load in a group of its own, and returns the rows that it will have in the shard. */
+  #mark(
+    shard: number,
+    hi: number,
+    lo: number,
+    keys: readonly number[],
+    batch: Batch,
+  ): SegmentHandle {
+    const engine = this.engines[shard];
+    const refuse = (): never => {
+      throw new OmenError('OMEN_SHARD_FAILED', `Shard ${shard} takes no mark.`);
+    };
+    this.commit(shard);
+    const isPossible = engine.refusalOf(true) === null && engine.canSeal && !engine.hasPending;
+    if (!engine.canMark && isPossible) this.#attempt(() => engine.rotate(), shard);
+    if (!engine.canMark || engine.refusalOf(true) !== null) refuse();
+    const { codec, keyOf, schema, row } = this.#kind;
+    const builder = new ChunkBuilder(schema, 1);
+    const marker = this.expected.addPart(shard, batch, this.#partsPending[shard]++);
+    this.#recordsPending[shard]++;
+    engine.mark(hi, lo, 0);
+    for (const at of [...keys, marker]) {
+      const stamp = ++this.expected.stamp;
+      codec.encode(keyOf(at));
+      row.encode(rowOf(stamp));
+      builder.add(codec.hi, codec.lo, codec.bytes, row.views);
+      this.#pending[shard].push({ key: at, stamp, batch, lsn: engine.lastLsn + 1 });
+    }
+    const group = this.expected.groups[shard].length + 1;
+    this.commit(shard);
+    const isMarked = this.expected.shown[shard] === group;
+    if (!isMarked || engine.failure !== null) refuse();
+    return sortChunks({ schema, chunks: [builder.finish()], onDuplicate: 'last' }).run;
   }
 
   /** Commits the shard's group, with the outcomes of batches that are known by now. */

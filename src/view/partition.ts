@@ -7,7 +7,7 @@ import { OmenError } from '../errors.ts';
 import { KeyCodec } from '../schema/key.ts';
 import { compareBytes } from '../schema/key-bytes.ts';
 import { isVariable, type KeyType } from '../schema/schema.ts';
-import type { Bound } from '../view/bounds.ts';
+import type { Bound } from './bounds.ts';
 
 /** A split as it stands in `omendb.json`: a sortable key's words, a utf8 key, a binary key in Base64. */
 type WrittenSplit = readonly [number, number] | string;

@@ -1,0 +1,362 @@
+/**
+ * Bulk loads: rows from a source become sorted runs of each shard, the shards write them as segments, and all
+ * of them are published at once.
+ *
+ * - Reading and checking rows is this thread's, sorting is that of a pool of its own, and writing is that of
+ *   the shards' pools: no shard thread does more than to take up what was written.
+ * - What is done is undone unless it was published: whatever ends a load, its files and its mark are gone.
+ */
+import type { RecordBatch } from 'apache-arrow';
+import { type ErrorCode, OmenError } from '../errors.ts';
+import type { Parsed } from '../load/parse.ts';
+import { LoadPool } from '../load/pool.ts';
+import { Router, type Target } from '../load/router.ts';
+import { ShardRows, type WriteRuns } from '../load/shard-rows.ts';
+import { type TextBlock, type TextRules, textBlocks } from '../load/text-source.ts';
+import { show } from '../schema/show.ts';
+import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
+import { collectGarbage } from '../view/collect-garbage.ts';
+import type { SegmentHandle } from '../view/segment.ts';
+import type { Client } from './client.ts';
+import type { LoadCalls } from './load-book.ts';
+import {
+  type LoadOptions,
+  type LoadPhase,
+  type LoadReport,
+  type LoadSettings,
+  parseLoadOptions,
+} from './load-options.ts';
+import { type Items, isBatch, type OpenSource, openSource } from './load-source.ts';
+import { RejectFile, type RejectLine } from './reject-file.ts';
+import { throwIfAborted } from './scan.ts';
+
+const RUN_BYTES_MAX = 128 * 2 ** 20;
+/** So long rows are taken before the event loop has a turn. */
+const TURN_MS = 20;
+const PROGRESS_MS = 250;
+const GARBAGE_BYTES = 64 * 2 ** 20;
+/** Rows between two looks at the clock. */
+const ROWS_PER_LOOK = 256;
+/** Rows of a batch that are taken at once. */
+const ROWS_PER_TURN = 2 ** 17;
+/** Of text, what is parsed at once. */
+const BLOCK_BYTES = 2 ** 20;
+
+/** @throws see `Database.bulkLoad` */
+export async function bulkLoad(
+  client: Client,
+  calls: LoadCalls,
+  source: unknown,
+  options: LoadOptions = {},
+): Promise<LoadReport> {
+  client.throwIfClosed();
+  const settings = parseLoadOptions(options, client.membership.memoryBytes);
+  throwIfAborted(settings.signal);
+  if (client.membership.readOnly) {
+    throw new OmenError('OMEN_READ_ONLY', 'The database was opened with readOnly: true.');
+  }
+  const opened = openSource(client.storage, source, settings);
+  const loading = new Loading(client, calls, settings, opened);
+  try {
+    return await loading.run();
+  } catch (error) {
+    if (client.isClosed) client.throwIfClosed();
+    throw error;
+  }
+}
+
+class Loading {
+  readonly #client: Client;
+  readonly #calls: LoadCalls;
+  readonly #settings: LoadSettings;
+  readonly #source: OpenSource;
+  readonly #pool = new LoadPool();
+  readonly #shards: readonly ShardRows[];
+  readonly #target: Target;
+  readonly #router: Router;
+  /** Aborted by whoever asked for the load, or because the database is closed. */
+  readonly #signal: AbortSignal;
+  #name = '';
+  readonly #startMs = performance.now();
+  #phase: LoadPhase = 'read';
+  #phaseMs = this.#startMs;
+  readonly #ms: Record<LoadPhase, number> = { read: 0, write: 0, publish: 0 };
+  #bytes = 0;
+  /** Rows of the source so far, bad ones among them. */
+  #seen = 0;
+  #rejected = 0;
+  #rejects: RejectFile | null = null;
+  /** Rows taken out of text, and lines passed. */
+  #parsedRows = 0;
+  #lines = 0;
+  #lastTurnMs = this.#startMs;
+  #lastProgressMs = this.#startMs;
+
+  constructor(client: Client, calls: LoadCalls, settings: LoadSettings, source: OpenSource) {
+    this.#source = source;
+    this.#client = client;
+    this.#calls = calls;
+    this.#settings = settings;
+    const { signal } = settings;
+    this.#signal = signal === undefined ? client.ending : AbortSignal.any([signal, client.ending]);
+    const { schema, shards, partitioning } = client.membership;
+    const runBytes = Math.min(RUN_BYTES_MAX, settings.memory / (8 * shards));
+    const { nowMs } = client.membership.control;
+    const chunkBytes = settings.memory / (16 * shards);
+    this.#target = { schema, shards, partitioning, chunkBytes, nowMs };
+    const { onDuplicate } = settings;
+    this.#shards = Array.from({ length: shards }, (_, shard) => {
+      const write: WriteRuns = (runs) => calls.writeLoad(this.#name, shard, runs);
+      return new ShardRows({
+        ...{ schema, pool: this.#pool, onDuplicate, runBytes, write },
+        pieceBytes: SEGMENT_BODY_BYTES_MAX / 2,
+      });
+    });
+    this.#router = new Router(this.#target, (shard, chunk) => this.#keep(shard, chunk));
+  }
+
+  #keep(shard: number, chunk: SegmentHandle): void {
+    this.#bytes += chunk.layout.bodyBytes;
+    this.#shards[shard].add(chunk);
+  }
+
+  /** Rows taken so far. */
+  get #rows(): number {
+    return this.#router.rows + this.#parsedRows;
+  }
+
+  async run(): Promise<LoadReport> {
+    const name = await this.#calls.beginLoad();
+    this.#name = name;
+    try {
+      await this.#client.writer.markLoad(name);
+      const { rejects } = this.#settings;
+      if (rejects !== undefined) this.#rejects = new RejectFile(this.#client.storage, rejects);
+      if ('items' in this.#source) await this.#read(this.#source.items);
+      else await this.#readText(this.#source.text, this.#source.rules);
+      this.#enter('write');
+      const written = await Promise.all(this.#shards.map((rows) => rows.finish()));
+      const { onDuplicate } = this.#settings;
+      const rows = written.reduce((sum, one) => sum + one.rows, 0);
+      const duplicates = this.#rows - rows;
+      if (onDuplicate === 'error' && duplicates > 0) this.#refuseDuplicates(duplicates);
+      this.#enter('publish');
+      throwIfAborted(this.#signal);
+      await this.#calls.publishLoad(
+        name,
+        written.map(({ ids }) => ids),
+      );
+      this.#leave();
+      this.#report();
+      return {
+        rows,
+        duplicates,
+        rejected: this.#rejected,
+        segments: written.reduce((sum, { ids }) => sum + ids.length, 0),
+        bytes: written.reduce((sum, { bytes }) => sum + bytes, 0),
+        ms: { ...this.#ms, total: performance.now() - this.#startMs },
+      };
+    } catch (error) {
+      // What ends the load is the error to tell, whatever else goes wrong.
+      await this.#calls.abortLoad(name).catch(() => {});
+      throw error;
+    } finally {
+      this.#rejects?.close();
+      await this.#pool.close();
+      // Chunks and runs are shared memory, of which V8 counts nothing.
+      if (this.#bytes > GARBAGE_BYTES) setImmediate(collectGarbage);
+    }
+  }
+
+  #refuseDuplicates(count: number): never {
+    const message = `${count} rows have the key of another row, and "onDuplicate" is "error". Nothing was loaded.`;
+    throw new OmenError('OMEN_DUPLICATE_KEY', message);
+  }
+
+  async #read(items: Items): Promise<void> {
+    if (Symbol.iterator in items) {
+      for (const item of items) {
+        if (isBatch(item)) await this.#takeBatch(item);
+        else if (this.#take(item)) await this.#pause();
+      }
+    } else {
+      for await (const item of abortable(items, this.#signal)) {
+        if (isBatch(item)) await this.#takeBatch(item);
+        else if (this.#take(item)) await this.#pause();
+      }
+    }
+    this.#router.finish();
+    this.#checkMemory();
+  }
+
+  async #takeBatch(batch: RecordBatch): Promise<void> {
+    const { numRows } = batch;
+    for (let from = 0; from < numRows; from += ROWS_PER_TURN) {
+      const to = Math.min(numRows, from + ROWS_PER_TURN);
+      const first = this.#seen + 1 - from;
+      const reject = (error: unknown, row: number) => this.#rejectRow(error, first + row);
+      this.#router.addBatch(batch, this.#settings.mapping, from, to, reject);
+      this.#seen += to - from;
+      await this.#pause();
+    }
+  }
+
+  /** Takes a row. Whether it is time to look what else there is to do. */
+  #take(item: unknown): boolean {
+    this.#seen++;
+    try {
+      const [key, row] = pairOf(item, this.#router.schema.value !== null);
+      this.#router.add(key, row);
+    } catch (error) {
+      this.#rejectRow(error, this.#seen);
+    }
+    return this.#seen % ROWS_PER_LOOK === 0 && performance.now() - this.#lastTurnMs > TURN_MS;
+  }
+
+  async #pause(): Promise<void> {
+    throwIfAborted(this.#signal);
+    this.#checkMemory();
+    for (const rows of this.#shards) await rows.ready(this.#pool.threads);
+    if (performance.now() - this.#lastProgressMs > PROGRESS_MS) this.#report();
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#lastTurnMs = performance.now();
+  }
+
+  #checkMemory(): void {
+    const { memory } = this.#settings;
+    const held = this.#shards.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (held <= memory) return;
+    const message =
+      `After ${this.#seen} rows, ${held} bytes are on their way; "memory" allows ${memory}. ` +
+      'Raise it, or load in parts. Nothing was loaded.';
+    throw new OmenError('OMEN_LOAD_TOO_LARGE', message);
+  }
+
+  /** @throws OMEN_REJECTED_ROWS for one too many, and what is no fault of a row */
+  #rejectRow(error: unknown, row: number): void {
+    if (!(error instanceof OmenError)) throw error;
+    const { code, message } = error;
+    this.#reject(code, message, `row ${row} of ${this.#source.name}`, { row }, error);
+  }
+
+  /** Counts a bad row. @throws OMEN_REJECTED_ROWS for one too many */
+  #reject(
+    code: ErrorCode,
+    reason: string,
+    where: string,
+    place: Pick<RejectLine, 'row' | 'line' | 'offset'>,
+    cause: unknown,
+  ): void {
+    this.#rejected++;
+    this.#rejects?.add({ source: this.#source.name, ...place, code, reason });
+    if (this.#rejected <= this.#settings.maxErrors) return;
+    const more = this.#settings.maxErrors > 0 ? `, after ${this.#rejected - 1} others` : '';
+    const message = `Bad ${where}${more}: ${reason} (${code}). Nothing was loaded.`;
+    throw new OmenError('OMEN_REJECTED_ROWS', message, { cause });
+  }
+
+  /** Blocks are parsed in the pool, as many at a time as it has threads, and taken in their order. */
+  async #readText(text: AsyncIterable<Uint8Array>, rules: TextRules): Promise<void> {
+    const target = this.#target;
+    const { schema } = target;
+    const waiting: { block: TextBlock; parsed: Promise<Parsed> }[] = [];
+    const takeFirst = async (): Promise<void> => {
+      const [{ block, parsed }] = waiting.splice(0, 1);
+      this.#takeParsed(block, await parsed);
+      await this.#pause();
+    };
+    const blocks = textBlocks(schema, text, rules, BLOCK_BYTES);
+    for await (const block of abortable(blocks, this.#signal)) {
+      const { bytes, at, format } = block;
+      const rejectsMax = this.#settings.maxErrors - this.#rejected + 1;
+      const parsed = this.#pool.parse({ target, format, bytes, at, rejectsMax });
+      parsed.catch(() => {});
+      waiting.push({ block, parsed });
+      if (waiting.length > 2 * this.#pool.threads) await takeFirst();
+    }
+    while (waiting.length > 0) await takeFirst();
+    this.#checkMemory();
+  }
+
+  #takeParsed({ offset, linesBefore }: TextBlock, parsed: Parsed): void {
+    const { name } = this.#source;
+    this.#lines += linesBefore;
+    for (const { line, offset: within, code, reason } of parsed.rejects) {
+      const place = { line: this.#lines + line + 1, offset: offset + within };
+      const where = `row in line ${place.line} of ${name} (byte ${place.offset})`;
+      this.#reject(code, reason, where, place, undefined);
+    }
+    this.#lines += parsed.lines;
+    this.#parsedRows += parsed.rows;
+    this.#seen += parsed.rows + parsed.rejects.length;
+    for (const [shard, chunk] of parsed.chunks) this.#keep(shard, chunk);
+  }
+
+  #enter(phase: LoadPhase): void {
+    this.#leave();
+    this.#report();
+    this.#phase = phase;
+  }
+
+  #leave(): void {
+    const now = performance.now();
+    this.#ms[this.#phase] = now - this.#phaseMs;
+    this.#phaseMs = now;
+  }
+
+  #report(): void {
+    this.#lastProgressMs = performance.now();
+    const ms = this.#lastProgressMs - this.#startMs;
+    const rows = this.#rows;
+    const rowsPerSecond = (1000 * rows) / ms;
+    const [phase, bytes] = [this.#phase, this.#bytes];
+    const { read, total } = this.#source.extent;
+    const isKnown = phase === 'read' && read > 0;
+    const msLeft = isKnown ? (ms * (total - read)) / read : null;
+    this.#settings.onProgress({ phase, rows, bytes, rowsPerSecond, ms, msLeft });
+  }
+}
+
+/** @throws OMEN_INVALID_ROW */
+function pairOf(item: unknown, isBare: boolean): readonly [unknown, unknown] {
+  if (Array.isArray(item) && item.length === 2) return item as unknown as [unknown, unknown];
+  if (typeof item === 'object' && item !== null && !Array.isArray(item) && 'key' in item) {
+    const { key, ...row } = item;
+    if (!isBare) return [key, row];
+    if ('value' in row) return [key, row.value];
+  }
+  const message = `A row to load is [key, row], or an object with "key", not ${show(item)}.`;
+  throw new OmenError('OMEN_INVALID_ROW', message);
+}
+
+/** The items of a source, until it ends or the signal is aborted, be it while one is awaited. */
+async function* abortable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => {
+      try {
+        throwIfAborted(signal);
+      } catch (error) {
+        reject(error);
+      }
+    };
+  });
+  aborted.catch(() => {});
+  signal.addEventListener('abort', abort, { once: true });
+  let isOver = false;
+  try {
+    for (;;) {
+      const step = await Promise.race([iterator.next(), aborted]);
+      if (step.done) {
+        isOver = true;
+        return;
+      }
+      yield step.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', abort);
+    // Not awaited: a source that hangs may not end either.
+    if (!isOver) void iterator.return?.().catch(() => {});
+  }
+}

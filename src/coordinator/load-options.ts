@@ -1,0 +1,187 @@
+/** What `bulkLoad` takes and gives back, and its options, checked. */
+import { OmenError } from '../errors.ts';
+import type { Mapping } from '../load/record-batch.ts';
+import type { OnDuplicate } from '../load/sort.ts';
+import { show } from '../schema/show.ts';
+
+/** A row with its key: a pair, or an object that has the key and the columns, or the key and the bare value. */
+export type LoadRow<KeyInput, RowInput> =
+  | readonly [KeyInput, RowInput]
+  | (RowInput & { readonly key: KeyInput })
+  | { readonly key: KeyInput; readonly value: RowInput };
+
+/** What a record batch is known by, of whatever types its fields are. */
+interface AnyBatch {
+  readonly numRows: number;
+  readonly numCols: number;
+  readonly schema: { readonly fields: readonly { readonly name: string }[] };
+}
+
+/** And a table. */
+interface AnyTable extends AnyBatch {
+  readonly batches: readonly AnyBatch[];
+}
+
+/**
+ * What can be loaded: rows or Arrow record batches one after the other, a table; the path of a file; or, with
+ * a `format`, a stream of bytes or texts.
+ */
+export type LoadSource<KeyInput = unknown, RowInput = unknown> =
+  | string
+  | AnyTable
+  | AnyBatch
+  | Iterable<LoadRow<KeyInput, RowInput> | AnyBatch>
+  | AsyncIterable<LoadRow<KeyInput, RowInput> | AnyBatch>
+  | AsyncIterable<Uint8Array | string>;
+
+export type LoadFormat = 'arrow' | 'csv' | 'tsv' | 'ndjson';
+
+export interface LoadOptions extends Mapping {
+  /**
+   * How the bytes of a file or stream are to be read. Default: by the name of the file. Whatever it is may be
+   * compressed by gzip or zstd, but for Arrow.
+   */
+  readonly format?: LoadFormat;
+  /**
+   * Of CSV and TSV, whether the first record names the fields; or their names. Default: true. Without names and
+   * without `columns`, fields are the key and the columns in the order of the database.
+   */
+  readonly header?: boolean | readonly string[];
+  /** The character between two values of CSV. Default: a comma, of TSV a tab. */
+  readonly delimiter?: string;
+  /** Values of CSV, without quotes, that are null where the column may be. Default: the empty one. */
+  readonly nulls?: readonly string[];
+  /** A file to be made, of what is wrong with each bad row: lines of JSON. */
+  readonly rejects?: string;
+  /** Of rows of the source with the same key, the one that is loaded. Default: the last. */
+  readonly onDuplicate?: OnDuplicate;
+  /** Bad rows that are passed over; one more, and nothing is loaded. Default: 0. */
+  readonly maxErrors?: number;
+  /** Bytes that rows may take on their way. Default: half of the database's own budget. */
+  readonly memory?: number;
+  /** Called now and then, and at the end of each phase. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Ends the load, as long as it is not being published. */
+  readonly signal?: AbortSignal;
+}
+
+export type LoadPhase = 'read' | 'write' | 'publish';
+
+export interface LoadProgress {
+  readonly phase: LoadPhase;
+  /** Rows read so far. */
+  readonly rows: number;
+  /** Bytes that they take as columns. */
+  readonly bytes: number;
+  /** Since the load began, and how long it has taken so far. */
+  readonly rowsPerSecond: number;
+  readonly ms: number;
+  /** How long reading will go on at this rate, of a file; null where that is not known. */
+  readonly msLeft: number | null;
+}
+
+export interface LoadReport {
+  /** Rows that were loaded. */
+  readonly rows: number;
+  /** Rows of the source that another one of the same key replaced. */
+  readonly duplicates: number;
+  /** Bad rows that were passed over. */
+  readonly rejected: number;
+  /** Files that were written, two a segment, and what they take. */
+  readonly segments: number;
+  readonly bytes: number;
+  /** How long each phase took, and all of it. */
+  readonly ms: Readonly<Record<LoadPhase | 'total', number>>;
+}
+
+const KNOWN = [
+  ...[
+    'format',
+    'header',
+    'delimiter',
+    'nulls',
+    'key',
+    'columns',
+    'onDuplicate',
+    'maxErrors',
+    'rejects',
+  ],
+  ...['memory', 'onProgress', 'signal'],
+];
+const FORMATS: readonly unknown[] = ['arrow', 'csv', 'tsv', 'ndjson'];
+const DUPLICATES: readonly unknown[] = ['last', 'first', 'error'];
+const MEMORY_MIN = 2 ** 20;
+
+export interface LoadSettings {
+  readonly onDuplicate: OnDuplicate;
+  readonly maxErrors: number;
+  readonly memory: number;
+  readonly onProgress: (progress: LoadProgress) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly mapping: Mapping;
+  readonly format: LoadFormat | undefined;
+  readonly header: boolean | readonly string[];
+  /** A byte; null: what the format has. */
+  readonly delimiter: number | null;
+  readonly nulls: readonly string[];
+  readonly rejects: string | undefined;
+}
+
+/** @throws OMEN_INVALID_OPTIONS */
+export function parseLoadOptions(options: LoadOptions, memoryBytes: number): LoadSettings {
+  const invalid = (message: string) => new OmenError('OMEN_INVALID_OPTIONS', message);
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('The options of bulkLoad() are an object.');
+  }
+  for (const name of Object.keys(options)) {
+    if (KNOWN.includes(name)) continue;
+    throw invalid(`bulkLoad() has no option "${name}". Options are ${KNOWN.join(', ')}.`);
+  }
+  const { onDuplicate = 'last', maxErrors = 0, onProgress, signal, key, columns } = options;
+  const { memory = Math.max(MEMORY_MIN, Math.floor(memoryBytes / 2)) } = options;
+  if (!DUPLICATES.includes(onDuplicate)) {
+    throw invalid(`"onDuplicate" is 'last', 'first' or 'error', not ${show(onDuplicate)}.`);
+  }
+  const isCount = (value: number, least: number) => Number.isSafeInteger(value) && value >= least;
+  if (!isCount(maxErrors, 0) && maxErrors !== Number.POSITIVE_INFINITY) {
+    throw invalid(`"maxErrors" is a count of rows, not ${show(maxErrors)}.`);
+  }
+  if (!isCount(memory, MEMORY_MIN)) {
+    throw invalid(`"memory" is a number of bytes from ${MEMORY_MIN} on, not ${show(memory)}.`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw invalid('"onProgress" is a function.');
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw invalid('"signal" is an AbortSignal.');
+  }
+  const isField = (field: unknown) =>
+    typeof field === 'string' || (typeof field === 'number' && isCount(field, 0));
+  const fields = [...(key === undefined ? [] : [key]), ...Object.values(columns ?? {})];
+  if (!fields.every(isField) || (columns !== undefined && typeof columns !== 'object')) {
+    throw invalid('"key" and each of "columns" is the name of a field or its number, from 0.');
+  }
+  const { format, header = true, delimiter, nulls = [''], rejects } = options;
+  if (format !== undefined && !FORMATS.includes(format)) {
+    throw invalid(`"format" is one of ${FORMATS.join(', ')}, not ${show(format)}.`);
+  }
+  const areTexts = (list: unknown): boolean =>
+    Array.isArray(list) && list.every((text) => typeof text === 'string');
+  if (typeof header !== 'boolean' && !areTexts(header)) {
+    throw invalid('"header" is true, false, or the names of the fields.');
+  }
+  if (!areTexts(nulls)) throw invalid('"nulls" is an array of texts.');
+  const isDelimiter = typeof delimiter === 'string' && /^[\t -!#-~]$/.test(delimiter);
+  if (delimiter !== undefined && !isDelimiter) {
+    throw invalid(`"delimiter" is one ASCII character, and no quote, not ${show(delimiter)}.`);
+  }
+  if (rejects !== undefined && (typeof rejects !== 'string' || rejects === '')) {
+    throw invalid('"rejects" is the path of a file to be made.');
+  }
+  return {
+    ...{ onDuplicate, maxErrors, memory, signal, mapping: { key, columns } },
+    onProgress: onProgress ?? (() => {}),
+    ...{ format, header, nulls, rejects },
+    delimiter: delimiter === undefined ? null : delimiter.charCodeAt(0),
+  };
+}

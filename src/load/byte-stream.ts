@@ -1,0 +1,111 @@
+/**
+ * Bytes of a source, one piece after the other, whatever they came in: a file, a stream of bytes or texts,
+ * and around them gzip or zstd, told by their first bytes.
+ */
+import { pipeline, Readable, type Transform } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { OmenError } from '../errors.ts';
+import type { Storage } from '../storage/storage.ts';
+
+const PIECE_BYTES = 2 ** 20;
+const GZIP = [0x1f, 0x8b];
+const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
+
+/**
+ * @param extent is kept up to date
+ * @throws OMEN_INVALID_SOURCE where there is no such file, or its length changes; what the storage throws
+ */
+export async function* fileBytes(
+  storage: Storage,
+  path: string,
+  extent: { total: number; read: number },
+): AsyncGenerator<Uint8Array> {
+  const file = storage.open(path, 'read');
+  try {
+    const size = file.size();
+    extent.total = size;
+    let position = 0;
+    for (;;) {
+      const piece = new Uint8Array(PIECE_BYTES);
+      const count = file.read(piece, position);
+      position += count;
+      extent.read = position;
+      if (count === 0) break;
+      yield piece.subarray(0, count);
+    }
+    if (position === size && file.size() === size) return;
+    const message = `${path} had ${size} bytes when it was opened, and ${position} when it was read: it was changed.`;
+    throw new OmenError('OMEN_INVALID_SOURCE', message);
+  } finally {
+    file.close();
+  }
+}
+
+/** @throws OMEN_INVALID_SOURCE for a piece that is neither bytes nor text */
+export async function* bytesOf(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const piece of stream) {
+    if (piece instanceof Uint8Array) yield piece;
+    else if (typeof piece === 'string') yield Buffer.from(piece);
+    else {
+      const message = `A stream of text gives bytes or strings, not ${typeof piece}.`;
+      throw new OmenError('OMEN_INVALID_SOURCE', message);
+    }
+  }
+}
+
+/**
+ * The same bytes, out of what they are compressed by.
+ * @param name of the source, for messages
+ * @throws OMEN_INVALID_SOURCE for what cannot be decompressed, be it that its end is missing
+ */
+export async function* decompressed(
+  stream: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  const iterator = stream[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  let isOver = false;
+  try {
+    while (head.length < ZSTD.length && !isOver) {
+      const step = await iterator.next();
+      isOver = step.done === true;
+      if (!step.done) head = Buffer.concat([head, step.value]);
+    }
+    const rest = (async function* () {
+      if (head.length > 0) yield head;
+      while (!isOver) {
+        const step = await iterator.next();
+        isOver = step.done === true;
+        if (!step.done) yield step.value;
+      }
+    })();
+    const transform = transformFor(head);
+    if (transform === null) yield* rest;
+    else yield* through(rest, transform, name);
+  } finally {
+    if (!isOver) await iterator.return?.();
+  }
+}
+
+function transformFor(head: Uint8Array): Transform | null {
+  const beginsWith = (magic: readonly number[]) => magic.every((byte, i) => head[i] === byte);
+  if (beginsWith(GZIP)) return createGunzip();
+  return beginsWith(ZSTD) ? createZstdDecompress() : null;
+}
+
+async function* through(
+  stream: AsyncIterable<Uint8Array>,
+  transform: Transform,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  pipeline(Readable.from(stream, { objectMode: false }), transform, () => {});
+  try {
+    yield* transform as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (!/^Z(STD)?_/.test(code)) throw error;
+    const text = error instanceof Error ? error.message : code;
+    const message = `${name} cannot be decompressed: ${text}. Is its end missing?`;
+    throw new OmenError('OMEN_INVALID_SOURCE', message, { cause: error });
+  }
+}

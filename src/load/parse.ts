@@ -1,0 +1,128 @@
+/**
+ * A block of text becomes chunks of rows, in any thread. Rows that are none are told with the line and the
+ * byte that they begin at, counted within the block.
+ */
+import { isUtf8 } from 'node:buffer';
+import { type ErrorCode, OmenError } from '../errors.ts';
+import type { SegmentHandle } from '../view/segment.ts';
+import { CellEncoder } from './cells.ts';
+import { CsvRecords } from './csv.ts';
+import { jsonReader } from './ndjson.ts';
+import type { Mapping, Places } from './record-batch.ts';
+import { Router, type Target } from './router.ts';
+
+/** How records are written. Plain data. */
+export type TextFormat =
+  | {
+      readonly kind: 'csv';
+      readonly delimiter: number;
+      /** How many values a record has, and which of them are wanted. */
+      readonly fields: number;
+      readonly places: Places;
+      readonly nulls: readonly string[];
+    }
+  | { readonly kind: 'ndjson'; readonly mapping: Mapping };
+
+export interface ParseTask {
+  readonly target: Target;
+  readonly format: TextFormat;
+  readonly bytes: Uint8Array;
+  /** Where in it the first record begins. */
+  readonly at: number;
+  /** So many bad rows are told at most, and then no more is read. */
+  readonly rejectsMax: number;
+}
+
+/** A row that is none. */
+export interface Reject {
+  /** Lines and bytes before it in its block. */
+  readonly line: number;
+  readonly offset: number;
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
+export interface Parsed {
+  readonly chunks: readonly (readonly [shard: number, chunk: SegmentHandle])[];
+  /** Rows taken. */
+  readonly rows: number;
+  /** Line ends in the block. */
+  readonly lines: number;
+  readonly rejects: readonly Reject[];
+}
+
+export function parseBlock(task: ParseTask): Parsed {
+  const chunks: [number, SegmentHandle][] = [];
+  const rejects: Reject[] = [];
+  const router = new Router(task.target, (shard, chunk) => chunks.push([shard, chunk]));
+  const attempt = (line: number, offset: number, take: () => void): void => {
+    try {
+      take();
+    } catch (error) {
+      if (!(error instanceof OmenError)) throw error;
+      rejects.push({ line, offset, code: error.code, reason: error.message });
+    }
+  };
+  const read = task.format.kind === 'csv' ? readCsv : readJson;
+  const lines = read(task, router, attempt, () => rejects.length >= task.rejectsMax);
+  router.finish();
+  return { chunks, rows: router.rows, lines, rejects };
+}
+
+type Attempt = (line: number, offset: number, take: () => void) => void;
+
+function readCsv(
+  { bytes, at, target, format }: ParseTask,
+  router: Router,
+  attempt: Attempt,
+  isOver: () => boolean,
+): number {
+  if (format.kind !== 'csv') return 0;
+  const records = new CsvRecords(bytes, format.delimiter, at);
+  const cells = new CellEncoder(
+    target.schema,
+    router.key,
+    format.places,
+    format.nulls,
+    target.nowMs,
+  );
+  const take = (): void => {
+    if (records.fault !== null) throw new OmenError('OMEN_INVALID_ROW', records.fault);
+    if (records.count !== format.fields) {
+      const message = `it has ${records.count} values, and should have ${format.fields}`;
+      throw new OmenError('OMEN_INVALID_ROW', message);
+    }
+    cells.encode(records);
+    router.take(cells.views);
+  };
+  while (!isOver() && records.next()) attempt(records.line, records.start, take);
+  return records.lines;
+}
+
+function readJson(
+  { bytes, at, target, format }: ParseTask,
+  router: Router,
+  attempt: Attempt,
+  isOver: () => boolean,
+): number {
+  if (format.kind !== 'ndjson') return 0;
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const readLine = jsonReader(target.schema, format.mapping);
+  let line = 0;
+  for (let start = at; start < all.length && !isOver(); line++) {
+    const newline = all.indexOf(10, start);
+    const end = newline < 0 ? all.length : newline;
+    const own = all.subarray(start, end);
+    const text = own.toString('utf8');
+    if (text.trim() !== '') {
+      attempt(line, start, () => {
+        if (!isUtf8(own)) throw new OmenError('OMEN_INVALID_ROW', 'it is not UTF-8');
+        const [key, row] = readLine(text);
+        router.add(key, row);
+      });
+    }
+    if (newline < 0) break;
+    start = newline + 1;
+  }
+  return line;
+}

@@ -1,0 +1,291 @@
+/**
+ * Chunks of one shard become a sorted run: rows in the order of their keys, one of each key. Stable, so that
+ * of equal keys the first and the last in the order of the source are known. What is in order already is
+ * noticed, and only copied.
+ *
+ * Keys of variable length are sorted by the eight bytes behind what all of them share, and where these are
+ * equal by comparing. A stateless job over shared memory: it runs in any thread.
+ */
+import { layoutSegment } from '../arrow/layout.ts';
+import { sortableToNumber } from '../schema/key.ts';
+import { compareStretches, wordOfBytes } from '../schema/key-bytes.ts';
+import { isVariable, type Schema } from '../schema/schema.ts';
+import { sharedMemory } from '../shared-memory.ts';
+import { ColumnWriter } from '../view/column-writer.ts';
+import { KeyWriter } from '../view/key-writer.ts';
+import { radixSort, type SortedKeys, sortBuffers } from '../view/radix-sort.ts';
+import { keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
+import { CHUNK_ROWS_MAX, unindexed } from './chunk.ts';
+
+/** Of rows with the same key, the one that stays. */
+export type OnDuplicate = 'last' | 'first' | 'error';
+
+export interface SortTask {
+  readonly schema: Schema;
+  readonly chunks: readonly SegmentHandle[];
+  readonly onDuplicate: OnDuplicate;
+}
+
+export interface SortedRun {
+  readonly run: SegmentHandle;
+  readonly duplicates: number;
+  /** A row whose key another one has, counted over the chunks; −1 where there is none. */
+  readonly duplicate: number;
+  /** Whether the rows were in order, and no key came twice. */
+  readonly wasSorted: boolean;
+}
+
+const ROW_BITS = Math.log2(CHUNK_ROWS_MAX);
+const ROW_MASK = CHUNK_ROWS_MAX - 1;
+/** More chunks than this are not told apart in the word of a row. */
+export const CHUNKS_MAX = 2 ** (32 - ROW_BITS);
+const BLOCK_ROWS = 16_384;
+
+export function sortChunks({ schema, chunks, onDuplicate }: SortTask): SortedRun {
+  const segments = chunks.map((handle) => new Segment(handle, schema.key));
+  const count = segments.reduce((sum, { rows }) => sum + rows, 0);
+  const keys = isVariable(schema.key) ? new TextKeys(segments) : new NumberKeys(segments);
+  const wasSorted = keys.areAscending();
+  const order = wasSorted ? inOrder(segments, count) : sorted(keys, count);
+  const { kept, duplicate } = wasSorted
+    ? { kept: count, duplicate: -1 }
+    : dropDuplicates(keys, order, count, onDuplicate === 'first');
+  const run = gather(schema, segments, order, kept);
+  return { run, duplicates: count - kept, duplicate, wasSorted };
+}
+
+/** The keys of all chunks; a row is named by the number of its chunk and its own in one word. */
+interface Keys {
+  areAscending(): boolean;
+  /** Fills in words whose order is that of the keys but where they are equal. */
+  load(into: SortedKeys): void;
+  /** How two rows compare whose words are equal. */
+  compare(a: number, b: number): number;
+  isSame(a: number, b: number): boolean;
+}
+
+class NumberKeys implements Keys {
+  readonly #segments: readonly Segment[];
+
+  constructor(segments: readonly Segment[]) {
+    this.#segments = segments;
+  }
+
+  areAscending(): boolean {
+    let [hi, lo] = [-1, 0];
+    for (const { keysU32, rows } of this.#segments) {
+      for (let i = 0; i < 2 * rows; i += 2) {
+        const [nextLo, nextHi] = [keysU32[i], keysU32[i + 1]];
+        if (nextHi < hi || (nextHi === hi && nextLo <= lo)) return false;
+        hi = nextHi;
+        lo = nextLo;
+      }
+    }
+    return true;
+  }
+
+  load({ hi, lo, payload }: SortedKeys): void {
+    let to = 0;
+    for (const [chunk, { keysU32, rows }] of this.#segments.entries()) {
+      for (let row = 0; row < rows; row++) {
+        lo[to] = keysU32[2 * row];
+        hi[to] = keysU32[2 * row + 1];
+        payload[to++] = (chunk << ROW_BITS) | row;
+      }
+    }
+  }
+
+  compare(): number {
+    return 0;
+  }
+
+  isSame(a: number, b: number): boolean {
+    const one = this.#segments[a >>> ROW_BITS].keysU32;
+    const other = this.#segments[b >>> ROW_BITS].keysU32;
+    const [i, j] = [2 * (a & ROW_MASK), 2 * (b & ROW_MASK)];
+    return one[i] === other[j] && one[i + 1] === other[j + 1];
+  }
+}
+
+class TextKeys implements Keys {
+  readonly #segments: readonly Segment[];
+  readonly #shared: number;
+
+  constructor(segments: readonly Segment[]) {
+    this.#segments = segments;
+    this.#shared = sharedBytes(segments);
+  }
+
+  areAscending(): boolean {
+    let before: Segment | null = null;
+    for (const segment of this.#segments) {
+      const { rows } = segment;
+      if (before !== null && before.compareRows(before.rows - 1, segment, 0) >= 0) return false;
+      for (let row = 1; row < rows; row++) {
+        if (segment.compareRows(row - 1, segment, row) >= 0) return false;
+      }
+      before = segment;
+    }
+    return true;
+  }
+
+  load({ hi, lo, payload }: SortedKeys): void {
+    let to = 0;
+    for (const [chunk, { keys, keyOffsets, rows }] of this.#segments.entries()) {
+      for (let row = 0; row < rows; row++) {
+        const at = keyOffsets[row] + this.#shared;
+        const end = keyOffsets[row + 1];
+        hi[to] = wordOfBytes(keys, at, end);
+        lo[to] = wordOfBytes(keys, at + 4, end);
+        payload[to++] = (chunk << ROW_BITS) | row;
+      }
+    }
+  }
+
+  compare(a: number, b: number): number {
+    const one = this.#segments[a >>> ROW_BITS];
+    const other = this.#segments[b >>> ROW_BITS];
+    const [i, j] = [a & ROW_MASK, b & ROW_MASK];
+    return compareStretches(
+      one.keys,
+      one.keyOffsets[i] + this.#shared,
+      one.keyOffsets[i + 1],
+      other.keys,
+      other.keyOffsets[j] + this.#shared,
+      other.keyOffsets[j + 1],
+    );
+  }
+
+  isSame(a: number, b: number): boolean {
+    return this.compare(a, b) === 0;
+  }
+}
+
+/** How many bytes all keys begin with alike. */
+function sharedBytes(segments: readonly Segment[]): number {
+  const [{ keys: first, keyOffsets }] = segments;
+  const start = keyOffsets[0];
+  let shared = keyOffsets[1] - start;
+  for (const { keys, keyOffsets: offsets, rows } of segments) {
+    for (let row = 0; row < rows && shared > 0; row++) {
+      const key = offsets[row];
+      const most = Math.min(shared, offsets[row + 1] - key);
+      let at = 0;
+      while (at < most && keys.buffer[key + at] === first.buffer[start + at]) at++;
+      shared = at;
+    }
+  }
+  return shared;
+}
+
+function inOrder(segments: readonly Segment[], count: number): Uint32Array {
+  const order = new Uint32Array(count);
+  let to = 0;
+  for (const [chunk, { rows }] of segments.entries()) {
+    for (let row = 0; row < rows; row++) order[to++] = (chunk << ROW_BITS) | row;
+  }
+  return order;
+}
+
+/** The rows in the order of their keys, those of equal keys in that of the source. */
+function sorted(keys: Keys, count: number): Uint32Array {
+  const unsorted = sortBuffers(count);
+  keys.load(unsorted);
+  const { hi, lo, payload } = radixSort(unsorted, sortBuffers(count), count);
+  if (keys instanceof NumberKeys) return payload;
+  for (let start = 0; start < count; ) {
+    let end = start + 1;
+    while (end < count && hi[end] === hi[start] && lo[end] === lo[start]) end++;
+    // A row's word grows with its place in the source.
+    if (end - start > 1) {
+      payload.subarray(start, end).sort((a, b) => keys.compare(a, b) || a - b);
+    }
+    start = end;
+  }
+  return payload;
+}
+
+/** Moves the rows that stay to the front of `order`. */
+function dropDuplicates(
+  keys: Keys,
+  order: Uint32Array,
+  count: number,
+  keepsFirst: boolean,
+): { kept: number; duplicate: number } {
+  let kept = 0;
+  let duplicate = -1;
+  for (let i = 0; i < count; i++) {
+    if (kept > 0 && keys.isSame(order[kept - 1], order[i])) {
+      if (duplicate < 0) duplicate = order[i];
+      if (!keepsFirst) order[kept - 1] = order[i];
+    } else {
+      order[kept++] = order[i];
+    }
+  }
+  return { kept, duplicate };
+}
+
+/** The rows in the order given, as one sorted segment. */
+function gather(
+  schema: Schema,
+  segments: readonly Segment[],
+  order: Uint32Array,
+  rows: number,
+): SegmentHandle {
+  const selection = { source: new Uint16Array(BLOCK_ROWS), row: new Uint32Array(BLOCK_ROWS) };
+  const select = (start: number): number => {
+    const count = Math.min(BLOCK_ROWS, rows - start);
+    for (let i = 0; i < count; i++) {
+      selection.source[i] = order[start + i] >>> ROW_BITS;
+      selection.row[i] = order[start + i] & ROW_MASK;
+    }
+    return count;
+  };
+  const lengthOf = (offsets: readonly Int32Array[]): number => {
+    let sum = 0;
+    for (let i = 0; i < rows; i++) {
+      const own = offsets[order[i] >>> ROW_BITS];
+      const row = order[i] & ROW_MASK;
+      sum += own[row + 1] - own[row];
+    }
+    return sum;
+  };
+  const isText = isVariable(schema.key);
+  const keyBytes = isText ? lengthOf(segments.map(({ keyOffsets }) => keyOffsets)) : 0;
+  const varBytes = schema.columns.map(({ type }, i) =>
+    isVariable(type) ? lengthOf(segments.map(({ columns }) => columns[i].offsets)) : 0,
+  );
+  const layout = layoutSegment(schema, rows, varBytes, { flags: false, keyBytes });
+  const body = sharedMemory(layout.bodyBytes);
+  const writer = new ColumnWriter(schema, layout, body);
+  const columns = segments.map((segment) => segment.columns);
+  const keyWriter = isText ? new KeyWriter(layout, body) : null;
+  const words = (at: number) => {
+    const { keysU32 } = segments[order[at] >>> ROW_BITS];
+    const row = order[at] & ROW_MASK;
+    return { hi: keysU32[2 * row + 1], lo: keysU32[2 * row] };
+  };
+  const form = isText ? 'bytes' : keyForm(schema.key, words(0), words(rows - 1));
+  const numbers = new Float64Array(body, layout.key.data.offset, form === 'f64' ? rows : 0);
+  const wide = new Uint32Array(body, layout.key.data.offset, form === 'words' ? 2 * rows : 0);
+  const keysU32 = segments.map((segment) => segment.keysU32);
+  for (let start = 0; start < rows; start += BLOCK_ROWS) {
+    const count = select(start);
+    writer.fromSegments(columns, selection, count, start);
+    if (keyWriter !== null) {
+      keyWriter.fromSegments(segments, selection, count, start);
+      continue;
+    }
+    for (let i = 0; i < count; i++) {
+      const from = keysU32[selection.source[i]];
+      const at = 2 * selection.row[i];
+      if (form === 'f64') {
+        numbers[start + i] = sortableToNumber(schema.key, from[at + 1], from[at]);
+      } else {
+        wide[2 * (start + i)] = from[at];
+        wide[2 * (start + i) + 1] = from[at + 1];
+      }
+    }
+  }
+  return unindexed(form, layout, body);
+}

@@ -1,0 +1,70 @@
+/**
+ * A source of text as blocks to be parsed: what its records look like is found out from its beginning, a
+ * header where there is one, and how to read them is said once for all blocks.
+ */
+import { ownColumns, type Schema } from '../schema/schema.ts';
+import { CsvRecords } from './csv.ts';
+import type { TextFormat } from './parse.ts';
+import { type Mapping, placesOf } from './record-batch.ts';
+import { type Block, splitRecords } from './split.ts';
+
+/** How a text is written, as a caller says it. */
+export interface TextRules {
+  readonly kind: 'csv' | 'ndjson';
+  /** The byte between two values of CSV. */
+  readonly delimiter: number;
+  /** Whether the first record names the fields; or their names. */
+  readonly header: boolean | readonly string[];
+  readonly nulls: readonly string[];
+  readonly mapping: Mapping;
+}
+
+/** A block, and how to read it. */
+export interface TextBlock extends Block {
+  readonly format: TextFormat;
+  /** Where in it the first row begins, and how many lines come before. */
+  readonly at: number;
+  readonly linesBefore: number;
+}
+
+const BOM = [0xef, 0xbb, 0xbf];
+
+/** @throws OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN, what `splitRecords` throws */
+export async function* textBlocks(
+  schema: Schema,
+  stream: AsyncIterable<Uint8Array>,
+  rules: TextRules,
+  blockBytes: number,
+): AsyncGenerator<TextBlock, undefined, undefined> {
+  const rule = { delimiter: rules.kind === 'csv' ? rules.delimiter : null };
+  let format: TextFormat | null = null;
+  for await (const block of splitRecords(stream, rule, blockBytes)) {
+    let at = 0;
+    let linesBefore = 0;
+    if (format === null) {
+      at = BOM.every((byte, i) => block.bytes[i] === byte) ? BOM.length : 0;
+      if (rules.kind === 'ndjson') format = { kind: 'ndjson', mapping: rules.mapping };
+      else {
+        const records = new CsvRecords(block.bytes, rules.delimiter, at);
+        // Of nothing but empty lines there is nothing to say.
+        if (!records.next()) continue;
+        format = formatOf(schema, records, rules);
+        if (rules.header === true) [at, linesBefore] = [records.at, records.lines];
+      }
+    }
+    yield { ...block, format, at, linesBefore };
+  }
+}
+
+function formatOf(schema: Schema, first: CsvRecords, rules: TextRules): TextFormat {
+  const { header, mapping, delimiter, nulls } = rules;
+  const fields = first.count;
+  let names: readonly string[];
+  if (header === true) names = Array.from({ length: fields }, (_, i) => first.text(i));
+  else if (header !== false) names = header;
+  else if (mapping.columns !== undefined) names = Array.from({ length: fields }, () => '');
+  // Without any names, in the order of the database: the key, then its columns.
+  else names = ['key', ...ownColumns(schema).map(({ name }) => name)];
+  const places = placesOf(schema, names, mapping);
+  return { kind: 'csv', delimiter, fields: names.length, places, nulls };
+}

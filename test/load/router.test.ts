@@ -1,0 +1,157 @@
+import { tableFromArrays, vectorFromArray } from 'apache-arrow';
+import test from 'ava';
+import { OmenError } from '../../src/errors.ts';
+import { LoadPool } from '../../src/load/pool.ts';
+import { placesOf } from '../../src/load/record-batch.ts';
+import { Router } from '../../src/load/router.ts';
+import { ShardRows } from '../../src/load/shard-rows.ts';
+import { sortChunks } from '../../src/load/sort.ts';
+import { parseSchema } from '../../src/schema/schema.ts';
+import { Segment, type SegmentHandle } from '../../src/view/segment.ts';
+
+const SCHEMA = parseSchema({ key: 'int64', columns: { a: 'float64', b: 'utf8?' } });
+
+test('fields of a source are found by name or number, and what does not fit is refused', (t) => {
+  const code = (names: string[], mapping: Parameters<typeof placesOf>[2]) => {
+    try {
+      return placesOf(SCHEMA, names, mapping);
+    } catch (error) {
+      return error instanceof OmenError ? error.code : error;
+    }
+  };
+  t.deepEqual(code(['b', 'key', 'a'], {}), { key: 1, columns: [2, 0] });
+  t.deepEqual(code(['key', 'a'], {}), { key: 0, columns: [1, -1] });
+  t.deepEqual(code(['id', 'x', 'y', 'z'], { key: 'id', columns: { a: 'y', b: 1 } }), {
+    key: 0,
+    columns: [2, 1],
+  });
+  t.deepEqual(code(['id', 'x'], { key: 0, columns: { a: 1 } }), { key: 0, columns: [1, -1] });
+  t.is(code(['id', 'a'], {}), 'OMEN_MISSING_COLUMN');
+  t.is(code(['key', 'b'], {}), 'OMEN_MISSING_COLUMN');
+  t.is(code(['key', 'a', 'c'], {}), 'OMEN_UNKNOWN_COLUMN');
+  t.is(code(['key', 'a'], { columns: { c: 'a' } }), 'OMEN_UNKNOWN_COLUMN');
+  t.is(code(['key', 'a'], { columns: { a: 'a', b: 'nowhere' } }), 'OMEN_MISSING_COLUMN');
+  t.is(code(['key', 'a'], { key: 7 }), 'OMEN_MISSING_COLUMN');
+});
+
+test('rows go to the shards that put would choose, each in the order of the source', async (t) => {
+  const target = {
+    schema: SCHEMA,
+    shards: 3,
+    chunkBytes: 1,
+    nowMs: 0,
+    partitioning: {
+      kind: 'range',
+      splits: [
+        [0x80000000, 10],
+        [0x80000000, 20],
+      ],
+    },
+  } as const;
+  const pool = new LoadPool();
+  const written: SegmentHandle[][][][] = [[], [], []];
+  const shards = written.map((all) => {
+    const write = async (runs: readonly (readonly SegmentHandle[])[]) => {
+      all.push(runs.map((run) => [...run]));
+      return { ids: [all.length], segments: runs.flat(), rows: 0, bytes: 0 };
+    };
+    const bytes = { runBytes: 1, pieceBytes: 2 ** 20 };
+    return new ShardRows({ schema: SCHEMA, pool, onDuplicate: 'last', ...bytes, write });
+  });
+  const chunks: [number, SegmentHandle][] = [];
+  const router = new Router(target, (shard, chunk) => {
+    chunks.push([shard, chunk]);
+    shards[shard].add(chunk);
+  });
+  for (const key of [25, 5, 15, 6, 4, 15]) router.add(key, { a: key });
+  t.throws(() => router.add('x', { a: 1 }), { code: 'OMEN_INVALID_KEY' });
+  t.throws(() => router.add(1, { a: 'x' }), { code: 'OMEN_INVALID_ROW' });
+  router.finish();
+  t.is(router.rows, 6);
+  const keysOf = (chunk: SegmentHandle) => {
+    const segment = new Segment(chunk, 'int64');
+    return Array.from({ length: segment.rows }, (_, i) => segment.number(i));
+  };
+  const sorted = chunks.map(([shard, chunk]) => [shard, keysOf(chunk)]);
+  t.deepEqual(sorted, [
+    [0, [5, 6, 4]],
+    [1, [15, 15]],
+    [2, [25]],
+  ]);
+  await Promise.all(shards.map((rows) => rows.finish()));
+  const keys = written.map((all) => all.map((runs) => runs.map((run) => run.map(keysOf))));
+  t.deepEqual(keys, [[[[[4, 5, 6]]]], [[[[15]]]], [[[[25]]]]]);
+  await pool.close();
+});
+
+test('a batch of other types is converted, and its bad rows are told one by one', (t) => {
+  const table = tableFromArrays({ key: new Int32Array([3, 1, 2]), a: new Float32Array([1, 2, 3]) });
+  const withText = table.assign(
+    tableFromArrays({ b: vectorFromArray(['x', null, 'z']).toArray() as unknown as string[] }),
+  );
+  const target = {
+    schema: SCHEMA,
+    shards: 1,
+    partitioning: { kind: 'hash' },
+    chunkBytes: 1,
+    nowMs: 0,
+  } as const;
+  const chunks: SegmentHandle[] = [];
+  const router = new Router(target, (_, chunk) => chunks.push(chunk));
+  const bad: number[] = [];
+  for (const batch of table.batches) {
+    router.addBatch(batch, {}, 0, batch.numRows, (_, row) => bad.push(row));
+  }
+  t.is(withText.numRows, 3);
+  const wrong = tableFromArrays({ key: ['1', '2'], a: new Float32Array(2) });
+  for (const batch of wrong.batches) {
+    router.addBatch(batch, {}, 0, batch.numRows, (_, row) => bad.push(row));
+  }
+  router.finish();
+  t.deepEqual(bad, [0, 1]);
+  t.is(router.rows, 3);
+});
+
+test('runs in order are written piece by piece, and all together once one is not', async (t) => {
+  for (const onDuplicate of ['last', 'first'] as const) {
+    const schema = SCHEMA;
+    const written: number[][][][] = [];
+    const keysOf = (run: SegmentHandle) => {
+      const segment = new Segment(run, 'int64');
+      return Array.from({ length: segment.rows }, (_, i) => segment.number(i));
+    };
+    const rows = new ShardRows({
+      ...{ schema, onDuplicate, runBytes: 1, pieceBytes: 500 },
+      pool: { sort: async (task) => sortChunks(task) },
+      write: async (runs) => {
+        written.push(runs.map((run) => run.map(keysOf)));
+        return { ids: [written.length], segments: runs.flat(), rows: runs.length, bytes: 10 };
+      },
+    });
+    const target = {
+      schema,
+      shards: 1,
+      partitioning: { kind: 'hash' },
+      chunkBytes: 1,
+      nowMs: 0,
+    } as const;
+    const add = (keys: number[]) => {
+      const router = new Router(target, (_, chunk) => rows.add(chunk));
+      for (const key of keys) router.add(key, { a: key });
+      router.finish();
+    };
+    for (const first of [0, 10, 20, 30, 40]) add([first + 1, first]);
+    await rows.ready(0);
+    t.deepEqual(written.flat(2).flat().slice(0, 4), [0, 1, 10, 11]);
+    const before = written.length;
+    t.true(before >= 1);
+    add([35, 5]);
+    add([50]);
+    const { ids } = await rows.finish();
+    t.deepEqual(ids, [before + 1]);
+    const [first, ...others] =
+      onDuplicate === 'first' ? written[before] : written[before].toReversed();
+    t.deepEqual(first.flat(), [0, 1, 10, 11, 20, 21, 30, 31, 40, 41]);
+    t.deepEqual(others, [[[5, 35], [50]]]);
+  }
+});
