@@ -462,6 +462,20 @@ export const MUTANTS: readonly Mutant[] = [
     by: 'histories',
   },
   {
+    what: 'what is to be retained of the log is given up',
+    file: 'src/wal/retention.ts',
+    find: 'if (!isFollowed && !isRetained) return i + 1;',
+    replace: 'if (!isFollowed) return i + 1;',
+    by: 'crashes',
+  },
+  {
+    what: 'a follower of the log takes a frame that goes on elsewhere',
+    file: 'src/wal/follower.ts',
+    find: 'if (firstLsn > this.#nextLsn) return null;',
+    replace: '',
+    by: 'histories',
+  },
+  {
     what: 'the log is cut though a watch has not read it',
     file: 'src/shard-worker/engine.ts',
     find: 'this.isShort ? null : control.logs.followedLsn(this.shard, clients());',

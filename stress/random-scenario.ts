@@ -5,6 +5,8 @@ import type { Scenario } from '../test/shard-worker/scenarios.ts';
 import type { Shards } from '../test/shard-worker/shards.ts';
 
 const KINDS = ['numbers', 'texts', 'expiring'] as const;
+/** Of the lives, one in so many is followed: in the others logs are given up. */
+const FOLLOWED_ONE_IN = 4;
 const KEYS = 40;
 const STEPS_MAX = 40;
 const SHARDS_MAX = 3;
@@ -19,7 +21,8 @@ export function randomScenario(seed: number): Scenario {
   const shards = 1 + Math.floor(random() * SHARDS_MAX);
   const stepsSeed = Math.floor(random() * 2 ** 31);
   const keyKind = KINDS[seed % KINDS.length];
-  return { shards, keyKind, run: (opened) => live(opened, shards, seededRandom(stepsSeed)) };
+  const run = (opened: Shards) => live(opened, shards, seededRandom(stepsSeed));
+  return { shards, keyKind, isFollowed: seed % FOLLOWED_ONE_IN === 0, run };
 }
 
 async function live(opened: Shards, count: number, random: Random): Promise<Shards> {

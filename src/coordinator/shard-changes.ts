@@ -76,6 +76,9 @@ export interface ChangedPart {
   readonly participants: readonly number[];
 }
 
+/** What rows and keys are read by. */
+export type Decoders = Pick<Reader, 'key' | 'readers'>;
+
 export interface Unit {
   readonly firstLsn: number;
   readonly lastLsn: number;
@@ -87,7 +90,7 @@ export interface Unit {
 
 export class ShardChanges {
   readonly #shard: number;
-  readonly #reader: Reader;
+  readonly #reader: Decoders;
   readonly #follower: LogFollower;
   /** Looks ahead for the outcomes of batches. */
   #scout: LogFollower | null = null;
@@ -98,7 +101,7 @@ export class ShardChanges {
   #views: Views = viewsOf(new ArrayBuffer(8));
   #memory: KeyMemory = keyMemory(this.#views.u8.buffer);
 
-  constructor(shard: number, reader: Reader, follower: LogFollower) {
+  constructor(shard: number, reader: Decoders, follower: LogFollower) {
     this.#shard = shard;
     this.#reader = reader;
     this.#follower = follower;

@@ -53,7 +53,7 @@ export async function operationsOf(
 ): Promise<{ first: number; log: readonly Operation[] }> {
   const storage = emptyDisk(scenario.shards);
   const first = storage.operations;
-  const expected = new Expected(scenario.shards, scenario.keyKind);
+  const expected = new Expected(scenario.shards, scenario.keyKind, scenario.isFollowed);
   const shards = await scenario.run(await Shards.open(storage, expected));
   shards.checkShown();
   for (const engine of shards.engines) if (engine.failure !== null) throw engine.failure;
@@ -81,7 +81,7 @@ export async function liveUntil(
   { operation, fault }: Pick<Case, 'operation' | 'fault'>,
 ): Promise<Death> {
   const storage = emptyDisk(scenario.shards);
-  const expected = new Expected(scenario.shards, scenario.keyKind);
+  const expected = new Expected(scenario.shards, scenario.keyKind, scenario.isFollowed);
   storage.failAt(operation, FAULTS[fault]);
   await untilDead(async () => {
     const shards = await scenario.run(await Shards.open(storage, expected));
@@ -108,6 +108,7 @@ export async function outlive(death: Death, seed: number): Promise<void> {
 
 /** What the dead process leaves to the next: the machine lives, or its power was cut. */
 function aftermath(storage: CrashStorage, expected: Expected, random: Random): CrashStorage {
+  expected.hadErrors ||= storage.errors > 0;
   const seed = Math.floor(random() * 2 ** 31);
   if (random() < 0.25) {
     expected.processEnded();

@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import type { Salvaged } from '../../src/shard-worker/salvaged.ts';
 import { BEGINNING } from '../conformance/clock.ts';
+import { Followed } from './followed.ts';
 import type { KeyKindName } from './key-kinds.ts';
 
 /** Each group has this many keys to itself, from its marker on: keys that only ascend in time. */
@@ -90,12 +91,18 @@ export class Expected {
   /** Opens so far: each needs names of its own for its batches. */
   opens = 0;
   stamp = 0;
+  /** Whether the disk ever failed or had no room: then shards may have given up what they only retained. */
+  hadErrors = false;
   /** The time by which rows expire: it passes where a scenario says so. */
   nowMs = BEGINNING;
 
-  constructor(shards: number, keyKind: KeyKindName = 'numbers') {
+  /** Who keeps a copy by following the logs, all of which are retained for it; null: nobody. */
+  readonly followed: Followed | null;
+
+  constructor(shards: number, keyKind: KeyKindName = 'numbers', isFollowed = false) {
     this.shards = shards;
     this.keyKind = keyKind;
+    this.followed = isFollowed ? new Followed(shards) : null;
     this.groups = Array.from({ length: shards }, () => []);
     this.durable = new Array(shards).fill(0);
     this.shown = new Array(shards).fill(0);
@@ -114,6 +121,7 @@ export class Expected {
     };
     return Object.assign(new Expected(this.shards, this.keyKind), {
       ...this,
+      followed: this.followed?.clone() ?? null,
       groups: this.groups.map((groups) => groups.map(copyOf)),
       durable: [...this.durable],
       shown: [...this.shown],

@@ -6,6 +6,8 @@ export interface Scenario {
   readonly shards: number;
   /** What the keys are; numbers by default. */
   readonly keyKind?: KeyKindName;
+  /** Whether somebody follows the logs, which are all retained. */
+  readonly isFollowed?: boolean;
   /** Returns the shards as they are in the end: some scenarios open them again. */
   run(shards: Shards): Promise<Shards>;
 }
@@ -575,9 +577,24 @@ const ALSO_WITH_TEXTS = [
   'a bulk load',
 ];
 
+/** What differs for who follows the logs: they are kept, beyond recoveries, and have batches to tell of. */
+const ALSO_FOLLOWED = [
+  'groups',
+  'merges',
+  'ranges of batches',
+  'batches across flushes',
+  'batches found by recovery',
+];
+
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...WITH_NUMBERS,
   ...WITH_EXPIRY,
+  ...Object.fromEntries(
+    ALSO_FOLLOWED.map((name) => [
+      `${name}, followed`,
+      { ...WITH_NUMBERS[name], isFollowed: true } as const,
+    ]),
+  ),
   ...Object.fromEntries(
     ALSO_WITH_TEXTS.map((name) => [
       `${name}, with texts for keys`,

@@ -13,7 +13,7 @@ import { Engine } from '../../src/shard-worker/engine.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
 import { ManifestFile, modelName, segmentName } from '../../src/shard-worker/manifest.ts';
 import { IF_ABSENT, IF_EQUALS, IF_PRESENT } from '../../src/shard-worker/protocol.ts';
-import { DEL, loadName, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
+import { DEL, type Epoch, loadName, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
 import { ShardSalvage } from '../../src/shard-worker/salvage.ts';
 import { DAMAGED_SUFFIX, type Salvaged } from '../../src/shard-worker/salvaged.ts';
 import { CrashStorage, type Room } from '../../src/storage/crash.ts';
@@ -43,6 +43,7 @@ const SHAPE = { entriesMax: 128, arenaBytes: 32 * 1024 };
 const WAL_PIECE_BYTES = 16 * 1024;
 
 const NO_ROW = new Uint8Array(0);
+const ALL = Number.POSITIVE_INFINITY;
 /** Before every number that a scenario speaks of; its opposite is behind them. */
 const LEAST = -4e8;
 
@@ -79,10 +80,13 @@ export class Shards {
   readonly #pending: Write[][];
   readonly #partsPending: number[];
   #clockMs = 0;
+  #commits = 0;
+  readonly #epoch: Epoch;
   /** Records in it so far. */
   readonly #recordsPending: number[];
 
   private constructor(storage: CrashStorage, expected: Expected) {
+    this.#epoch = { lo: ++expected.opens, hi: 7 };
     this.storage = storage;
     this.expected = expected;
     this.#kind = KEY_KINDS[expected.keyKind];
@@ -121,7 +125,7 @@ export class Shards {
     const shards = new Shards(storage, expected);
     const errors = storage.errors;
     shards.control.setNow(expected.nowMs);
-    const epoch = { lo: ++expected.opens, hi: 7 };
+    const epoch = shards.#epoch;
     const found = [];
     for (let shard = 0; shard < expected.shards; shard++) {
       // What an owner that died may have left.
@@ -139,6 +143,7 @@ export class Shards {
         memoryBytes: 2 ** 30,
         readOnly: false,
         walPieceBytes: WAL_PIECE_BYTES,
+        retain: expected.followed && { bytes: ALL, ms: ALL },
         runJob: async (job) => runJob(storage, job),
         onView: () => {},
         onNotice: () => {},
@@ -155,7 +160,38 @@ export class Shards {
     shards.#checkFiles(storage.errors > errors);
     for (const engine of shards.engines) engine.serve();
     await shards.idle();
+    shards.#checkFollowed();
     return shards;
+  }
+
+  /** Lets who follows the logs go on, and says whether it could. */
+  #follow(): boolean {
+    const { followed } = this.expected;
+    if (followed === null) return true;
+    for (const engine of this.engines) engine.announce();
+    const { storage, control } = this;
+    const source = {
+      ...{ storage, control, directoryOf },
+      databaseId: DATABASE_ID,
+      epoch: this.#epoch,
+      kind: this.#kind,
+    };
+    // On a full disk, and where what is there cannot be read, logs are given up.
+    return followed.follow(source, storage.errors > 0 || this.expected.hadErrors);
+  }
+
+  /** What was followed is all that recovery has found. */
+  #checkFollowed(): void {
+    const { followed, isRuined } = this.expected;
+    if (followed === null || isRuined) return;
+    const isRead = this.#follow();
+    const found = this.engines.map((engine) => this.#scan(engine));
+    if (isRead) followed.check(found, this.control.nowMs);
+    else
+      followed.renew(
+        found,
+        this.engines.map((engine) => engine.lastLsn),
+      );
   }
 
   /** Waits until no flush or merge is under way. */
@@ -497,6 +533,7 @@ export class Shards {
       batch.outcome = 'committed';
     }
     engine.maintain();
+    if (this.#commits++ % 3 === 0) this.#follow();
   }
 
   /** A part that its shard cannot vouch for decides its batch: nobody waits for it. */
