@@ -40,11 +40,11 @@ export async function damage(seed: number, cases: number, onFailure: OnDamage): 
   }
 }
 
-/** Flips one bit of every byte of two small databases in turn. Returns how many bytes they have. */
+/** Flips one bit of every byte of three small databases in turn. Returns how many bytes they have. */
 export async function damageEverywhere(seed: number, onFailure: OnDamage): Promise<number> {
   const random = seededRandom(seed);
   let cases = 0;
-  for (const keyKind of ['numbers', 'texts'] as const) {
+  for (const keyKind of ['numbers', 'texts', 'expiring'] as const) {
     const database = await databaseAtRest(keyKind);
     for (const [path, content] of imageOf(database.disk)) {
       for (let at = 0; at < content.length; at++, cases++) {

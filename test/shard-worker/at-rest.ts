@@ -22,7 +22,7 @@ export type Image = ReadonlyMap<string, Uint8Array>;
 
 const SHARDS = 2;
 
-/** Runs with deletes in them, parts of batches, and a log with what is in no segment yet. */
+/** Runs with deletes in them, and rows that expired where rows do, parts of batches, and a log with what is in no segment yet. */
 export async function databaseAtRest(
   keyKind: KeyKindName,
   rounds = 3,
@@ -37,8 +37,10 @@ export async function databaseAtRest(
       shards.append(shard, 20);
       shards.put(shard, ...Array.from({ length: 12 }, (_, i) => -40 + 4 * (round % 8) + i));
       shards.del(shard, -40 + (round % 8));
+      shards.putUntil(shard, round === 1 ? 1 : 1000, -36 - round, -80 - (round % 3), -85);
       shards.commit(shard);
     }
+    shards.wait(1);
     const batch = shards.take(0, 1);
     for (let shard = 0; shard < SHARDS; shard++) {
       shards.part(shard, batch, [-70 - (round % 5)], [-39]);

@@ -12,7 +12,7 @@ const STRIDE = process.env.OMENDB_CRASH_CASES === 'all' ? 1 : 7;
 const kindOf = (path: string) => path.replace(/\d+/g, '').replace('/shard-', '');
 
 test('a sound database is salvaged by leaving it alone', async (t) => {
-  for (const keyKind of ['numbers', 'texts'] as const) {
+  for (const keyKind of ['numbers', 'texts', 'expiring'] as const) {
     const database = await databaseAtRest(keyKind);
     const disk = database.disk.restart();
     const before = disk.operations;
@@ -25,8 +25,8 @@ test('a sound database is salvaged by leaving it alone', async (t) => {
   }
 });
 
-for (const keyKind of ['numbers', 'texts'] as const) {
-  test(`whichever byte is flipped, what is refused can be salvaged, with ${keyKind} for keys`, async (t) => {
+for (const keyKind of ['numbers', 'texts', 'expiring'] as const) {
+  test(`whichever byte is flipped, what is refused can be salvaged: ${keyKind}`, async (t) => {
     const database = await databaseAtRest(keyKind);
     const random = seededRandom(7);
     const seen = new Map<string, number>();

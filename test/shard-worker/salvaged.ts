@@ -34,9 +34,9 @@ class ExpectedRest extends Expected {
     const what = `shard ${shard}, key ${key}`;
     if (newest === undefined) {
       if (stamp !== null) throw new Violation(`${what} was never written, but is ${stamp}`);
-    } else if (newest.stamp !== stamp) {
-      const isKnown = stamp === null || writes.some((write) => write.stamp === stamp);
-      if (!isKnown) throw new Violation(`${what} was never ${stamp}`);
+    } else if (this.#stampOf(newest) !== stamp) {
+      const isKnown = stamp === null || writes.some((write) => this.#stampOf(write) === stamp);
+      if (!isKnown) throw new Violation(`${what} was never ${stamp}, or has expired`);
       if (!this.#isDropped(shard, newest)) {
         throw new Violation(
           `${what} is ${stamp}, not ${newest.stamp} of LSN ${newest.lsn}, and nothing says why: ` +
@@ -44,6 +44,11 @@ class ExpectedRest extends Expected {
         );
       }
     }
+  }
+
+  /** What is seen of a write: nothing once its row has expired. */
+  #stampOf({ stamp, expiresMs = Number.POSITIVE_INFINITY }: Write): number | null {
+    return expiresMs > this.nowMs ? stamp : null;
   }
 
   #isDropped(shard: number, { lsn }: Write): boolean {

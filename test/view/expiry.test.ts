@@ -150,7 +150,9 @@ test('reads of many rows leave out what has expired, and show nothing that it hi
       [...new Set(Array.from({ length: count }, () => 1 + any(60)))].sort((a, b) => a - b);
     const runs: SegmentHandle[][] = [];
     for (let i = any(4); i > 0; i--) {
-      const entries = some(1 + any(60)).map((key): Entry => [keyOf(key), version(key)]);
+      const entries = some(1 + any(any(3) === 0 ? 3 : 60)).map(
+        (key): Entry => [keyOf(key), version(key)],
+      );
       runs.unshift([segmentOf(SCHEMA, entries)]);
     }
     const memtable = new TestMemtable(SCHEMA);
