@@ -105,6 +105,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  level: {
+    about: 'the Level face against classic-level (1 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/level.ts');
+      const result = await run(tiny ? { rows: 2000, rounds: 1, calls: 2 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   aggregates: {
     about: 'figures over columns, against DuckDB (50 M rows)',
     async run({ rows, tiny }) {

@@ -9,7 +9,7 @@
  *   node scripts/setup.js [folder ...]       folders that hold a package-lock.json; default: here
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -19,7 +19,9 @@ import { join } from 'node:path';
 
 for (const folder of process.argv.length > 2 ? process.argv.slice(2) : ['.']) {
   const reason = staleness(folder);
-  if (reason !== null) install(folder, reason);
+  if (reason === null) continue;
+  if (isLink(join(folder, 'node_modules'))) leave(folder, reason);
+  else install(folder, reason);
 }
 
 /**
@@ -55,6 +57,25 @@ function staleness(folder) {
  */
 function readLock(path) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
+}
+
+/** @param {string} path */
+function isLink(path) {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}
+
+/**
+ * `npm ci` begins by removing all there is in node_modules, also through a link: the packages of another
+ * checkout, which may be in use there.
+ *
+ * @param {string} folder
+ * @param {string} reason
+ */
+function leave(folder, reason) {
+  console.error(
+    `setup: ${reason} in ${folder}. Its node_modules is a link, and left alone: install where it leads, ` +
+      'or remove the link.',
+  );
 }
 
 /**

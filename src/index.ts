@@ -37,6 +37,7 @@ export type { Scan } from './coordinator/scan.ts';
 export type { Change, ClearedKeys } from './coordinator/shard-changes.ts';
 export type { Snapshot } from './coordinator/snapshot.ts';
 export type { ShardStats, Stats } from './coordinator/stats.ts';
+export type { TextInputOf, TextOf, TextReads } from './coordinator/text-reads.ts';
 export type { UpdateOptions } from './coordinator/update.ts';
 export type { Changes, Watch, WatchOptions } from './coordinator/watch.ts';
 export type { Comparisons, Where } from './coordinator/where.ts';

@@ -205,6 +205,6 @@ function eightBytes({ type, bigints }: Rows): (key: Key) => Buffer {
 }
 
 /** By a name the compiler does not see: a peer is not installed where nobody benchmarks. */
-async function peer<Module>(name: string): Promise<Module> {
+export async function peer<Module>(name: string): Promise<Module> {
   return (await import(name)) as Module;
 }

@@ -25,6 +25,7 @@ import type { KeyInputOf, KeyOf, RowInputOf, RowOf } from './row-types.ts';
 import { Snapshot } from './snapshot.ts';
 import { collectStats, type Stats } from './stats.ts';
 import { Supervisor } from './supervisor.ts';
+import { type TextInputOf, type TextOf, TextReads } from './text-reads.ts';
 import { type Access, inTurn, nameOf, triesOf, type UpdateOptions, updateRow } from './update.ts';
 import { Watch, type WatchOptions } from './watch.ts';
 
@@ -153,6 +154,15 @@ export class Database<
       from: () => (from === undefined ? reader.position() : parsePosition(membership, from)),
       signal,
     });
+  }
+
+  /**
+   * The same reads with strings for bytes, of keys and of values: for what is text, and was stored as
+   * binary since not all of it is. Bytes that are no UTF-8 come back as U+FFFD.
+   */
+  text(): TextReads<TextOf<Key>, TextOf<Row>, TextInputOf<KeyInput>, TextOf<RowInput>> {
+    const { source, reader, owner, captured } = this;
+    return new TextReads({ source, reader, owner, captured });
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Run } from '../view/segment.ts';
 import { rowOf, type ShardSnapshot } from '../view/shard-view.ts';
 import type { Membership } from './membership.ts';
 import { Reader } from './reader.ts';
+import type { Coding } from './text-coding.ts';
 
 export class ExpiringReader extends Reader {
   /** What the decoders of `get` go by. */
@@ -39,18 +40,24 @@ export class ExpiringReader extends Reader {
     return this.locate(key, null) !== null;
   }
 
-  override getIn(shards: readonly ShardSnapshot[], key: unknown, decodes: boolean): unknown {
-    const found = this.locate(key, shards);
+  override getIn(
+    captured: readonly ShardSnapshot[] | null,
+    key: unknown,
+    decodes: boolean,
+    coding: Coding = this,
+  ): unknown {
+    const found = this.locate(key, captured, coding);
     if (found === null) return undefined;
-    return decodes ? rowOf(this.readers, found.source, found.position) : true;
+    return decodes ? rowOf(coding.readers, found.source, found.position) : true;
   }
 
   override findMany(
     keys: ArrayLike<unknown>,
     captured: readonly ShardSnapshot[] | null = null,
+    coding: Coding = this,
   ): KeyBatch {
     const nowMs = captured === null ? this.nowMs : captured[0].nowMs;
-    const batch = super.findMany(keys, captured);
+    const batch = super.findMany(keys, captured, coding);
     batch.keep((source, position) => this.#expiry.at(source, position) > nowMs);
     return batch;
   }
@@ -58,8 +65,9 @@ export class ExpiringReader extends Reader {
   override getMany(
     keys: ArrayLike<unknown>,
     captured: readonly ShardSnapshot[] | null = null,
+    coding: Coding = this,
   ): unknown[] {
-    return this.findMany(keys, captured).rows(this.readers);
+    return this.findMany(keys, captured, coding).rows(coding.readers);
   }
 
   override settled(): readonly Run[] | null {

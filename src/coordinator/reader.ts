@@ -38,6 +38,7 @@ import {
 import { AggregatePool } from './aggregate-pool.ts';
 import type { Membership } from './membership.ts';
 import { type Position, positionOf } from './position.ts';
+import { type Coding, textCoding } from './text-coding.ts';
 
 // What V8 is to fold into `get` has to be a constant of this module.
 const shardOfNumber = shardOfInteger;
@@ -97,6 +98,7 @@ export class Reader {
   readonly #batch = new KeyBatch();
   /** Open snapshots. */
   #snapshots = 0;
+  #text: Coding | null = null;
 
   /**
    * @param onNotice hears what shard threads tell, through the same ports as their views
@@ -294,26 +296,35 @@ export class Reader {
   }
 
   /**
-   * The row of a key at the instant of a capture, or undefined; only whether there is one, `true`, where
-   * `decodes` is false.
+   * The row of a key, now or at the instant of a capture, or undefined; only whether there is one, `true`,
+   * where `decodes` is false.
    */
-  getIn(shards: readonly ShardSnapshot[], key: unknown, decodes: boolean): unknown {
-    const codec = this.key;
+  getIn(
+    captured: readonly ShardSnapshot[] | null,
+    key: unknown,
+    decodes: boolean,
+    { key: codec, readers }: Coding = this,
+  ): unknown {
     codec.encode(key);
     const hash = codec.hash();
-    const { view, visible } = shards[this.shardOf(hash)];
+    const shard = this.#isHash ? shardOfHash(hash, this.shards) : shardOf(this.#splits, codec);
+    const view = captured === null ? this.#pointView(shard) : captured[shard].view;
+    const visible = captured === null ? null : captured[shard].visible;
     const source = view.locate(hash, codec.hi, codec.lo, codec.number, codec.bytes, visible);
     if (source === null) return undefined;
-    return decodes ? rowOf(this.readers, source, view.located) : true;
+    return decodes ? rowOf(readers, source, view.located) : true;
   }
 
   /** Where the row of a key is, now or at the instant of a capture, or null. @throws what the codec throws */
-  locate(key: unknown, captured: readonly ShardSnapshot[] | null): Located | null {
+  locate(
+    key: unknown,
+    captured: readonly ShardSnapshot[] | null,
+    { key: codec }: Coding = this,
+  ): Located | null {
     const nowMs = captured === null ? this.nowMs : captured[0].nowMs;
-    const codec = this.key;
     codec.encode(key);
     const hash = codec.hash();
-    const shard = this.shardOf(hash);
+    const shard = this.#isHash ? shardOfHash(hash, this.shards) : shardOf(this.#splits, codec);
     const view = captured === null ? this.view(shard) : captured[shard].view;
     const visible = captured === null ? null : captured[shard].visible;
     const { hi, lo, number, bytes } = codec;
@@ -333,9 +344,13 @@ export class Reader {
    * Looks up all of `keys`, now or at the instant of a capture; the batch is valid until the next call.
    * @throws what the codec throws
    */
-  findMany(keys: ArrayLike<unknown>, captured: readonly ShardSnapshot[] | null = null): KeyBatch {
+  findMany(
+    keys: ArrayLike<unknown>,
+    captured: readonly ShardSnapshot[] | null = null,
+    { key: codec }: Coding = this,
+  ): KeyBatch {
     const batch = this.#batch;
-    batch.encode(this.key, keys);
+    batch.encode(codec, keys);
     const views: ShardView[] = [];
     for (let shard = 0; shard < this.shards; shard++) {
       views.push(captured === null ? this.view(shard) : captured[shard].view);
@@ -346,11 +361,21 @@ export class Reader {
   }
 
   /** The rows of `keys`, undefined where there is none. @throws what the codec throws */
-  getMany(keys: ArrayLike<unknown>, captured: readonly ShardSnapshot[] | null = null): unknown[] {
-    if (captured === null && keys.length < STAGED_KEYS_MIN) {
+  getMany(
+    keys: ArrayLike<unknown>,
+    captured: readonly ShardSnapshot[] | null = null,
+    coding: Coding = this,
+  ): unknown[] {
+    if (captured === null && coding === this && keys.length < STAGED_KEYS_MIN) {
       return Array.from(keys, (key) => this.get(key));
     }
-    return this.findMany(keys, captured).rows(this.readers);
+    return this.findMany(keys, captured, coding).rows(coding.readers);
+  }
+
+  /** Keys and rows with text for what is bytes. */
+  get text(): Coding {
+    this.#text ??= textCoding(this);
+    return this.#text;
   }
 
   /**

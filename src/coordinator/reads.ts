@@ -67,11 +67,11 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     options?: { readonly columns: readonly string[] },
   ): (Row | undefined)[] | ColumnsFound {
     this.owner.throwIfClosed();
-    const { reader, captured } = this;
+    const { source, reader, captured } = this;
     const list = isIndexed(keys) ? keys : [...keys];
-    if (options === undefined) return reader.getMany(list, captured) as (Row | undefined)[];
-    const batch = reader.findMany(list, captured);
-    return columnsOf(batch, reader.readers, options.columns, reader.key.bigints);
+    if (options === undefined) return reader.getMany(list, captured, source) as (Row | undefined)[];
+    const batch = reader.findMany(list, captured, source);
+    return columnsOf(batch, source.readers, options.columns, source.key.bigints);
   }
 
   /**
@@ -81,7 +81,7 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
    */
   expiresAt(key: KeyInput): number | null | undefined {
     this.owner.throwIfClosed();
-    const found = this.reader.locate(key, this.captured);
+    const found = this.reader.locate(key, this.captured, this.source);
     return found === null ? undefined : givenTime(found.expiresMs);
   }
 
@@ -160,13 +160,13 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     range: IterateOptions<KeyInput, RowInput> | undefined,
     read: RowRead<T>,
   ): RowIterator<T> {
-    const { source, reader, owner } = this;
+    const { source, owner } = this;
     owner.throwIfClosed();
     const { schema } = source.readers;
     const iteration = parseIteration(range, source.key, ['where']);
     const filter = parseWhere(schema, range?.where);
     const rows = { iteration: narrowed(iteration, filter, schema.key), filter };
-    return new RowIterator(owner, reader, rows, () => source.capture(), read);
+    return new RowIterator(owner, source, rows, read);
   }
 
   /**

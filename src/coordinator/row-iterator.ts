@@ -10,9 +10,11 @@ import { filteredBlocks } from '../view/filtered-blocks.ts';
 import type { Block, RowBlocks, Source } from '../view/row-blocks.ts';
 import { Segment } from '../view/segment.ts';
 import { rowOf } from '../view/shard-view.ts';
+import type { Source as Read } from './ordered-reads.ts';
 import type { Iteration } from './range.ts';
-import type { Capture, Reader } from './reader.ts';
+import type { Capture } from './reader.ts';
 import type { Closable, Rows } from './rows.ts';
+import type { Coding } from './text-coding.ts';
 
 /** The first block is small, for those who take a few rows; each is larger than the one before. */
 const FIRST_ROWS = 32;
@@ -20,22 +22,23 @@ const GROWTH = 4;
 const BLOCK_ROWS_MAX = 8192;
 
 /** Makes what is handed out of a row, whose number or entry is given. */
-export type RowRead<T> = (reader: Reader, source: Source, row: number) => T;
+export type RowRead<T> = (coding: Coding, source: Source, row: number) => T;
 
-export function keyAt(reader: Reader, source: Source, row: number): unknown {
-  const { key } = reader;
+export function keyAt({ key }: Coding, source: Source, row: number): unknown {
   if (source instanceof Segment && source.form === 'f64')
     return key.fromNumber(source.keysF64[row]);
-  return key.decode(source.hi(row), source.lo(row), source.bytesOf(row));
+  const bytes = source.bytesOf(row);
+  if (bytes !== null) return key.decode(0, 0, bytes);
+  return key.decode(source.hi(row), source.lo(row));
 }
 
-export function valueAt(reader: Reader, source: Source, row: number): unknown {
-  if (source instanceof Segment) return reader.readers.segment(source.columns, row);
-  return rowOf(reader.readers, source, source.rowAt(row));
+export function valueAt({ readers }: Coding, source: Source, row: number): unknown {
+  if (source instanceof Segment) return readers.segment(source.columns, row);
+  return rowOf(readers, source, source.rowAt(row));
 }
 
-export function entryAt(reader: Reader, source: Source, row: number): [unknown, unknown] {
-  return [keyAt(reader, source, row), valueAt(reader, source, row)];
+export function entryAt(coding: Coding, source: Source, row: number): [unknown, unknown] {
+  return [keyAt(coding, source, row), valueAt(coding, source, row)];
 }
 
 /** A range, and which of its rows; null: all. */
@@ -46,10 +49,9 @@ export interface RowsWanted {
 
 export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   readonly #owner: Closable;
-  readonly #reader: Reader;
+  readonly #from: Read;
   readonly #iteration: Iteration;
   readonly #filter: Filter | null;
-  readonly #capture: () => Capture;
   readonly #read: RowRead<T>;
   #snapshot: Capture | null = null;
   #blocks: RowBlocks | null = null;
@@ -59,19 +61,12 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   #left: number;
   #rows = FIRST_ROWS;
 
-  constructor(
-    owner: Closable,
-    reader: Reader,
-    { iteration, filter }: RowsWanted,
-    capture: () => Capture,
-    read: RowRead<T>,
-  ) {
+  constructor(owner: Closable, from: Read, { iteration, filter }: RowsWanted, read: RowRead<T>) {
     super();
     this.#filter = filter;
     this.#owner = owner;
-    this.#reader = reader;
+    this.#from = from;
     this.#iteration = iteration;
-    this.#capture = capture;
     this.#read = read;
     this.#left = iteration.isEmpty ? 0 : iteration.limit;
   }
@@ -84,8 +79,8 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
     try {
       const value =
         block.segment !== null
-          ? this.#read(this.#reader, block.segment, block.start + at)
-          : this.#read(this.#reader, block.sources[block.source[at]], block.row[at]);
+          ? this.#read(this.#from, block.segment, block.start + at)
+          : this.#read(this.#from, block.sources[block.source[at]], block.row[at]);
       return { done: false, value };
     } catch (error) {
       this.return();
@@ -128,9 +123,9 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   }
 
   #begin(): RowBlocks {
-    const { isByRange, readers } = this.#reader;
+    const { isByRange, readers } = this.#from;
     const { schema } = readers;
-    this.#snapshot = this.#capture();
+    this.#snapshot = this.#from.capture();
     const { shards } = this.#snapshot;
     const iteration = this.#iteration;
     const { reverse } = iteration;

@@ -14,6 +14,7 @@ import { formatPosition, noPosition } from './position.ts';
 import type { Capture, Reader } from './reader.ts';
 import { Reads } from './reads.ts';
 import type { Closable } from './rows.ts';
+import { type TextInputOf, type TextOf, TextReads } from './text-reads.ts';
 
 export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyInput, RowInput> {
   readonly #client: Client;
@@ -52,6 +53,12 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
   get position(): string {
     this.throwIfClosed();
     return formatPosition(this.#client.membership, this.#capture.position ?? noPosition());
+  }
+
+  /** The same reads with strings for bytes: see `Database.text`. */
+  text(): TextReads<TextOf<Key>, TextOf<Row>, TextInputOf<KeyInput>, TextOf<RowInput>> {
+    const { source, reader, owner, captured } = this;
+    return new TextReads({ source, reader, owner, captured });
   }
 
   /** Gives back what it pins. After that it throws OMEN_CLOSED; a second call does nothing. */

@@ -100,10 +100,17 @@ export class KeyCodec {
   /** Whether keys are int64 or timestamp: what `hashInteger` takes. */
   readonly takesIntegers: boolean;
 
-  /** @param bigints whether 64-bit integer keys are given back as bigint (always, never a mix) */
-  constructor(type: KeyType, bigints: boolean) {
+  /** Whether keys may be given as bytes. */
+  readonly #takesBytes: boolean;
+
+  /**
+   * @param bigints whether 64-bit integer keys are given back as bigint (always, never a mix)
+   * @param takesBytes whether keys may be given as bytes, be they utf8
+   */
+  constructor(type: KeyType, bigints: boolean, takesBytes = type === 'binary') {
     this.type = type;
     this.bigints = bigints;
+    this.#takesBytes = takesBytes;
     this.bytes = isVariable(type) ? newEncodedKey(1024) : null;
     this.takesIntegers = type === 'int64' || type === 'timestamp';
   }
@@ -121,7 +128,7 @@ export class KeyCodec {
       this.#encodeBigint(key);
     } else if (typeof key === 'string' && this.type === 'utf8' && this.bytes !== null) {
       this.#encodeText(key, this.bytes);
-    } else if (this.type === 'binary' && key instanceof Uint8Array && this.bytes !== null) {
+    } else if (this.#takesBytes && key instanceof Uint8Array && this.bytes !== null) {
       this.#encodeBinary(key, this.bytes);
     } else if (this.type === 'timestamp' && key instanceof Date) {
       this.#encodeInteger(key.getTime());

@@ -4,6 +4,7 @@ import * as aggregates from '../../bench/engine/aggregates.ts';
 import * as alternate from '../../bench/engine/alternate.ts';
 import * as durability from '../../bench/engine/durability.ts';
 import * as get from '../../bench/engine/get.ts';
+import * as level from '../../bench/engine/level.ts';
 import * as load from '../../bench/engine/load.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
@@ -74,4 +75,10 @@ test.serial('the benchmark of aggregates runs, and asks every question', async (
   const result = await aggregates.run({ rows: 5000, rounds: 1, peers: false });
   t.is(Object.keys(result.milliseconds).length, 5);
   t.regex(aggregates.show(result), /by sensor/);
+});
+
+test.serial('the benchmark of the Level face runs, and every answer is right', async (t) => {
+  const result = await level.run({ rows: 2000, rounds: 1, calls: 2, peers: false });
+  t.is(Object.keys(result.ns).length, 5);
+  t.regex(level.show(result), /nextv/);
 });

@@ -4,7 +4,7 @@ import { filesUnder, read } from './sources.ts';
 
 /** Codes whose code is still to come. A name leaves a list with the change that makes it untrue. */
 const NOT_YET_THROWN: readonly string[] = [];
-const NOT_YET_ASSERTED: readonly string[] = ['OMEN_BACKPRESSURE'];
+const NOT_YET_ASSERTED: readonly string[] = [];
 
 const codes = Object.keys(ERRORS);
 

@@ -35,6 +35,10 @@ const PARTS = ['ring', 'rmi', 'wal', 'arrow', 'storage'];
 export const LAYERS: Readonly<Record<string, Layer>> = {
   cli: { uses: ['index.ts'] },
   server: { uses: ['index.ts'] },
+  'level.ts': { uses: ['level', 'with-room.ts', 'index.ts'], packages: ['abstract-level'] },
+  'keyv.ts': { uses: ['with-room.ts', 'index.ts'] },
+  level: { uses: ['index.ts'], packages: ['abstract-level'] },
+  'with-room.ts': { uses: ['index.ts'] },
   'index.ts': { uses: ['coordinator', 'errors.ts'], types: ['shard-worker', 'view', 'schema'] },
   coordinator: {
     uses: ['shard-worker', 'load', 'view', ...PARTS, ...BASE],

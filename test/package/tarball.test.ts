@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 
@@ -39,12 +39,14 @@ test.before('pack and install', async () => {
   mkdirSync(installed, { recursive: true });
   await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
-  for (const name of [...Object.keys(dependencies), '@types/node']) {
-    const link = join(scratch, 'node_modules', name);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(join(ROOT, 'node_modules', name), link);
-  }
+  for (const name of [...Object.keys(dependencies), '@types/node']) install(name);
 });
+
+function install(name: string): void {
+  const link = join(scratch, 'node_modules', name);
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules', name), link);
+}
 
 test.after.always(() => rmSync(scratch, { recursive: true }));
 
@@ -75,17 +77,45 @@ test('the package works when it is required', async (t) => {
   t.is(await outputOf('cjs.cjs', program), '{"value":9.5}\n');
 });
 
-test('the declarations compile in a strict project', async (t) => {
-  writeFileSync(
-    join(scratch, 'typed.mts'),
-    `import { open } from 'omendb';
-     const db = await open('./data', { key: 'int64', columns: { value: 'float64' } });
-     await db.put(1, { value: 2 });
-     // @ts-expect-error: there is no such method
-     db.noSuchMethod();
-     await db.close();
+test('the store for Keyv works where neither Keyv nor abstract-level is installed', async (t) => {
+  const program = `
+    import { OmenKeyv } from 'omendb/keyv';
+    await using store = new OmenKeyv(${JSON.stringify(join(scratch, 'keyv'))}, { shards: 1 });
+    await store.set('a', 'b');
+    console.log(await store.get('a'));
+  `;
+  t.is(await outputOf('keyv.mjs', program), 'b\n');
+});
+
+test.serial('the Level face needs its optional peer, and works with it', async (t) => {
+  const program = `
+    import { OmenLevel } from 'omendb/level';
+    const level = new OmenLevel(${JSON.stringify(join(scratch, 'level'))}, { shards: 1 });
+    await level.put('a', 'b');
+    console.log(await level.get('a'));
+    await level.close();
+  `;
+  const alone = await t.throwsAsync(outputOf('level.mjs', program));
+  t.regex(alone?.message ?? '', /Cannot find package 'abstract-level'/);
+  install('abstract-level');
+  t.is(await outputOf('level.mjs', program), 'b\n');
+  await compiles(
+    t,
+    'level.mts',
+    `import { OmenLevel } from 'omendb/level';
+     const level = new OmenLevel<string, number>('./data', { valueEncoding: 'json', shards: 2 });
+     await level.put('a', 1);
+     const value: number | undefined = await level.get('a');
+     for await (const [key, one] of level.iterator({ gte: 'a' })) console.log(key.length, one + 1, value);
+     // @ts-expect-error: values are numbers
+     await level.put('a', 'b');
     `,
   );
+});
+
+/** Whether a module of the scratch project compiles, as strictly as it goes. */
+async function compiles(t: ExecutionContext, name: string, text: string): Promise<void> {
+  writeFileSync(join(scratch, name), text);
   const options = [
     '--noEmit',
     '--strict',
@@ -94,9 +124,26 @@ test('the declarations compile in a strict project', async (t) => {
     '--lib',
     'es2024,esnext.disposable',
   ];
-  const modules = ['--module', 'nodenext', '--types', 'node', '--ignoreConfig', 'typed.mts'];
+  const modules = ['--module', 'nodenext', '--types', 'node', '--ignoreConfig', name];
   const check = run(join(BIN, 'tsc'), [...options, ...modules], { cwd: scratch, env });
   await t.notThrowsAsync(check.catch((error) => Promise.reject(new Error(error.stdout))));
+}
+
+test('the declarations compile in a strict project', async (t) => {
+  await compiles(
+    t,
+    'typed.mts',
+    `import { open } from 'omendb';
+     import { OmenKeyv } from 'omendb/keyv';
+     const db = await open('./data', { key: 'int64', columns: { value: 'float64' } });
+     await db.put(1, { value: 2 });
+     // @ts-expect-error: there is no such method
+     db.noSuchMethod();
+     await db.close();
+     const value: string | undefined = await new OmenKeyv('./cache').get('a');
+     console.log(value);
+    `,
+  );
 });
 
 test('the tarball holds what is published and nothing else', (t) => {
@@ -108,8 +155,11 @@ test('the tarball holds what is published and nothing else', (t) => {
     files.filter((file) => !published.test(file)),
     [],
   );
-  for (const file of ['dist/index.js', 'dist/index.d.ts', 'LICENSE', 'package.json'])
-    t.true(files.includes(file), file);
+  const entries = ['index', 'level', 'keyv'].flatMap((name) => [
+    `dist/${name}.js`,
+    `dist/${name}.d.ts`,
+  ]);
+  for (const file of [...entries, 'LICENSE', 'package.json']) t.true(files.includes(file), file);
 });
 
 test('no published script names a source file', (t) => {

@@ -2,7 +2,15 @@
  * setup.js runs here in made-up folders, with a stand-in for npm that only notes that it was called.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -64,6 +72,13 @@ test('another version in the lock file is installed', (t) => {
 test('a package that is missing is installed', (t) => {
   const wanted = { 'node_modules/left': left, 'node_modules/right': left };
   t.is(setUp(makeProject(t, wanted, { 'node_modules/left': left })).npm?.[0], 'ci');
+});
+
+test("packages behind a link are another checkout's, and left alone", (t) => {
+  const other = makeProject(t, { 'node_modules/left': left }, { 'node_modules/left': left });
+  const folder = makeProject(t, { 'node_modules/right': left }, null);
+  symlinkSync(join(other, 'node_modules'), join(folder, 'node_modules'));
+  t.deepEqual(setUp(folder), { status: 0, npm: null });
 });
 
 test('packages of other platforms are not waited for', (t) => {

@@ -1,0 +1,90 @@
+/**
+ * The suite that abstract-level publishes, under tape, over databases of OmenLevel: a process of its
+ * own, whose output and exit code tell what came of it. The first argument is the options, as JSON.
+ *
+ * The suite runs a second time over sublevels, and closes these only, never the databases below, each of
+ * which has threads; so a database is closed here once a test has ended with all of its sublevels closed.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OmenLevel, type OmenLevelOptions } from '../../src/level.ts';
+
+interface Tape {
+  (name: string, body: (t: Assertions) => unknown): void;
+  onFinish(end: () => void): void;
+}
+
+interface Assertions {
+  teardown(end: () => unknown): void;
+}
+
+interface Sublevel {
+  readonly status: string;
+}
+
+/** What abstract-level's declarations leave out. */
+interface Private {
+  _sublevel(...how: unknown[]): Sublevel;
+}
+
+type Suite = (options: {
+  readonly test: (name: string, body: (t: Assertions) => unknown) => void;
+  readonly factory: (options?: OmenLevelOptions) => OmenLevel;
+}) => void;
+
+// Neither declares types.
+const require = createRequire(import.meta.url);
+const tape: Tape = require('tape');
+const suite: Suite = require('abstract-level/test');
+
+const options: OmenLevelOptions = JSON.parse(process.argv[2] ?? '{}');
+const directory = mkdtempSync(join(tmpdir(), 'omendb-level-suite-'));
+const sublevelsOf = new Map<OmenLevel, Sublevel[]>();
+let made = 0;
+
+/** Opened with the options above, which the suite must not see: it compares those it gave itself. */
+class Level extends OmenLevel {
+  override _open(given: OmenLevelOptions): Promise<void> {
+    return super._open({ ...given, ...options });
+  }
+}
+
+function factory(given?: OmenLevelOptions): OmenLevel {
+  const level = new Level(join(directory, String(made++)), given);
+  const sublevels: Sublevel[] = [];
+  sublevelsOf.set(level, sublevels);
+  const inner = level as unknown as Private;
+  const make = inner._sublevel;
+  inner._sublevel = (...how) => {
+    const sublevel = make.apply(inner, how);
+    sublevels.push(sublevel);
+    return sublevel;
+  };
+  return level;
+}
+
+async function closeLeft(): Promise<void> {
+  for (const [level, sublevels] of sublevelsOf) {
+    if (level.status === 'closed') sublevelsOf.delete(level);
+    if (sublevels.length === 0 || sublevels.some(({ status }) => status !== 'closed')) continue;
+    await level.close();
+    sublevelsOf.delete(level);
+  }
+}
+
+suite({
+  test(name, body) {
+    tape(name, (t) => {
+      t.teardown(closeLeft);
+      return body(t);
+    });
+  },
+  factory,
+});
+
+tape.onFinish(async () => {
+  for (const level of sublevelsOf.keys()) await level.close();
+  rmSync(directory, { recursive: true, force: true });
+});
