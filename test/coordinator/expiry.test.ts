@@ -342,3 +342,33 @@ test('whether rows expire is fixed with the data', async (t) => {
     t.is(await codeOfAsync(elsewhere), 'OMEN_INVALID_OPTIONS');
   }
 });
+
+test('rows that are loaded expire as the database says, or as their source does', async (t) => {
+  const db: Database = await openNew(t, { ...EXPIRING, ttl: 50 });
+  setTime(db, BEGINNING);
+  const ends = (on: Database) => [1, 2, 3].map((key) => on.expiresAt(key));
+  await db.bulkLoad([
+    [1, value(1)],
+    [2, value(2)],
+  ]);
+  await db.put(3, value(3), { ttl: null });
+  const wanted = [BEGINNING + 50, BEGINNING + 50, null];
+  t.deepEqual(ends(db), wanted);
+  const copy: Database = await openNew(t, { ...EXPIRING, shards: 1 });
+  setTime(copy, BEGINNING);
+  await copy.bulkLoad(db.scan({ columns: ['key', 'value', '_omen_expires'] }));
+  t.deepEqual(ends(copy), wanted);
+  const text: Database = await openNew(t, { ...EXPIRING, ttl: 60 });
+  setTime(text, BEGINNING);
+  const lines = async function* (...all: string[]) {
+    yield all.join('\n');
+  };
+  await text.bulkLoad(lines('key,value', '1,1', '2,2'), { format: 'csv' });
+  await text.bulkLoad(lines('{"key":3,"value":3}'), { format: 'ndjson' });
+  t.deepEqual(ends(text), [BEGINNING + 60, BEGINNING + 60, BEGINNING + 60]);
+  for (const one of [db, copy, text]) {
+    setTime(one, BEGINNING + 60);
+    t.deepEqual([...one.keys()], one === text ? [] : [3]);
+    t.is(one.count(), one === text ? 0 : 1);
+  }
+});

@@ -6,8 +6,9 @@ import type { WrittenSegmentFiles } from '../../src/shard-worker/segment-files.t
 import { Expiry } from '../../src/view/expiry.ts';
 import { Run, Segment, type SegmentHandle } from '../../src/view/segment.ts';
 import { newSeed, randomFrom, Until } from '../view/support.ts';
+import { Expected } from './expected.ts';
 import { type Change, contentOf, flushed, placeOf } from './runs.ts';
-import { emptyDisk } from './shards.ts';
+import { emptyDisk, Shards } from './shards.ts';
 
 /** Every way in which a column may have nothing: null, zero, no length, a bit. */
 const NUMBERS = parseSchema({
@@ -94,6 +95,27 @@ test('what has expired is dropped, or a tombstone where something older has its 
       }
     }
   }
+});
+
+test('a run of which much has expired is written anew while nothing else happens', async (t) => {
+  const shards = await Shards.open(emptyDisk(1), new Expected(1, 'expiring'));
+  const [engine] = shards.engines;
+  const rows = () => engine.view.runs.flat().reduce((sum, { layout }) => sum + layout.rows, 0);
+  const keys = Array.from({ length: 40 }, (_, i) => -1 - i);
+  shards.put(0, ...keys.slice(0, 20));
+  shards.putUntil(0, 10, ...keys.slice(20));
+  shards.commit(0);
+  await shards.rotate(0);
+  shards.wait(9);
+  shards.tend(0);
+  await shards.idle();
+  t.is(rows(), 41, 'with the mark of its group');
+  shards.wait(1);
+  shards.tend(0);
+  await shards.idle();
+  t.is(rows(), 21);
+  shards.checkShown();
+  await shards.close();
 });
 
 test('a flush drops what has expired where no run has the key, and keeps it elsewhere', (t) => {
