@@ -81,6 +81,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  watches: {
+    about: 'changes: how soon, how fast, and what a watch costs who writes (1 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/watches.ts');
+      const result = await run(tiny ? { rows: 3000, rounds: 1, singles: 20 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   recovery: {
     about: 'rows read back from the logs of a killed process (10 M rows)',
     async run({ rows, tiny }) {

@@ -13,6 +13,8 @@ export interface Stats {
   readonly shards: readonly ShardStats[];
   /** Snapshots that are open, of all threads. */
   readonly snapshots: number;
+  /** And watches. */
+  readonly watches: number;
 }
 
 export function collectStats({ control, shards }: Membership): Stats {
@@ -25,5 +27,6 @@ export function collectStats({ control, shards }: Membership): Stats {
     const isLargest = name === 'windowMax' || name === 'diskFreeBytes';
     return [name, isLargest ? Math.max(...values) : values.reduce((a, b) => a + b, 0)];
   });
-  return { total: Object.fromEntries(total), shards: all, snapshots: control.snapshots };
+  const { snapshots, logs } = control;
+  return { total: Object.fromEntries(total), shards: all, snapshots, watches: logs.watches };
 }

@@ -36,7 +36,7 @@ export class Watchers {
     const watcher = new Watcher(this, this.#membership.shards, end);
     this.#all.add(watcher);
     const { control, client } = this.#membership;
-    control.logs.setListening(client, true);
+    control.logs.setWatches(client, this.#all.size);
     for (let shard = 0; shard < this.#membership.shards; shard++) this.publish(shard);
     return watcher;
   }
@@ -53,7 +53,7 @@ export class Watchers {
     if (this.#isClosed) return;
     const { control, client, shards } = this.#membership;
     for (let shard = 0; shard < shards; shard++) this.publish(shard);
-    if (this.#all.size === 0) control.logs.setListening(client, false);
+    control.logs.setWatches(client, this.#all.size);
   }
 
   /** Tells the shard from where on its log is still to be read. */

@@ -173,6 +173,6 @@ export class ClientLink {
 
   /** Rings for those of the client who follow the logs. */
   wakeWatchers(): void {
-    if (this.#control.logs.isListening(this.client)) this.#watchers.ring();
+    if (this.#control.logs.isWatching(this.client)) this.#watchers.ring();
   }
 }

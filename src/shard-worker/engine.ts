@@ -1500,6 +1500,7 @@ export class Engine {
     set('memtableBytes', this.#active.usedBytes);
     if (!this.#options.readOnly) {
       set('walBytes', this.#log.fileBytes);
+      set('walKeptBytes', this.#log.keptBytes);
       set('lsn', this.#log.lastLsn);
     }
     set('commits', this.#counts.commits);

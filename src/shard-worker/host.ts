@@ -459,8 +459,7 @@ export class Host {
   }
 
   get #isWatched(): boolean {
-    for (const client of this.#links.keys())
-      if (this.#control.logs.isListening(client)) return true;
+    for (const client of this.#links.keys()) if (this.#control.logs.isWatching(client)) return true;
     return false;
   }
 

@@ -76,6 +76,8 @@ export const SHARD_COUNTERS = [
   /** Bytes free on its volume, when it last looked, and those of its reserve. */
   'diskFreeBytes',
   'reserveBytes',
+  /** Bytes of log files that it keeps for watches alone. */
+  'walKeptBytes',
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
 assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);

@@ -9,8 +9,8 @@
  *   they are words apart and though the owner may die between them.
  * - A mark's sequence word is odd while the mark is written.
  * - Durable LSNs are those of records that are shown: what a follower of the log is told, it can read.
- * - A client's line belongs to the client: its watchers' doorbell, rung by any shard's owner, whether
- *   anybody listens, and for each shard the first record that its watchers have not read (0: there is
+ * - A client's line belongs to the client: its watchers' doorbell, rung by any shard's owner, how
+ *   many there are, and for each shard the first record that its watchers have not read (0: there is
  *   no watcher). Who sees a client go clears it.
  */
 import assert from 'node:assert';
@@ -36,13 +36,14 @@ const LSN = 3;
 const OPEN = 4;
 assert.ok(8 * (MARKS + 2 * MARK_FLOATS) <= LINE_BYTES);
 
-/** Words of a client's line: the doorbell, and far from it whether anybody listens. */
-const LISTENING_WORD = 8;
+/** Words of a client's line: the doorbell, and far from it how many watches there are. */
+const WATCHES_WORD = 8;
 
 export class LogBoard {
   readonly #floats: Float64Array;
   readonly #words: Int32Array;
   readonly #shards: number;
+  readonly #clients: number;
   readonly #shardsAt: number;
   readonly #clientsAt: number;
   readonly #followedAt: number;
@@ -56,6 +57,7 @@ export class LogBoard {
     this.#floats = new Float64Array(memory);
     this.#words = new Int32Array(memory);
     this.#shards = shards;
+    this.#clients = clients;
     this.#shardsAt = byteOffset;
     this.#clientsAt = this.#shardsAt + shards * LINE_BYTES;
     this.#followedAt = this.#clientsAt + clients * LINE_BYTES;
@@ -126,16 +128,27 @@ export class LogBoard {
     return this.#clientsAt + client * LINE_BYTES;
   }
 
-  setListening(client: number, isListening: boolean): void {
-    Atomics.store(this.#words, this.#listeningAt(client), isListening ? 1 : 0);
+  /** Watches that a client has open. */
+  setWatches(client: number, count: number): void {
+    Atomics.store(this.#words, this.#watchesAt(client), count);
   }
 
-  isListening(client: number): boolean {
-    return Atomics.load(this.#words, this.#listeningAt(client)) !== 0;
+  /** Whether a client has any. */
+  isWatching(client: number): boolean {
+    return Atomics.load(this.#words, this.#watchesAt(client)) !== 0;
   }
 
-  #listeningAt(client: number): number {
-    return (this.doorbellAt(client) >>> 2) + LISTENING_WORD;
+  /** Watches that all clients have open. */
+  get watches(): number {
+    let sum = 0;
+    for (let client = 0; client < this.#clients; client++) {
+      sum += Atomics.load(this.#words, this.#watchesAt(client));
+    }
+    return sum;
+  }
+
+  #watchesAt(client: number): number {
+    return (this.doorbellAt(client) >>> 2) + WATCHES_WORD;
   }
 
   #followed(client: number, shard: number): number {
@@ -159,7 +172,7 @@ export class LogBoard {
 
   /** The client has no watchers, or no more. */
   clearClient(client: number): void {
-    this.setListening(client, false);
+    this.setWatches(client, 0);
     for (let shard = 0; shard < this.#shards; shard++) this.setFollowed(client, shard, 0);
   }
 }

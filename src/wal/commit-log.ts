@@ -58,6 +58,8 @@ export interface CommitLog {
    *   is none; null: room is wanted more than what is kept for followers
    */
   truncateBelow(lsn: number, followedLsn?: number | null): void;
+  /** Bytes that the last truncation kept for followers alone. */
+  readonly keptBytes: number;
   /** Gives back what is kept for the next unit of truncation, for want of space elsewhere. */
   giveBack(): void;
   /** Visits every committed record from `fromLsn` (at least 1) on. */

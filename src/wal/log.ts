@@ -91,6 +91,7 @@ export class LocalLog implements CommitLog {
   #hasRecycled = false;
   /** When each file that is no longer written was closed, by performance.now(), and its length. */
   readonly #closed = new Map<string, { readonly ms: number; bytes: number | null }>();
+  #keptBytes = 0;
   /** What the recovery found: where the log ends, and up to where it is certainly on disk. */
   #recovered: { lastLsn: number; durableLsn: number } | undefined;
 
@@ -280,6 +281,7 @@ export class LocalLog implements CommitLog {
 
   truncateBelow(lsn: number, followedLsn: number | null = Number.POSITIVE_INFINITY): void {
     this.#started();
+    this.#keptBytes = 0;
     let count = 0;
     while (count + 1 < this.#files.length && this.#files[count + 1].header.firstLsn <= lsn) count++;
     if (count === 0) return;
@@ -313,7 +315,13 @@ export class LocalLog implements CommitLog {
       const endLsn = this.#files[i + 1].header.firstLsn;
       return { bytes: closed.bytes, endLsn, closedMs: closed.ms };
     });
-    return countToGiveUp(files, retain, followedLsn, performance.now());
+    const given = countToGiveUp(files, retain, followedLsn, performance.now());
+    for (const { bytes } of files.slice(given)) this.#keptBytes += bytes;
+    return given;
+  }
+
+  get keptBytes(): number {
+    return this.#keptBytes;
   }
 
   giveBack(): void {

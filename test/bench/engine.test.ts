@@ -11,6 +11,7 @@ import * as puts from '../../bench/engine/puts.ts';
 import * as recovery from '../../bench/engine/recovery.ts';
 import * as scaling from '../../bench/engine/scaling.ts';
 import * as scans from '../../bench/engine/scans.ts';
+import * as watches from '../../bench/engine/watches.ts';
 
 test.serial('the benchmark of gets runs, and every answer is right', async (t) => {
   const result = await get.run({ rows: 3000, rounds: 2, probes: 1000, peers: false });
@@ -60,6 +61,15 @@ test.serial('the benchmark of scans runs, and every pass has every row', async (
   const result = await scans.run({ rows: 5000, rounds: 1, peers: false });
   t.is(Object.keys(result.seconds).length, 5);
   t.regex(scans.show(result), /ordered: false/);
+});
+
+test.serial('the benchmark of watches runs, and every change comes', async (t) => {
+  const result = await watches.run({ rows: 3000, rounds: 1, singles: 20 });
+  t.deepEqual(
+    result.results.map(({ shards }) => shards),
+    [1, 2],
+  );
+  t.regex(watches.show(result), /put to change/);
 });
 
 test.serial('the benchmark of recovery runs, and every row comes back', async (t) => {

@@ -351,7 +351,7 @@ test('the logs are kept from where the slowest watch is', async (t) => {
   t.deepEqual(followed(), [none, none, none]);
   const fast = logs.watch();
   const slow = logs.watch();
-  t.true(board.isListening(0));
+  t.true(board.isWatching(0));
   logs.puts(0, 1, 2);
   logs.commit();
   await fast.now();
@@ -360,7 +360,7 @@ test('the logs are kept from where the slowest watch is', async (t) => {
   t.deepEqual(followed(), [3, 1, 1]);
   await fast.watch.return();
   t.deepEqual(followed(), [none, none, none]);
-  t.false(board.isListening(0));
+  t.false(board.isWatching(0));
   t.is(logs.watchers.size, 0);
 });
 

@@ -11,7 +11,7 @@ test('a new board knows of no record and no follower', (t) => {
   const logs = board();
   t.deepEqual([logs.durableLsn(0), logs.shownLsn(0), logs.markOf(0, 1, 64)], [0, 0, null]);
   t.is(logs.followedLsn(0, [0, 1, 63]), NONE);
-  t.false(logs.isListening(0));
+  t.is(logs.watches, 0);
 });
 
 test('a mark is found by its watermark until the next but one', (t) => {
@@ -65,10 +65,12 @@ test('the log is kept from the first record on that a client follows', (t) => {
   t.is(logs.followedLsn(2, [0, 1, 63]), 40);
   t.is(logs.followedLsn(2, [0, 63]), 50);
   t.is(logs.followedLsn(3, [0, 63]), NONE);
-  logs.setListening(1, true);
-  t.true(logs.isListening(1));
+  logs.setWatches(1, 2);
+  logs.setWatches(63, 1);
+  t.is(logs.watches, 3);
+  t.true(logs.isWatching(1));
   logs.clearClient(1);
-  t.false(logs.isListening(1));
+  t.false(logs.isWatching(1));
   t.is(logs.followedLsn(2, [0, 1, 63]), 50);
   t.is(logs.followedLsn(3, [1]), NONE);
 });

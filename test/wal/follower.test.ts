@@ -161,6 +161,7 @@ test('what is followed or retained is not given up, nor recycled', (t) => {
   }
   log.truncateBelow(61, 25);
   t.is(log.files.length, 5, 'from the file that has LSN 25 on');
+  t.is(log.keptBytes, 4 * 20 * 1024);
   log.truncateBelow(61);
   t.is(log.files.length, 2, 'one file of 20 KiB, and the one that is written');
   t.deepEqual(readTo(follow(storage, 51), 60), pairs(10, 51));
@@ -171,6 +172,7 @@ test('what is followed or retained is not given up, nor recycled', (t) => {
   t.is(again.files.length, 2);
   again.truncateBelow(61, null);
   t.is(again.files.length, 1, 'for want of room');
+  t.is(again.keptBytes, 0);
 });
 
 test('a gap in what is kept is told, not passed over', (t) => {
