@@ -1,16 +1,15 @@
 /**
  * A store for Keyv 5: `new Keyv({ store: new OmenKeyv('./cache'), namespace: 'users' })`.
  *
- * A row is what Keyv serialised, as text, and when it expires: Keyv writes that into its text, too, but
- * here it can be seen without parsing, by this store and by whoever opens the database. What has
- * expired is not there for any read, and is deleted when a read meets it.
+ * A value is what Keyv serialised, as text. Keyv writes into it when it expires, but the row does so by
+ * itself, too: from then on it is there for no read, and merges give back its space.
  *
  * Keyv puts its namespace before each key, "users:42", so that a namespace is a range of keys.
  */
 import { EventEmitter } from 'node:events';
 import {
-  type Condition,
   type Database,
+  type ExpiryOptions,
   type KeyInputOf,
   type KeyOf,
   OmenError,
@@ -24,18 +23,22 @@ import { withRoom } from './with-room.ts';
 /** What a database has to be created with to be one of Keyv's. */
 export const KEYV_LAYOUT = {
   key: 'utf8',
-  columns: { value: 'utf8', expires: 'timestamp?' },
+  value: 'utf8',
+  ttl: true,
 } as const;
 
 type Layout = typeof KEYV_LAYOUT;
-type Row = RowOf<Layout>;
-type Entry = readonly [key: string, row: Row];
 
 /** A database that was opened with `KEYV_LAYOUT`. */
-export type KeyvDatabase = Database<KeyOf<Layout>, Row, KeyInputOf<Layout>, RowInputOf<Layout>>;
+export type KeyvDatabase = Database<
+  KeyOf<Layout>,
+  RowOf<Layout>,
+  KeyInputOf<Layout>,
+  RowInputOf<Layout>
+>;
 
 /** The options of `open` that are not about keys and columns. */
-export type OmenKeyvOptions = Omit<OpenOptions, 'key' | 'columns' | 'value' | 'bigints'>;
+export type OmenKeyvOptions = Omit<OpenOptions, 'key' | 'columns' | 'value' | 'ttl' | 'bigints'>;
 
 /** One of `setMany`: what Keyv serialised, and for how many milliseconds it is good. */
 export interface KeyvEntry {
@@ -43,8 +46,6 @@ export interface KeyvEntry {
   readonly value: string;
   readonly ttl?: number;
 }
-
-const DELETED_AT_ONCE = 1000;
 
 export class OmenKeyv extends EventEmitter {
   /**
@@ -93,49 +94,31 @@ export class OmenKeyv extends EventEmitter {
 
   /** What was set, or undefined where there is nothing, or nothing any more. */
   async get(key: string): Promise<string | undefined> {
-    const [value] = await this.getMany([key]);
-    return value;
+    return (await this.database()).get(key);
   }
 
   async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
-    const rows = await this.#live(keys);
-    return rows.map((row) => row?.value);
+    return (await this.database()).getMany(keys);
   }
 
   async has(key: string): Promise<boolean> {
-    const [isThere] = await this.hasMany([key]);
-    return isThere;
+    return (await this.database()).has(key);
   }
 
   async hasMany(keys: readonly string[]): Promise<boolean[]> {
-    const rows = await this.#live(keys);
-    return rows.map((row) => row !== undefined);
-  }
-
-  /** The rows of keys that have not expired. */
-  async #live(keys: readonly string[]): Promise<(Row | undefined)[]> {
-    const db = await this.database();
-    const rows = db.getMany(keys);
-    const now = Date.now();
-    const expired: Entry[] = [];
-    for (const [i, row] of rows.entries()) {
-      if (row === undefined || !isExpired(row, now)) continue;
-      expired.push([keys[i], row]);
-      rows[i] = undefined;
-    }
-    if (expired.length > 0) await forget(db, expired);
-    return rows;
+    const values = await this.getMany(keys);
+    return values.map((value) => value !== undefined);
   }
 
   /**
    * @param ttl milliseconds from now on; none: for ever
-   * @throws rejects with OMEN_INVALID_ROW for a value that is no text (Keyv without `serialize`) and a
-   *   ttl that is no number, OMEN_INVALID_KEY, and as `Database.put`
+   * @throws rejects with OMEN_INVALID_ROW for a value that is no text (Keyv without `serialize`),
+   *   OMEN_INVALID_EXPIRY for a ttl that is no number, OMEN_INVALID_KEY, and as `Database.put`
    */
   async set(key: string, value: string, ttl?: number): Promise<boolean> {
     const db = await this.database();
-    const row = rowOf(value, ttl);
-    await withRoom(db, () => db.put(key, row));
+    const until = untilOf(ttl);
+    await withRoom(db, () => db.put(key, value, until));
     return true;
   }
 
@@ -143,7 +126,7 @@ export class OmenKeyv extends EventEmitter {
   async setMany(entries: readonly KeyvEntry[]): Promise<boolean[]> {
     const db = await this.database();
     const operations = entries.map(({ key, value, ttl }) => {
-      return { type: 'put', key, value: rowOf(value, ttl) } as const;
+      return { ...untilOf(ttl), type: 'put', key, value } as const;
     });
     await withRoom(db, () => db.batch(operations));
     return entries.map(() => true);
@@ -152,9 +135,7 @@ export class OmenKeyv extends EventEmitter {
   /** Whether there was something to delete. */
   async delete(key: string): Promise<boolean> {
     const db = await this.database();
-    const [row] = await this.#live([key]);
-    if (row === undefined) return false;
-    return deletes(db, key, 'present');
+    return db.has(key) && (await deletes(db, key));
   }
 
   /** Deletes all at one instant; whether there was any of them. */
@@ -182,26 +163,7 @@ export class OmenKeyv extends EventEmitter {
   async *iterator(
     namespace: string | undefined = this.namespace,
   ): AsyncGenerator<[key: string, value: string], void> {
-    const db = await this.database();
-    const now = Date.now();
-    for (const [key, row] of db.entries(rangeOf(namespace))) {
-      if (!isExpired(row, now)) yield [key, row.value];
-    }
-  }
-
-  /** Deletes what has expired, in every namespace; for what is never read again. Resolves to how many. */
-  async deleteExpired(): Promise<number> {
-    const db = await this.database();
-    const now = Date.now();
-    let deleted = 0;
-    let expired: Entry[] = [];
-    for (const entry of db.entries({ where: { expires: { lt: now } } })) {
-      expired.push(entry);
-      if (expired.length < DELETED_AT_ONCE) continue;
-      deleted += await drop(db, expired);
-      expired = [];
-    }
-    return deleted + (await drop(db, expired));
+    yield* (await this.database()).entries(rangeOf(namespace));
   }
 
   /** Closes the database, if it was opened here. */
@@ -216,13 +178,9 @@ export class OmenKeyv extends EventEmitter {
   }
 }
 
-/** As Keyv does: in the last millisecond of its time a value is still there. */
-function isExpired({ expires }: Row, now: number): boolean {
-  return expires !== null && now > expires;
-}
-
-function rowOf(value: string, ttl: number | undefined): RowInputOf<Layout> {
-  return { value, expires: ttl === undefined ? null : Math.ceil(Date.now() + ttl) };
+/** As Keyv has it: in the last millisecond of its time a value is still there. */
+function untilOf(ttl: number | undefined): ExpiryOptions {
+  return { expiresAt: ttl === undefined ? null : Math.ceil(Date.now() + ttl) + 1 };
 }
 
 /** The keys that Keyv puts a namespace before: those that begin with it and a colon. */
@@ -232,28 +190,10 @@ function rangeOf(namespace: string | undefined): { readonly gte?: string; readon
   return { gte: `${namespace}:`, lt: `${namespace}${afterColon}` };
 }
 
-/** Deletes what a read found expired, where the database may be written to. */
-async function forget(db: KeyvDatabase, expired: readonly Entry[]): Promise<void> {
+/** Whether there was something to delete. */
+async function deletes(db: KeyvDatabase, key: string): Promise<boolean> {
   try {
-    await drop(db, expired);
-  } catch (error) {
-    if (!(error instanceof OmenError) || error.code !== 'OMEN_READ_ONLY') throw error;
-  }
-}
-
-/**
- * Deletes rows that are still these, and not set anew meanwhile. Resolves to how many.
- */
-async function drop(db: KeyvDatabase, expired: readonly Entry[]): Promise<number> {
-  const outcomes = expired.map(([key, row]) => deletes(db, key, { equals: row }));
-  const deleted = await Promise.all(outcomes);
-  return deleted.filter(Boolean).length;
-}
-
-/** Whether a row was deleted: it is not where the condition fails. */
-async function deletes(db: KeyvDatabase, key: string, condition: Condition<Row>): Promise<boolean> {
-  try {
-    await withRoom(db, () => db.del(key, { if: condition }));
+    await withRoom(db, () => db.del(key, { if: 'present' }));
     return true;
   } catch (error) {
     if (error instanceof OmenError && error.code === 'OMEN_CONDITION_FAILED') return false;

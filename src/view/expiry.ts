@@ -91,7 +91,7 @@ export class Expiry {
     }
   }
 
-  /** The same of the row that a cursor stands on, once it is resolved. */
+  /** When the row expires that a cursor stands on, once it is resolved; Infinity for a tombstone. */
   under({ source }: Cursor): number {
     if (source instanceof PieceCursor) {
       const { memtable, position } = source;
