@@ -161,8 +161,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'the names of segments are not synced before a manifest has them',
     file: 'src/shard-worker/engine.ts',
-    find: 'storage.syncDirectory(directory);\n      this.#manifest.replace({',
-    replace: 'this.#manifest.replace({',
+    find: 'storage.syncDirectory(directory);\n      this.#manifest.replace({\n        ...this.#manifest.current,',
+    replace: 'this.#manifest.replace({\n        ...this.#manifest.current,',
+    by: 'crashes',
+  },
+  {
+    what: 'the names of the segments of a bulk load are not synced before a manifest has them',
+    file: 'src/shard-worker/engine.ts',
+    find: 'storage.syncDirectory(directory);\n      this.#manifest.replace({\n        ...current,',
+    replace: 'this.#manifest.replace({\n        ...current,',
     by: 'crashes',
   },
   {
