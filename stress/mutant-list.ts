@@ -224,7 +224,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a flush lets go of deletes that older runs need',
     file: 'src/shard-worker/engine.ts',
-    find: 'keepTombstones: this.#runs.length > 0,',
+    find: 'keepTombstones: this.#runs.length > 0 || this.#mayBeAboveLoad,',
     replace: 'keepTombstones: false,',
     by: 'crashes',
   },
@@ -378,8 +378,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'what was cleared of runs is not in the manifest',
     file: 'src/shard-worker/engine.ts',
-    find: 'cleared: wordsOf(runs),\n      });',
-    replace: 'cleared: runs.map(() => []),\n      });',
+    find: 'cleared: wordsOf(runs),\n        load: this.#load,',
+    replace: 'cleared: runs.map(() => []),\n        load: this.#load,',
     by: 'crashes',
   },
   {
