@@ -30,6 +30,7 @@ interface Lane {
 
 interface Copied {
   readonly stamp: number;
+  /** NaN: nobody knows. */
   readonly expiresMs: number;
 }
 
@@ -40,6 +41,8 @@ const EXCUSES = ['OMEN_IO', 'OMEN_DISK_FULL', 'OMEN_TOO_MANY_FILES'];
 export class Followed {
   readonly #copies: Map<number, Copied>[];
   readonly #lsns: number[];
+  /** Shards of which rows were loaded that no log has: their copies are to be made anew. */
+  readonly #loaded = new Set<number>();
 
   constructor(shards: number) {
     this.#copies = Array.from({ length: shards }, () => new Map());
@@ -51,6 +54,7 @@ export class Followed {
     for (const [shard, copy] of this.#copies.entries()) {
       other.#copies[shard] = new Map(copy);
       other.#lsns[shard] = this.#lsns[shard];
+      if (this.#loaded.has(shard)) other.#loaded.add(shard);
     }
     return other;
   }
@@ -123,28 +127,41 @@ export class Followed {
     const all = boundsOf(leastBound(codec.type), greatestBound(codec.type), false, false);
     const found: Change[] = [];
     changes.decode([all], true, found);
-    for (const change of found) this.#apply(this.#copies[shard], change, kind);
+    for (const change of found) this.#apply(shard, change, kind);
     this.#lsns[shard] = changes.pass().lastLsn;
   }
 
-  #apply(copy: Map<number, Copied>, change: Change, { numberOf }: KeyKind): void {
+  #apply(shard: number, change: Change, { numberOf }: KeyKind): void {
+    const copy = this.#copies[shard];
     const at = (key: unknown) => numberOf(key as Parameters<typeof numberOf>[0]);
     if (change.type === 'put') {
       const { stamp } = change.value as { stamp: number };
       copy.set(at(change.key), { stamp, expiresMs: change.expiresAt ?? ALL });
     } else if (change.type === 'del') {
       copy.delete(at(change.key));
-    } else if (change.type === 'clear') {
+    } else if (change.type === 'load') {
+      this.#loaded.add(shard);
+    } else {
       const { gte, lte } = change.range;
       for (const key of copy.keys()) if (key >= at(gte) && key <= at(lte)) copy.delete(key);
     }
   }
 
-  /** Compares the copies with what the shards hold. @throws Violation */
+  /**
+   * Compares the copies with what the shards hold, those that nothing was loaded into, and begins the others
+   * anew. @throws Violation
+   */
   check(found: readonly Rows[], nowMs: number): void {
     for (const [shard, copy] of this.#copies.entries()) {
+      if (this.#loaded.delete(shard)) {
+        this.#renew(shard, found[shard]);
+        continue;
+      }
       const rows = new Map<number, number>();
-      for (const [key, { stamp, expiresMs }] of copy) if (expiresMs > nowMs) rows.set(key, stamp);
+      for (const [key, { stamp, expiresMs }] of copy) {
+        const isThere = Number.isNaN(expiresMs) ? found[shard].has(key) : expiresMs > nowMs;
+        if (isThere) rows.set(key, stamp);
+      }
       compareRows(`shard ${shard} by its changes`, rows, found[shard]);
     }
   }
@@ -152,9 +169,16 @@ export class Followed {
   /** Begins anew with what the shards hold, after logs were given up. */
   renew(found: readonly Rows[], lsns: readonly number[]): void {
     for (const [shard, rows] of found.entries()) {
-      const copied = [...rows].map(([key, stamp]) => [key, { stamp, expiresMs: ALL }] as const);
-      this.#copies[shard] = new Map(copied);
+      this.#renew(shard, rows);
       this.#lsns[shard] = lsns[shard];
     }
+    this.#loaded.clear();
+  }
+
+  #renew(shard: number, rows: Rows): void {
+    const copied = [...rows].map(
+      ([key, stamp]) => [key, { stamp, expiresMs: Number.NaN }] as const,
+    );
+    this.#copies[shard] = new Map(copied);
   }
 }

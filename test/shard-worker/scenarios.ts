@@ -584,6 +584,7 @@ const ALSO_FOLLOWED = [
   'ranges of batches',
   'batches across flushes',
   'batches found by recovery',
+  'rows that expire',
 ];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -592,7 +593,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...Object.fromEntries(
     ALSO_FOLLOWED.map((name) => [
       `${name}, followed`,
-      { ...WITH_NUMBERS[name], isFollowed: true } as const,
+      { ...WITH_NUMBERS[name], ...WITH_EXPIRY[name], isFollowed: true } as const,
     ]),
   ),
   ...Object.fromEntries(
