@@ -408,8 +408,9 @@ export class Reader {
   }
 
   /**
-   * One instant of the whole database: views, watermarks, undecided batches and, where rows expire, the
-   * time, read until two readings agree. What was undecided then stays hidden from the snapshot for ever.
+   * One instant of the whole database: views, watermarks and undecided batches, read until two
+   * readings agree, and the time between the two, where rows expire. What was undecided then stays hidden
+   * from the snapshot for ever.
    */
   capture(): Capture {
     return this.#pin(this.now());
@@ -457,10 +458,11 @@ export class Reader {
   }
 
   #read(): Reading {
+    // First: between two readings that agree, the second one's is the time of what both have read.
     const { nowMs } = this;
     const undecided = new Set(this.#membership.control.table.undecided());
     const shards = this.views.map((_, shard) => this.view(shard).capture(undecided, nowMs));
-    return { nowMs, undecided, shards };
+    return { undecided, shards };
   }
 
   #pin(shards: readonly ShardSnapshot[]): Capture {
@@ -511,13 +513,12 @@ export class Reader {
 }
 
 interface Reading {
-  readonly nowMs: number;
   readonly undecided: ReadonlySet<number>;
   readonly shards: readonly ShardSnapshot[];
 }
 
 function isSame(a: Reading, b: Reading): boolean {
-  if (a.nowMs !== b.nowMs || a.undecided.size !== b.undecided.size) return false;
+  if (a.undecided.size !== b.undecided.size) return false;
   for (const ticket of a.undecided) if (!b.undecided.has(ticket)) return false;
   return a.shards.every(({ view, visible }, shard) => {
     const other = b.shards[shard];

@@ -372,3 +372,24 @@ test('rows that are loaded expire as the database says, or as their source does'
     t.is(one.count(), one === text ? 0 : 1);
   }
 });
+
+test('threads that aggregate go by the time of whoever asked', async (t) => {
+  const db: Database = await openNew(t, { ...EXPIRING, ttl: 50 });
+  setTime(db, BEGINNING);
+  const rows = (first: number, count: number) =>
+    Array.from({ length: count }, (_, i) => [first + i, value(first + i)] as const);
+  await db.bulkLoad(rows(0, 60_000));
+  setTime(db, BEGINNING + 20);
+  // More than are read in this thread.
+  await db.bulkLoad(rows(60_000, 140_000));
+  const figures = { n: 'count', low: ['min', 'value'], high: ['max', 'value'] } as const;
+  const range = { where: { value: { gte: 0 } } };
+  t.deepEqual(await db.aggregate(range, figures), { n: 200_000, low: 0, high: 199_999 });
+  using before = db.snapshot();
+  setTime(db, BEGINNING + 50);
+  t.deepEqual(await db.aggregate(range, figures), { n: 140_000, low: 60_000, high: 199_999 });
+  t.deepEqual(await before.aggregate(range, figures), { n: 200_000, low: 0, high: 199_999 });
+  t.deepEqual([db.count(), before.count()], [140_000, 200_000]);
+  t.deepEqual([db.first()?.[0], db.at(0)?.[0], db.rank(60_001)], [60_000, 60_000, 1]);
+  t.is([...db.keys({ reverse: true, limit: 2 })][1], 199_998);
+});
