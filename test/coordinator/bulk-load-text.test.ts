@@ -97,10 +97,11 @@ test('many blocks, in any order, compressed or not, from files and streams', asy
   const db = await openNew(t, { ...NUMBERS, shards: 3 });
   const directory = temporaryDirectory(t);
   // A key comes twice, far apart: of two blocks the later one has to win.
-  const keys = Array.from({ length: 200_000 }, (_, i) => (i * 7919) % 150_001);
+  const keys = Array.from({ length: 100_000 }, (_, i) => (i * 7919) % 75_011);
   const text = `key,value\n${keys.map((key, i) => `${key},${i / 4}\n`).join('')}`;
   const wanted = new Map(keys.map((key, i) => [key, i / 4]));
-  const inOrder = [...wanted].sort(([a], [b]) => a - b);
+  const sorted = [...wanted].sort(([a], [b]) => a - b);
+  const inOrder = sorted.map(([key, value]) => `${key} ${value}`).join();
   const sources: [string, string | Uint8Array, LoadOptions?][] = [
     ['rows.csv', text],
     ['rows.csv.gz', gzipSync(text)],
@@ -116,11 +117,9 @@ test('many blocks, in any order, compressed or not, from files and streams', asy
     const report = await db.bulkLoad(path, options);
     t.is(report.rows, wanted.size, name);
     t.is(report.duplicates, keys.length - wanted.size, name);
-    t.deepEqual(
-      [...db.entries()].map(([key, { value }]) => [key, value]),
-      inOrder,
-      name,
-    );
+    // As texts: to compare so many arrays one by one takes a minute.
+    const found = [...db.entries()].map(([key, { value }]) => `${key} ${value}`).join();
+    t.true(found === inOrder, name);
   }
   await db.clear();
   await db.bulkLoad(Readable.from([text]), { format: 'csv' });

@@ -1,10 +1,19 @@
 /** Bulk loads through the public API: all of it or nothing, for readers, for writers, and on disk. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Float64, Int64, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
+import { Readable } from 'node:stream';
+import {
+  Float64,
+  Int64,
+  Table,
+  TimestampMillisecond,
+  tableToIPC,
+  vectorFromArray,
+} from 'apache-arrow';
 import test from 'ava';
 import fc from 'fast-check';
 import { type LoadOptions, type LoadProgress, type OmenError, open } from '../../src/index.ts';
+import { setTime } from '../conformance/clock.ts';
 import {
   codeOfAsync,
   contentOf,
@@ -13,6 +22,7 @@ import {
   NUMBERS,
   openNew,
   SMALL,
+  shardThreads,
   startWorker,
   temporaryDirectory,
   until,
@@ -389,4 +399,79 @@ test('a watch is told of a load once its rows are there', async (t) => {
     if (types.includes('put')) break;
   }
   t.true(types.filter((type) => type === 'load').length >= 1);
+});
+
+test.serial(
+  'a load whose shard thread dies is in no shard, and the next one is in all',
+  async (t) => {
+    const before = new Set(shardThreads());
+    const directory = join(temporaryDirectory(t), 'data');
+    const db = await open(directory, { ...NUMBERS, shards: 2, threads: 2 });
+    t.teardown(() => db.close());
+    const own = shardThreads().filter((thread) => !before.has(thread));
+    t.is(own.length, 2);
+    await db.bulkLoad(rowsOf(range(0, 50)));
+    async function* source() {
+      yield* rowsOf(range(0, 100), () => -1);
+      await own[0].terminate();
+      yield* rowsOf(range(100, 10), () => -1);
+    }
+    const code = await codeOfAsync(db.bulkLoad(source()));
+    t.is(code, 'OMEN_SHARD_FAILED');
+    t.deepEqual(
+      [...contentOf(t, db)],
+      range(0, 50).map((key) => [key, key]),
+    );
+    await db.bulkLoad(rowsOf(range(0, 100), () => 2));
+    t.deepEqual([...contentOf(t, db).values()], Array(100).fill(2));
+    await db.compact();
+    t.is(db.stats().total.runs, 2);
+  },
+);
+
+test('rows that expire do so from the beginning of the load on, or when they say', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2, ttl: 1000 });
+  setTime(db, 10_000);
+  await db.put(1, { value: 1 }, { ttl: 100 });
+  async function* source() {
+    yield* rowsOf([1, 2, 3], () => 5);
+    setTime(db, 10_500);
+    await db.put(3, { value: 6 }, { ttl: 100 });
+    await db.flush();
+    setTime(db, 10_700);
+    await Promise.all(range(100, 300).map((key) => db.put(key, { value: 0 })));
+    await db.flush();
+    await db.compact();
+  }
+  await db.bulkLoad(source());
+  t.deepEqual(
+    [1, 2, 3].map((key) => db.get(key)?.value),
+    [5, 5, undefined],
+  );
+  t.is(db.expiresAt(2), 11_000);
+  const text = 'key,value,_omen_expires\n7,1,20000\n8,1,\n';
+  await db.bulkLoad(Readable.from([text]), { format: 'csv' });
+  await db.bulkLoad(Readable.from(['key,value\n9,1\n']), { format: 'csv' });
+  const columns = {
+    key: vectorFromArray([10n, 11n], new Int64()),
+    value: vectorFromArray([1, 1], new Float64()),
+  };
+  await db.bulkLoad(new Table(columns));
+  const expires = vectorFromArray([30_000, null], new TimestampMillisecond());
+  await db.bulkLoad(new Table({ ...columns, _omen_expires: expires }));
+  t.deepEqual(
+    [7, 8, 9].map((key) => db.expiresAt(key)),
+    [20_000, null, 11_700],
+  );
+  t.deepEqual(
+    [10, 11].map((key) => db.expiresAt(key)),
+    [30_000, null],
+  );
+  setTime(db, 11_000);
+  t.deepEqual(
+    [1, 2, 3, 7].map((key) => db.get(key)?.value),
+    [undefined, undefined, undefined, 1],
+  );
+  await db.compact();
+  t.is(db.get(8)?.value, 1);
 });
