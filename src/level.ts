@@ -135,8 +135,7 @@ export class OmenLevel<KDefault = string, VDefault = string> extends AbstractLev
       return;
     }
     try {
-      const layout = { key: 'binary', value: 'binary' } as const;
-      const database = await open(location, { ...settingsOf(options), ...layout });
+      const database = await openBytes(location, settingsOf(options));
       this.#now = { bytes: database, text: database.text() };
       this.#isLazy = (options.durability ?? 'sync') !== 'sync';
     } catch (error) {
@@ -346,6 +345,24 @@ function manifest() {
 
 function isHandle(location: unknown): location is Handle {
   return typeof location === 'object' && location !== null && 'omendb' in location;
+}
+
+/**
+ * A database of bytes. One that is made here has one shard, unless another number is asked for: Level is
+ * about order, and a shard is read in order as it lies, where several have to be merged.
+ */
+async function openBytes(location: string, settings: Settings): Promise<BytesDatabase> {
+  const options = { ...settings, key: 'binary', value: 'binary' } as const;
+  if (settings.shards === undefined && settings.createIfMissing !== false) {
+    try {
+      return await open(location, { ...options, createIfMissing: false });
+    } catch (error) {
+      if (!(error instanceof OmenError) || error.code !== 'OMEN_NOT_FOUND') throw error;
+      const shards = settings.partition === undefined ? { shards: 1 } : {};
+      return await open(location, { ...options, ...shards });
+    }
+  }
+  return await open(location, options);
 }
 
 function settingsOf(options: OmenLevelOptions): Settings {

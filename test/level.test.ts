@@ -50,6 +50,23 @@ test('settings of ours are passed on, those of other databases are ignored', asy
   t.is((await codedError(t, () => reading.put('a', '1'))).code, 'LEVEL_READONLY');
 });
 
+test('a database that is made without a word about shards has one, and any opens without', async (t) => {
+  const level = await openLevel(t, { shards: undefined });
+  t.is(level.database.stats().shards.length, 1);
+  await level.close();
+  const again = new OmenLevel(level.location, { errorIfExists: true });
+  t.is(((await codedError(t, () => again.open())).cause as LevelError).code, 'OMEN_EXISTS');
+  await level.open();
+  t.is(level.database.stats().shards.length, 1);
+  const splits = [Buffer.from('b'), Buffer.from('c')];
+  const byRange = await openLevel(t, { shards: 3, partition: { splits } });
+  await byRange.batch(['d', 'b', 'a'].map((key) => ({ type: 'put', key, value: key })));
+  t.deepEqual(await byRange.keys().all(), ['a', 'b', 'd']);
+  await byRange.close();
+  await byRange.open();
+  t.deepEqual(await byRange.values({ reverse: true }).all(), ['d', 'b', 'a']);
+});
+
 test('what the engine refuses comes with a code of Level', async (t) => {
   const level = await openLevel(t, { memtable: SMALL });
   const long = 'k'.repeat(70_000);

@@ -49,8 +49,8 @@ const put = (i: number, version: number) =>
   ({ type: 'put', key: keyOf(i), value: textOf(i, version) }) as const;
 
 async function openOmen(directory: string): Promise<Contestant> {
-  const level = new OmenLevel(join(directory, 'omen'), { shards: 2, durability: 'os' });
-  const synced = new OmenLevel(join(directory, 'omen-synced'), { shards: 2 });
+  const level = new OmenLevel(join(directory, 'omen'), { durability: 'os' });
+  const synced = new OmenLevel(join(directory, 'omen-synced'));
   await Promise.all([level.open(), synced.open()]);
   return { level, synced, syncing: {}, compact: () => level.database.compact() };
 }
@@ -88,89 +88,113 @@ async function load({ level, synced, compact }: Contestant, order: Uint32Array):
   await compact();
 }
 
-type Work = (contestant: Contestant, rows: number, calls: number, turn: number) => Promise<number>;
+/** Time of what is measured, without the making of arguments and the checks of answers in between. */
+class Watch {
+  wallMs = 0;
+  /** Processor time of all threads. */
+  cpuMs = 0;
 
-/** Rows done in a turn: what is timed is only what `AbstractLevel` does, not the making of its arguments. */
+  async time<T>(work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    const before = process.cpuUsage();
+    const result = await work();
+    const { user, system } = process.cpuUsage(before);
+    this.wallMs += performance.now() - start;
+    this.cpuMs += (user + system) / 1000;
+    return result;
+  }
+}
+
+interface Turn {
+  readonly contestant: Contestant;
+  readonly watch: Watch;
+  readonly rows: number;
+  readonly calls: number;
+  readonly seed: number;
+}
+
+/** Returns how many rows were read or written. */
+type Work = (turn: Turn) => Promise<number>;
+
 const WORKS: Readonly<Record<string, Work>> = {
-  async getMany({ level }, rows, calls, turn) {
-    const next = random(turn);
-    const asked = Array.from({ length: calls }, () =>
-      Array.from({ length: AT_ONCE }, () => Math.floor(next() * rows)),
-    );
-    let milliseconds = 0;
-    for (const some of asked) {
-      const keys = some.map(keyOf);
-      const start = performance.now();
-      const values = await level.getMany(keys);
-      milliseconds += performance.now() - start;
-      some.forEach((i, at) => {
+  async getMany({ contestant: { level }, watch, rows, calls, seed }) {
+    const next = random(seed);
+    for (let call = 0; call < calls; call++) {
+      const asked = Array.from({ length: AT_ONCE }, () => Math.floor(next() * rows));
+      const keys = asked.map(keyOf);
+      const values = await watch.time(() => level.getMany(keys));
+      asked.forEach((i, at) => {
         if (!values[at]?.startsWith(`${i}:`)) throw new Error(`${keys[at]} is ${values[at]}.`);
       });
     }
-    return milliseconds / (calls * AT_ONCE);
+    return calls * AT_ONCE;
   },
-  async iterate({ level }, rows) {
-    const start = performance.now();
-    let found = 0;
-    let last = '';
-    for await (const [key, value] of level.iterator()) {
-      if (key <= last || value.length !== VALUE_LENGTH) throw new Error(`${key} follows ${last}.`);
-      last = key;
-      found++;
-    }
-    const milliseconds = performance.now() - start;
-    if (found !== rows) throw new Error(`There were ${found} rows of ${rows}.`);
-    return milliseconds / rows;
+  async iterate({ contestant: { level }, watch, rows }) {
+    const order = new Order();
+    await watch.time(async () => {
+      for await (const [key, value] of level.iterator()) order.check(key, value);
+    });
+    return order.counted(rows);
   },
-  async nextv({ level }, rows) {
-    const start = performance.now();
-    let found = 0;
-    let last = '';
+  async nextv({ contestant: { level }, watch, rows }) {
+    const order = new Order();
     const iterator = level.iterator();
-    for (;;) {
-      const some = await iterator.nextv(AT_ONCE);
-      if (some.length === 0) break;
-      for (const [key, value] of some) {
-        if (key <= last || value.length !== VALUE_LENGTH) throw new Error(`${key} after ${last}.`);
-        last = key;
+    await watch.time(async () => {
+      for (;;) {
+        const some = await iterator.nextv(AT_ONCE);
+        if (some.length === 0) return;
+        for (const [key, value] of some) order.check(key, value);
       }
-      found += some.length;
-    }
-    const milliseconds = performance.now() - start;
+    });
     await iterator.close();
-    if (found !== rows) throw new Error(`There were ${found} rows of ${rows}.`);
-    return milliseconds / rows;
+    return order.counted(rows);
   },
-  batch: ({ level }, rows, calls, turn) => batches(level, rows, calls, turn, {}),
-  batchSynced: ({ synced, syncing }, rows, calls, turn) =>
-    batches(synced, rows, Math.ceil(calls / 10), turn, syncing),
+  batch: (turn) => batches(turn, turn.contestant.level, turn.calls, {}),
+  batchSynced(turn) {
+    const { synced, syncing } = turn.contestant;
+    return batches(turn, synced, Math.ceil(turn.calls / 10), syncing);
+  },
 };
 
+/** That rows come in order, whole, and all of them. */
+class Order {
+  #last = '';
+  #count = 0;
+
+  check(key: string, value: string): void {
+    if (key <= this.#last || value.length !== VALUE_LENGTH) {
+      throw new Error(`${key} follows ${this.#last}.`);
+    }
+    this.#last = key;
+    this.#count++;
+  }
+
+  counted(rows: number): number {
+    if (this.#count !== rows) throw new Error(`There were ${this.#count} rows of ${rows}.`);
+    return rows;
+  }
+}
+
 async function batches(
+  { watch, rows, seed }: Turn,
   level: Level,
-  rows: number,
   calls: number,
-  turn: number,
   options: object,
 ): Promise<number> {
-  const next = random(turn);
-  let milliseconds = 0;
+  const next = random(seed);
+  const size = Math.min(AT_ONCE, rows);
   for (let call = 0; call < calls; call++) {
     // Each row once in a batch, so that it is known which value is the last.
     const first = Math.floor(next() * rows);
-    const written = Array.from({ length: Math.min(AT_ONCE, rows) }, (_, i) => {
-      return (first + i * 7919) % rows;
-    });
-    const operations = written.map((i) => put(i, turn));
-    const start = performance.now();
-    await level.batch(operations, options);
-    milliseconds += performance.now() - start;
-    for (const i of [written[0], written[written.length - 1]]) {
+    const written = Array.from({ length: size }, (_, i) => (first + i * 7919) % rows);
+    const operations = written.map((i) => put(i, seed));
+    await watch.time(() => level.batch(operations, options));
+    for (const i of [written[0], written[size - 1]]) {
       const value = await level.get(keyOf(i));
-      if (value !== textOf(i, turn)) throw new Error(`${keyOf(i)} is ${value}.`);
+      if (value !== textOf(i, seed)) throw new Error(`${keyOf(i)} is ${value}.`);
     }
   }
-  return milliseconds / (calls * Math.min(AT_ONCE, rows));
+  return calls * size;
 }
 
 export async function run({ rows = 1e6, rounds = 5, calls = 50, peers = true }: LevelOptions = {}) {
@@ -181,17 +205,21 @@ export async function run({ rows = 1e6, rounds = 5, calls = 50, peers = true }: 
     const order = shuffled(rows);
     for (const one of Object.values(contestants)) await load(one, order);
     const names = Object.keys(contestants);
-    const ns: Record<string, Record<string, number>> = {};
+    const ns: Record<string, Record<string, Figures>> = {};
     for (const [what, work] of Object.entries(WORKS)) {
-      const times: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
+      const times: Record<string, Figures[]> = Object.fromEntries(names.map((name) => [name, []]));
       for (let round = 0; round <= rounds; round++) {
-        const turned = round % 2 === 0 ? names : names.toReversed();
-        for (const name of turned) {
-          const milliseconds = await work(contestants[name], rows, calls, round + 1);
-          if (round > 0) times[name].push(milliseconds * 1e6); // the first round warms up
+        for (const name of round % 2 === 0 ? names : names.toReversed()) {
+          const watch = new Watch();
+          const turn = { contestant: contestants[name], watch, rows, calls, seed: round + 1 };
+          const done = await work(turn);
+          const { wallMs, cpuMs } = watch;
+          // The first round warms up.
+          if (round > 0)
+            times[name].push({ wall: (1e6 * wallMs) / done, cpu: (1e6 * cpuMs) / done });
         }
       }
-      ns[what] = Object.fromEntries(names.map((name) => [name, median(times[name])]));
+      ns[what] = Object.fromEntries(names.map((name) => [name, medians(times[name])]));
     }
     return { rows, ns };
   } finally {
@@ -203,6 +231,19 @@ export async function run({ rows = 1e6, rounds = 5, calls = 50, peers = true }: 
   }
 }
 
+/** Nanoseconds a row. */
+interface Figures {
+  readonly wall: number;
+  readonly cpu: number;
+}
+
+function medians(all: readonly Figures[]): Figures {
+  return {
+    wall: median(all.map(({ wall }) => wall)),
+    cpu: median(all.map(({ cpu }) => cpu)),
+  };
+}
+
 const NAMES: Readonly<Record<string, string>> = {
   getMany: 'getMany of 1,000',
   iterate: 'every entry, for await',
@@ -212,15 +253,20 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 export function show({ rows, ns }: Awaited<ReturnType<typeof run>>): string {
+  const ratio = (ours: number, theirs: number | undefined) =>
+    theirs === undefined ? '–' : (theirs / ours).toFixed(2);
   return [
-    `abstract-level over ${count(rows)} rows, keys of 16 characters, values of ${VALUE_LENGTH}`,
+    `abstract-level over ${count(rows)} rows, keys of 16 characters, values of ${VALUE_LENGTH}, ns a row`,
     table(
-      ['', 'OmenLevel ns a row', 'classic-level', 'times as long'],
+      ['', 'OmenLevel', 'classic-level', 'times', 'processor time', 'classic-level', 'times'],
       Object.entries(ns).map(([what, { omendb, classic }]) => [
         NAMES[what],
-        omendb.toFixed(0),
-        classic?.toFixed(0) ?? '–',
-        classic === undefined ? '–' : (classic / omendb).toFixed(2),
+        omendb.wall.toFixed(0),
+        classic?.wall.toFixed(0) ?? '–',
+        ratio(omendb.wall, classic?.wall),
+        omendb.cpu.toFixed(0),
+        classic?.cpu.toFixed(0) ?? '–',
+        ratio(omendb.cpu, classic?.cpu),
       ]),
     ),
   ].join('\n');

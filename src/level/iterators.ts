@@ -9,6 +9,7 @@ import {
 } from 'abstract-level';
 import { type Data, dataOf } from './data.ts';
 import { type Counted, type Instant, type IteratorOptions, LevelRows, type Steps } from './rows.ts';
+import { Walk, type Walked } from './walk.ts';
 
 type Entry = [key: Data | undefined, value: Data | undefined];
 type StepsOf<Item> = (instant: Instant, counted: Counted, options: IteratorOptions) => Steps<Item>;
@@ -96,7 +97,7 @@ export class ValueIterator<TDatabase, K, V> extends AbstractValueIterator<TDatab
   }
 }
 
-/** What abstract-level calls; its own methods check, decode, count and close. */
+/** What abstract-level calls, whose own methods check, decode, count and close; and `for await`. */
 const FORWARDED = {
   _next(this: { rows: Steps<unknown> }) {
     return this.rows.next();
@@ -112,6 +113,9 @@ const FORWARDED = {
   },
   _close(this: { rows: Steps<unknown> }) {
     this.rows.close();
+  },
+  [Symbol.asyncIterator](this: Walked<unknown>) {
+    return new Walk(this);
   },
 };
 

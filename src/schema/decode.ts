@@ -7,6 +7,7 @@
 import { OmenError } from '../errors.ts';
 import { layoutRow, type Views } from './row.ts';
 import { type Column, expiresColumn, isVariable, ownColumns, type Schema } from './schema.ts';
+import { textOf } from './text.ts';
 
 /** One column of a segment as it lies in memory; the arrays a type does not use are empty. */
 export interface ResidentColumn extends Views {
@@ -52,13 +53,13 @@ const HELPERS = {
     return (BigInt(hi) << 32n) | BigInt(lo);
   },
   utf8(bytes: Buffer, start: number, end: number): string {
-    return bytes.toString('utf8', start, end);
+    return textOf(bytes, start, end);
   },
   binary(bytes: Buffer, start: number, end: number): Uint8Array {
     return new Uint8Array(bytes.subarray(start, end));
   },
   json(bytes: Buffer, start: number, end: number): unknown {
-    return JSON.parse(bytes.toString('utf8', start, end));
+    return JSON.parse(textOf(bytes, start, end));
   },
 };
 

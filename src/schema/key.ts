@@ -22,6 +22,7 @@ import {
 import { murmurFinish } from './murmur.ts';
 import { isVariable, type KeyType } from './schema.ts';
 import { show } from './show.ts';
+import { textOf } from './text.ts';
 
 export type Key = number | bigint | string | Date | Uint8Array;
 
@@ -252,7 +253,7 @@ export class KeyCodec {
     if (bytes !== null) {
       const { memory, start, end } = bytes;
       const { buffer } = memory;
-      if (this.type === 'utf8') return buffer.toString('utf8', start, end);
+      if (this.type === 'utf8') return textOf(buffer, start, end);
       return new Uint8Array(buffer.subarray(start, end));
     }
     if (this.bigints && (this.type === 'int64' || this.type === 'uint64')) {
