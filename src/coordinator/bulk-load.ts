@@ -31,6 +31,7 @@ import { RejectFile, type RejectLine } from './reject-file.ts';
 import { throwIfAborted } from './scan.ts';
 
 const RUN_BYTES_MAX = 128 * 2 ** 20;
+const PIECE_BYTES_MIN = 2 ** 16;
 /** So long rows are taken before the event loop has a turn. */
 const TURN_MS = 20;
 const PROGRESS_MS = 250;
@@ -105,11 +106,15 @@ class Loading {
     const chunkBytes = settings.memory / (16 * shards);
     this.#target = { schema, shards, partitioning, chunkBytes, nowMs };
     const { onDuplicate } = settings;
+    const pieceBytes = Math.max(
+      PIECE_BYTES_MIN,
+      Math.min(SEGMENT_BODY_BYTES_MAX / 2, settings.memory / (4 * shards)),
+    );
     this.#shards = Array.from({ length: shards }, (_, shard) => {
       const write: WriteRuns = (runs) => calls.writeLoad(this.#name, shard, runs);
       return new ShardRows({
         ...{ schema, pool: this.#pool, onDuplicate, runBytes, write },
-        pieceBytes: SEGMENT_BODY_BYTES_MAX / 2,
+        pieceBytes,
       });
     });
     this.#router = new Router(this.#target, (shard, chunk) => this.#keep(shard, chunk));

@@ -47,7 +47,7 @@ export class ShardRows {
   #following: SegmentHandle[] = [];
   #last: SegmentHandle | null = null;
   readonly #pieces: Piece[] = [];
-  readonly #others: SegmentHandle[] = [];
+  readonly #others: (readonly SegmentHandle[])[] = [];
 
   constructor(options: ShardRowsOptions) {
     this.#options = options;
@@ -74,23 +74,23 @@ export class ShardRows {
     const before = this.#taken;
     this.#taken = (async () => {
       await before;
-      const { run } = await sort;
-      this.bytes += run.layout.bodyBytes - chunkBytes;
+      const { segments } = await sort;
+      this.bytes += bytesOf(segments) - chunkBytes;
       this.#sorting--;
-      await this.#take(run);
+      await this.#take(segments);
     })();
     this.#taken.catch(() => {});
   }
 
-  async #take(run: SegmentHandle): Promise<void> {
+  async #take(run: readonly SegmentHandle[]): Promise<void> {
     const { schema, pieceBytes } = this.#options;
-    const isNext = this.#last === null || precedes(this.#last, run, schema.key);
+    const isNext = this.#last === null || precedes(this.#last, run[0], schema.key);
     if (this.#others.length > 0 || !isNext) {
       this.#others.push(run);
       return;
     }
-    this.#following.push(run);
-    this.#last = run;
+    this.#following.push(...run);
+    this.#last = run[run.length - 1];
     if (bytesOf(this.#following) >= pieceBytes) await this.#writePiece();
   }
 
@@ -116,12 +116,12 @@ export class ShardRows {
       return joined(this.#pieces);
     }
     const first = [...this.#pieces.flatMap(({ segments }) => segments), ...this.#following];
-    const runs = this.#coalesced([first, ...this.#others.map((run) => [run])]);
+    const runs = this.#coalesced([first, ...this.#others]);
     return write(onDuplicate === 'first' ? runs : runs.reverse());
   }
 
   /** Runs that follow each other without overlapping are one. */
-  #coalesced(runs: readonly SegmentHandle[][]): SegmentHandle[][] {
+  #coalesced(runs: readonly (readonly SegmentHandle[])[]): SegmentHandle[][] {
     const { key } = this.#options.schema;
     const merged: SegmentHandle[][] = [];
     for (const run of runs) {

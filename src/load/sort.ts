@@ -1,10 +1,10 @@
 /**
  * Chunks of one shard become a sorted run: rows in the order of their keys, one of each key. Stable, so that
  * of equal keys the first and the last in the order of the source are known. What is in order already is
- * noticed, and only copied.
+ * noticed, and stays where it is.
  *
  * Keys of variable length are sorted by the eight bytes behind what all of them share, and where these are
- * equal by comparing. A stateless job over shared memory: it runs in any thread.
+ * equal by comparing. A stateless job over shared memory: it runs in any thread, and the chunks are its own.
  */
 import { layoutSegment } from '../arrow/layout.ts';
 import { sortableToNumber } from '../schema/key.ts';
@@ -27,7 +27,8 @@ export interface SortTask {
 }
 
 export interface SortedRun {
-  readonly run: SegmentHandle;
+  /** In key order. */
+  readonly segments: readonly SegmentHandle[];
   readonly duplicates: number;
   /** A row whose key another one has, counted over the chunks; −1 where there is none. */
   readonly duplicate: number;
@@ -45,13 +46,29 @@ export function sortChunks({ schema, chunks, onDuplicate }: SortTask): SortedRun
   const segments = chunks.map((handle) => new Segment(handle, schema.key));
   const count = segments.reduce((sum, { rows }) => sum + rows, 0);
   const keys = isVariable(schema.key) ? new TextKeys(segments) : new NumberKeys(segments);
-  const wasSorted = keys.areAscending();
-  const order = wasSorted ? inOrder(segments, count) : sorted(keys, count);
-  const { kept, duplicate } = wasSorted
-    ? { kept: count, duplicate: -1 }
-    : dropDuplicates(keys, order, count, onDuplicate === 'first');
+  if (keys.areAscending()) {
+    const inPlace = chunks.map((chunk) => asNumbers(schema, chunk));
+    return { segments: inPlace, duplicates: 0, duplicate: -1, wasSorted: true };
+  }
+  const order = sorted(keys, count);
+  const { kept, duplicate } = dropDuplicates(keys, order, count, onDuplicate === 'first');
   const run = gather(schema, segments, order, kept);
-  return { run, duplicates: count - kept, duplicate, wasSorted };
+  return { segments: [run], duplicates: count - kept, duplicate, wasSorted: false };
+}
+
+/** The same sorted chunk, its keys turned in place into numbers where these are exact. */
+function asNumbers({ key }: Schema, chunk: SegmentHandle): SegmentHandle {
+  const { layout, body } = chunk;
+  const { rows } = layout;
+  if (isVariable(key)) return chunk;
+  const words = new Uint32Array(body, layout.key.data.offset, 2 * rows);
+  const wordsAt = (row: number) => ({ hi: words[2 * row + 1], lo: words[2 * row] });
+  if (keyForm(key, wordsAt(0), wordsAt(rows - 1)) !== 'f64') return chunk;
+  const numbers = new Float64Array(body, layout.key.data.offset, rows);
+  for (let row = 0; row < rows; row++) {
+    numbers[row] = sortableToNumber(key, words[2 * row + 1], words[2 * row]);
+  }
+  return unindexed('f64', layout, body);
 }
 
 /** The keys of all chunks; a row is named by the number of its chunk and its own in one word. */
@@ -176,15 +193,6 @@ function sharedBytes(segments: readonly Segment[]): number {
     }
   }
   return shared;
-}
-
-function inOrder(segments: readonly Segment[], count: number): Uint32Array {
-  const order = new Uint32Array(count);
-  let to = 0;
-  for (const [chunk, { rows }] of segments.entries()) {
-    for (let row = 0; row < rows; row++) order[to++] = (chunk << ROW_BITS) | row;
-  }
-  return order;
 }
 
 /** The rows in the order of their keys, those of equal keys in that of the source. */

@@ -284,7 +284,8 @@ test('what cannot be loaded is refused, and leaves nothing behind', async (t) =>
   t.is(await codeOf([], { key: null }), 'OMEN_INVALID_OPTIONS');
   t.is(await codeOf([], null), 'OMEN_INVALID_OPTIONS');
   for (const source of [null, 5, {}]) t.is(await codeOf(source), 'OMEN_INVALID_SOURCE');
-  t.is(await codeOf(rowsOf(range(0, 200_000)), { memory: 2 ** 20 }), 'OMEN_LOAD_TOO_LARGE');
+  const shuffled = range(0, 200_000).map((i) => (i * 7919) % 200_003);
+  t.is(await codeOf(rowsOf(shuffled), { memory: 2 ** 20 }), 'OMEN_LOAD_TOO_LARGE');
   t.is(await codeOf(rowsOf(range(0, 300_000)), { memory: 2 ** 30 }), 'OMEN_MEMORY_FULL');
   await t.throwsAsync(
     db.bulkLoad(
@@ -347,6 +348,26 @@ test('a signal ends a load at any time before it is published, also one whose so
   await db.put(1, { value: 1 });
   await db.compact();
   t.is(db.stats().total.runs, 1);
+});
+
+test('rows in order are loaded in a fraction of their memory, as segments that follow each other', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2 });
+  await db.bulkLoad(rowsOf([5, 100_000], () => -1));
+  const report = await db.bulkLoad(rowsOf(range(0, 150_000)), { memory: 2 ** 20 });
+  t.true(report.segments > 4);
+  t.is(db.count(), 150_000);
+  t.true(range(0, 150_000).every((key) => db.get(key)?.value === key));
+  // Then one that is not in order: what was written already is merged again.
+  const late = [...range(0, 60_000).map((i) => 2 * i), 3, 1];
+  const again = await db.bulkLoad(
+    rowsOf(late, (key) => key / 2),
+    { memory: 2 ** 22 },
+  );
+  t.is(again.rows, 60_002);
+  const value = (key: number) => ((key % 2 === 0 && key < 120_000) || key < 4 ? key / 2 : key);
+  t.true(range(0, 150_000).every((key) => db.get(key)?.value === value(key)));
+  await db.compact();
+  t.is(db.count(), 150_000);
 });
 
 test('progress is told phase by phase', async (t) => {

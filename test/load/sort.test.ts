@@ -52,15 +52,18 @@ function chunksOf(key: keyof typeof KEYS, rows: readonly [unknown, Row][], perCh
   return { schema, codec, chunks };
 }
 
-function rowsOf(key: keyof typeof KEYS, run: SegmentHandle) {
+function rowsOf(key: keyof typeof KEYS, run: readonly SegmentHandle[]) {
   const schema = parseSchema({ key, columns: COLUMNS });
   const codec = new KeyCodec(schema.key, true);
   const { segment: read } = compileReaders(schema, true);
-  const segment = new Segment(run, schema.key);
-  return Array.from({ length: segment.rows }, (_, i) => [
-    codec.decode(segment.hi(i), segment.lo(i), segment.bytesOf(i)),
-    read(segment.columns, i),
-  ]);
+  return run
+    .map((handle) => new Segment(handle, schema.key))
+    .flatMap((segment) =>
+      Array.from({ length: segment.rows }, (_, i) => [
+        codec.decode(segment.hi(i), segment.lo(i), segment.bytesOf(i)),
+        read(segment.columns, i),
+      ]),
+    );
 }
 
 /** The order of a key's stored form is the order of keys: compared by a codec. */
@@ -96,7 +99,7 @@ for (const key of Object.keys(KEYS) as (keyof typeof KEYS)[]) {
         const { schema, codec, chunks } = chunksOf(key, all, perChunk);
         const sorted = sortChunks({ schema, chunks, onDuplicate });
         const wanted = modelOf(codec, all, onDuplicate);
-        t.deepEqual(rowsOf(key, sorted.run), wanted);
+        t.deepEqual(rowsOf(key, sorted.segments), wanted);
         t.is(sorted.duplicates, all.length - wanted.length);
         t.is(sorted.duplicate >= 0, sorted.duplicates > 0);
       }),
@@ -116,7 +119,7 @@ for (const key of Object.keys(KEYS) as (keyof typeof KEYS)[]) {
         const { schema, chunks } = chunksOf(key, inOrder, perChunk);
         const sorted = sortChunks({ schema, chunks, onDuplicate: 'last' });
         t.true(sorted.wasSorted);
-        t.deepEqual(rowsOf(key, sorted.run), inOrder);
+        t.deepEqual(rowsOf(key, sorted.segments), inOrder);
       }),
       { numRuns: 25 },
     );
@@ -140,6 +143,7 @@ test('a builder is full before its memory is, and a pool sorts as this thread do
   const pool = new LoadPool();
   const [here, there] = [sortChunks(task), await pool.sort(task)];
   await pool.close();
-  t.deepEqual(new Uint8Array(there.run.body), new Uint8Array(here.run.body));
-  t.deepEqual({ ...there, run: null }, { ...here, run: null });
+  const bodies = ({ segments }: typeof here) => segments.map(({ body }) => new Uint8Array(body));
+  t.deepEqual(bodies(there), bodies(here));
+  t.deepEqual({ ...there, segments: null }, { ...here, segments: null });
 });

@@ -401,11 +401,11 @@ export class Shards {
     const number = this.control.published + 1;
     const [hi, lo] = [expected.opens, number];
     const name = loadName(hi, lo);
-    const runs: SegmentHandle[][][] = [];
+    const runs: (readonly SegmentHandle[])[][] = [];
     let isPublished = false;
     expected.batches.push(batch);
     try {
-      for (const shard of all) runs.push([[this.#mark(shard, hi, lo, keys, batch)]]);
+      for (const shard of all) runs.push([this.#mark(shard, hi, lo, keys, batch)]);
       await meanwhile();
       const written = [];
       for (const shard of all) written.push(await engines[shard].writeLoad(name, runs[shard]));
@@ -433,7 +433,7 @@ export class Shards {
     lo: number,
     keys: readonly number[],
     batch: Batch,
-  ): SegmentHandle {
+  ): readonly SegmentHandle[] {
     const engine = this.engines[shard];
     const refuse = (): never => {
       throw new OmenError('OMEN_SHARD_FAILED', `Shard ${shard} takes no mark.`);
@@ -458,7 +458,7 @@ export class Shards {
     this.commit(shard);
     const isMarked = this.expected.shown[shard] === group;
     if (!isMarked || engine.failure !== null) refuse();
-    return sortChunks({ schema, chunks: [builder.finish()], onDuplicate: 'last' }).run;
+    return sortChunks({ schema, chunks: [builder.finish()], onDuplicate: 'last' }).segments;
   }
 
   /** Commits the shard's group, with the outcomes of batches that are known by now. */
