@@ -24,6 +24,8 @@ export interface ShardPosition {
   readonly lsn: number;
   /** No record of an open batch lies before this one. */
   readonly fromLsn: number;
+  /** All up to here are known to be durable: what the shard has announced may lag behind. */
+  readonly durableLsn: number;
 }
 
 export interface Position {
@@ -51,8 +53,9 @@ export function positionOf(
     const { id } = view.memtables[0].memtable;
     const mark = control.logs.markOf(shard, id, visible[0].watermark);
     if (mark === null) return null;
-    const { lsn, openLsn } = mark;
-    seen.push({ lsn, fromLsn: open.size === 0 ? lsn + 1 : Math.min(lsn + 1, openLsn) });
+    const { lsn, openLsn, durableLsn } = mark;
+    const fromLsn = open.size === 0 ? lsn + 1 : Math.min(lsn + 1, openLsn);
+    seen.push({ lsn, fromLsn, durableLsn });
   }
   return { shards: seen, open };
 }
@@ -61,7 +64,9 @@ export function positionOf(
 export function formatPosition(membership: Membership, { shards, open }: Position): string {
   const { databaseId, control, epoch } = membership;
   const lsns = shards.map(({ lsn, fromLsn }) => (fromLsn > lsn ? lsn : `${lsn}-${fromLsn}`));
-  const isDurable = shards.every(({ lsn }, shard) => lsn <= control.logs.durableLsn(shard));
+  const isDurable = shards.every(
+    ({ lsn, durableLsn }, shard) => lsn <= durableLsn || lsn <= control.logs.durableLsn(shard),
+  );
   const basis = isDurable ? '' : hexOf(epoch);
   const text = [VERSION, databaseId, lsns.join(','), basis, [...open].join(',')].join(':');
   return `${text}:${checksum(text)}`;
@@ -86,7 +91,7 @@ export function parsePosition(membership: Membership, given: unknown): Position 
   const { control, epoch } = membership;
   const shards = lsns.split(',').map((pair): ShardPosition => {
     const [lsn, fromLsn = lsn + 1] = pair.split('-').map(Number);
-    return { lsn, fromLsn };
+    return { lsn, fromLsn, durableLsn: basis === '' ? lsn : 0 };
   });
   if (databaseId !== membership.databaseId || shards.length !== membership.shards) {
     throw invalid('The position is of another database.');

@@ -59,6 +59,7 @@ interface Lane {
   /** All up to here was handed out, or is not to be, but for open batches. */
   lsn: number;
   readonly fromLsn: number;
+  readonly durableLsn: number;
 }
 
 export class Watch<Key = unknown, Row = unknown>
@@ -92,11 +93,11 @@ export class Watch<Key = unknown, Row = unknown>
       const { shards, open } = plan.from();
       this.#open = new Set(open);
       const databaseId = Uint8Array.from(Buffer.from(membership.databaseId, 'hex'));
-      for (const [shard, { lsn, fromLsn }] of shards.entries()) {
+      for (const [shard, { lsn, fromLsn, durableLsn }] of shards.entries()) {
         const directory = shardDirectory(membership.path, shard);
         const follower = new LogFollower(storage, directory, { databaseId, shard }, fromLsn);
         const changes = new ShardChanges(shard, reader, follower);
-        lanes.push({ shard, changes, lsn, fromLsn });
+        lanes.push({ shard, changes, lsn, fromLsn, durableLsn });
         this.#watcher.follow(shard, fromLsn);
         // What is gone is told at once.
         follower.seek();
@@ -136,8 +137,9 @@ export class Watch<Key = unknown, Row = unknown>
   /** Behind everything handed out, and what lies outside the range: what `from` takes. */
   get position(): string {
     this.#forgetOpen();
-    const shards = this.#lanes.map(({ lsn, fromLsn }) => {
-      return { lsn, fromLsn: this.#open.size === 0 ? lsn + 1 : Math.min(fromLsn, lsn + 1) };
+    const shards = this.#lanes.map(({ lsn, fromLsn, durableLsn }) => {
+      const first = this.#open.size === 0 ? lsn + 1 : Math.min(fromLsn, lsn + 1);
+      return { lsn, fromLsn: first, durableLsn };
     });
     return formatPosition(this.#plan.membership, { shards, open: this.#open });
   }

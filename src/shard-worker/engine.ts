@@ -618,7 +618,8 @@ export class Engine {
   /** Says which record of the log the active memtable's watermark will stand for. */
   #mark(watermark: number): void {
     if (this.#options.readOnly) return;
-    const mark = { lsn: this.#log.lastLsn, openLsn: this.ledger.oldestOpenLsn };
+    const { lastLsn, durableLsn } = this.#log;
+    const mark = { lsn: lastLsn, openLsn: this.ledger.oldestOpenLsn, durableLsn };
     this.#options.control.logs.mark(this.shard, this.#active.handle.id, watermark, mark);
   }
 

@@ -21,6 +21,8 @@ export interface LogMark {
   readonly lsn: number;
   /** No part of a batch that was undecided then lies before this record. */
   readonly openLsn: number;
+  /** Every record up to here was durable by then. */
+  readonly durableLsn: number;
 }
 
 const LINE_BYTES = 128;
@@ -28,12 +30,13 @@ const LINE_BYTES = 128;
 const DURABLE = 0;
 const NEWEST = 1;
 const MARKS = 2;
-const MARK_FLOATS = 5;
+const MARK_FLOATS = 6;
 const SEQUENCE = 0;
 const MEMTABLE = 1;
 const WATERMARK = 2;
 const LSN = 3;
 const OPEN = 4;
+const MARK_DURABLE = 5;
 assert.ok(8 * (MARKS + 2 * MARK_FLOATS) <= LINE_BYTES);
 
 /** Words of a client's line: the doorbell, and far from it how many watches there are. */
@@ -80,7 +83,8 @@ export class LogBoard {
    * Says what `watermark` of memtable `memtable` will stand for. To be called by the owner before it
    * raises the watermark, or hands out a view whose newest memtable this is.
    */
-  mark(shard: number, memtable: number, watermark: number, { lsn, openLsn }: LogMark): void {
+  mark(shard: number, memtable: number, watermark: number, mark: LogMark): void {
+    const { lsn, openLsn, durableLsn } = mark;
     const line = this.#line(shard);
     const floats = this.#floats;
     const newest = floats[line + NEWEST];
@@ -94,6 +98,7 @@ export class LogBoard {
     floats[at + WATERMARK] = watermark;
     floats[at + LSN] = lsn;
     floats[at + OPEN] = openLsn;
+    floats[at + MARK_DURABLE] = durableLsn;
     Atomics.store(this.#words, sequence, begun + 1);
     floats[line + NEWEST] = 1 - newest;
   }
@@ -113,7 +118,11 @@ export class LogBoard {
     const before = Atomics.load(this.#words, sequence);
     if ((before & 1) !== 0) return null;
     const isMeant = floats[at + MEMTABLE] === memtable && floats[at + WATERMARK] === watermark;
-    const mark = { lsn: floats[at + LSN], openLsn: floats[at + OPEN] };
+    const mark = {
+      lsn: floats[at + LSN],
+      openLsn: floats[at + OPEN],
+      durableLsn: floats[at + MARK_DURABLE],
+    };
     return Atomics.load(this.#words, sequence) === before && isMeant ? mark : null;
   }
 

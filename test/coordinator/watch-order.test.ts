@@ -153,8 +153,16 @@ function beginning(): Position {
   return at([0, 0, 0]);
 }
 
-function at(lsns: number[], fromLsns = lsns.map((lsn) => lsn + 1), open: string[] = []): Position {
-  return { shards: lsns.map((lsn, i) => ({ lsn, fromLsn: fromLsns[i] })), open: new Set(open) };
+function at(
+  lsns: number[],
+  fromLsns = lsns.map((lsn) => lsn + 1),
+  open: string[] = [],
+  durableLsns = lsns,
+): Position {
+  const shards = lsns.map((lsn, i) => {
+    return { lsn, fromLsn: fromLsns[i], durableLsn: durableLsns[i] };
+  });
+  return { shards, open: new Set(open) };
 }
 
 /** A watch, and what it tells by now. */
@@ -378,14 +386,18 @@ test('positions are of this database, whole, and not ahead of it', (t) => {
   t.is(refuses(null), 'OMEN_INVALID_POSITION');
   t.is(refuses(`${text} `), 'OMEN_INVALID_POSITION');
   // Seen, but not durable when it was taken: of use in this open of the database only.
-  membership.control.logs.mark(2, 1, 64, { lsn: 1, openLsn: 1 });
-  const early = formatPosition(membership, at([0, 0, 1]));
-  t.deepEqual(parsePosition(membership, early), at([0, 0, 1]));
+  membership.control.logs.mark(2, 1, 64, { lsn: 1, openLsn: 1, durableLsn: 0 });
+  const undurable = at([0, 0, 1], [1, 1, 2], [], [0, 0, 0]);
+  const early = formatPosition(membership, undurable);
+  t.deepEqual(parsePosition(membership, early), undurable);
   t.is(
     codeOf(() => parsePosition({ ...membership, epoch: BEFORE }, early)),
     'OMEN_LSN_GONE',
   );
-  membership.control.logs.setDurableLsn(2, 1);
-  const late = formatPosition(membership, at([0, 0, 1]));
-  t.deepEqual(parsePosition({ ...membership, epoch: BEFORE }, late), at([0, 0, 1]));
+  for (const durable of [at([0, 0, 1]), undurable]) {
+    // It was when the mark was read; or it is by now, and all know it.
+    if (durable === undurable) membership.control.logs.setDurableLsn(2, 1);
+    const late = formatPosition(membership, durable);
+    t.deepEqual(parsePosition({ ...membership, epoch: BEFORE }, late), at([0, 0, 1]));
+  }
 });

@@ -71,7 +71,7 @@ test('every part has words of its own, to the last thread, client and shard', (t
     const durable = ++n + 2 ** 40;
     control.logs.setDurableLsn(shard, durable);
     values.push([`durable ${shard}`, () => control.logs.durableLsn(shard), durable]);
-    const mark = { lsn: ++n, openLsn: n };
+    const mark = { lsn: ++n, openLsn: n, durableLsn: n - 1 };
     control.logs.mark(shard, 1, n, mark);
     values.push([`mark ${shard}`, () => control.logs.markOf(shard, 1, mark.lsn), mark]);
     for (const client of clients) {

@@ -16,12 +16,12 @@ test('a new board knows of no record and no follower', (t) => {
 
 test('a mark is found by its watermark until the next but one', (t) => {
   const logs = board();
-  logs.mark(5, 7, 64, { lsn: 10, openLsn: NONE });
-  t.deepEqual(logs.markOf(5, 7, 64), { lsn: 10, openLsn: NONE });
-  logs.mark(5, 7, 128, { lsn: 12, openLsn: 11 });
-  t.deepEqual(logs.markOf(5, 7, 64), { lsn: 10, openLsn: NONE });
-  t.deepEqual(logs.markOf(5, 7, 128), { lsn: 12, openLsn: 11 });
-  logs.mark(5, 8, 64, { lsn: 12, openLsn: NONE });
+  logs.mark(5, 7, 64, { lsn: 10, openLsn: NONE, durableLsn: 1 });
+  t.deepEqual(logs.markOf(5, 7, 64), { lsn: 10, openLsn: NONE, durableLsn: 1 });
+  logs.mark(5, 7, 128, { lsn: 12, openLsn: 11, durableLsn: 1 });
+  t.deepEqual(logs.markOf(5, 7, 64), { lsn: 10, openLsn: NONE, durableLsn: 1 });
+  t.deepEqual(logs.markOf(5, 7, 128), { lsn: 12, openLsn: 11, durableLsn: 1 });
+  logs.mark(5, 8, 64, { lsn: 12, openLsn: NONE, durableLsn: 1 });
   t.is(logs.markOf(5, 7, 64), null);
   t.is(logs.markOf(5, 8, 64)?.lsn, 12);
   t.is(logs.markOf(5, 7, 128)?.lsn, 12);
@@ -31,9 +31,9 @@ test('a mark is found by its watermark until the next but one', (t) => {
 
 test('to mark the same again takes nothing away', (t) => {
   const logs = board();
-  logs.mark(0, 1, 64, { lsn: 1, openLsn: NONE });
-  logs.mark(0, 1, 96, { lsn: 2, openLsn: NONE });
-  for (let i = 0; i < 3; i++) logs.mark(0, 1, 96, { lsn: 2, openLsn: NONE });
+  logs.mark(0, 1, 64, { lsn: 1, openLsn: NONE, durableLsn: 1 });
+  logs.mark(0, 1, 96, { lsn: 2, openLsn: NONE, durableLsn: 1 });
+  for (let i = 0; i < 3; i++) logs.mark(0, 1, 96, { lsn: 2, openLsn: NONE, durableLsn: 1 });
   t.is(logs.markOf(0, 1, 64)?.lsn, 1);
   t.is(logs.markOf(0, 1, 96)?.lsn, 2);
 });
@@ -41,17 +41,17 @@ test('to mark the same again takes nothing away', (t) => {
 test('records that change no row move the mark of the same watermark', (t) => {
   const logs = board();
   for (let lsn = 3; lsn < 9; lsn++) {
-    logs.mark(0, 1, 64, { lsn, openLsn: NONE });
+    logs.mark(0, 1, 64, { lsn, openLsn: NONE, durableLsn: 1 });
     t.is(logs.markOf(0, 1, 64)?.lsn, lsn);
   }
 });
 
 test('an owner goes on where another one left the board', (t) => {
   const control = new Control(createControl());
-  control.logs.mark(3, 1, 64, { lsn: 1, openLsn: NONE });
-  control.logs.mark(3, 1, 96, { lsn: 2, openLsn: NONE });
+  control.logs.mark(3, 1, 64, { lsn: 1, openLsn: NONE, durableLsn: 1 });
+  control.logs.mark(3, 1, 96, { lsn: 2, openLsn: NONE, durableLsn: 1 });
   const next = new Control(control.memory).logs;
-  next.mark(3, 65537, 64, { lsn: 2, openLsn: NONE });
+  next.mark(3, 65537, 64, { lsn: 2, openLsn: NONE, durableLsn: 1 });
   t.is(next.markOf(3, 1, 96)?.lsn, 2, 'whoever still has the old view finds its mark');
   t.is(next.markOf(3, 65537, 64)?.lsn, 2);
 });
