@@ -20,6 +20,8 @@ import { STATISTICS_ROWS } from './statistics.ts';
 /** Rows looked at in one go: in fewer, what a block costs would be more than what its rows do. */
 const LOOKED_AT_MIN = 4096;
 const LOOKED_AT_MAX = 65_536;
+/** Where few rows are left out, no more are looked at than are wanted; more only where none was left. */
+const LOOKED_AT_GROWTH = 4;
 /** How many rows are looked at before the caller gets its turn, with a block that may be empty. */
 const TURN_ROWS = 2 ** 20;
 
@@ -40,7 +42,7 @@ export function filteredBlocks(
   if (inForce === null && filter === null) return blocks;
   const parts = [inForce, filter].filter((part) => part !== null);
   const both: Filter = parts.length === 1 ? parts[0] : { kind: 'and', parts };
-  return new FilteredBlocks(schema, blocks, both);
+  return new FilteredBlocks(schema, blocks, both, filter === null ? 1 : LOOKED_AT_MIN);
 }
 
 /** What leaves out the rows that have expired; null where it is known that there are none. */
@@ -60,6 +62,7 @@ export class FilteredBlocks implements RowBlocks {
   readonly #schema: Schema;
   readonly #blocks: RowBlocks;
   readonly #filter: Filter;
+  readonly #lookedAtMin: number;
   /** Stretches of one verdict each that wait for their turn. */
   #waiting: { readonly stretch: Stretch; readonly verdict: Verdict }[] = [];
   #sources: Source[] = [];
@@ -67,7 +70,9 @@ export class FilteredBlocks implements RowBlocks {
   #row = new Uint32Array(0);
   #count = 0;
 
-  constructor(schema: Schema, blocks: RowBlocks, filter: Filter) {
+  /** @param lookedAtMin rows looked at in one go, at least */
+  constructor(schema: Schema, blocks: RowBlocks, filter: Filter, lookedAtMin = LOOKED_AT_MIN) {
+    this.#lookedAtMin = lookedAtMin;
     this.#schema = schema;
     this.#blocks = blocks;
     this.#filter = filter;
@@ -77,7 +82,8 @@ export class FilteredBlocks implements RowBlocks {
   next(rows: number): Block | null {
     this.#sources = [];
     this.#count = 0;
-    const wanted = Math.min(LOOKED_AT_MAX, Math.max(rows, LOOKED_AT_MIN));
+    const most = Math.min(LOOKED_AT_MAX, Math.max(rows, LOOKED_AT_MIN));
+    let wanted = Math.min(most, Math.max(rows, this.#lookedAtMin));
     for (let seen = 0; seen < TURN_ROWS && this.#count < rows; ) {
       const waiting = this.#waiting.at(0);
       if (waiting?.verdict === 'all') {
@@ -96,6 +102,7 @@ export class FilteredBlocks implements RowBlocks {
       if (block.segment === null) this.#pick(block);
       else this.#waiting = judged(this.#filter, block);
       seen += block.count;
+      wanted = Math.min(most, LOOKED_AT_GROWTH * wanted);
     }
     return this.#picked();
   }

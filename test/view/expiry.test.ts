@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Key } from '../../src/schema/key.ts';
+import { type Key, KeyCodec } from '../../src/schema/key.ts';
 import { parseSchema } from '../../src/schema/schema.ts';
 import { boundsOf, greatestBound, leastBound } from '../../src/view/bounds.ts';
 import { CommitTable } from '../../src/view/commit-table.ts';
@@ -24,6 +24,13 @@ const NEVER = Number.POSITIVE_INFINITY;
 const ALL = boundsOf(leastBound('int64'), greatestBound('int64'), false, false);
 const PAGE = 4096;
 const expiry = Expiry.of(SCHEMA) as Expiry;
+
+/** The lower bound of a range that begins with a key. */
+function boundOf(key: bigint) {
+  const codec = new KeyCodec('int64', true);
+  codec.encode(key);
+  return { firstHi: codec.hi, firstLo: codec.lo };
+}
 
 const until = (time: number, n = 0) => (time === NEVER ? { n } : new Until(time, { n }));
 
@@ -209,6 +216,23 @@ function valuesIn(shard: ShardSnapshot, reverse: boolean): unknown[] {
   }
   return values;
 }
+
+test('of few rows that are wanted, not many are looked at, unless none was left', (t) => {
+  const times = Array.from({ length: 3 * PAGE }, (_, i) => (i % 2 === 0 || i > 2 * PAGE ? 1 : 9));
+  const written = new TestMemtable(SCHEMA);
+  written.put(-1, until(NEVER));
+  const handle = segmentUntil(times).handle;
+  const blocks = (first: bigint) => {
+    const bounds = { ...ALL, ...boundOf(first) };
+    return filteredBlocks(SCHEMA, [snapshotOf(written, [[handle]], 5)], bounds, false, true, null);
+  };
+  const few = blocks(0n).next(8);
+  t.true(few !== null && few.count >= 8 && few.count < 64, `${few?.count}`);
+  const behind = blocks(BigInt(2 * PAGE));
+  let looks = 0;
+  for (let block = behind.next(8); block !== null; block = behind.next(8)) looks++;
+  t.true(looks <= 2, `${looks} blocks`);
+});
 
 test('what is known to be in force is not asked about', (t) => {
   const run = [segmentOf(SCHEMA, [[1, until(10)] as const, [2, until(NEVER)] as const])];
