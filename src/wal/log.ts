@@ -76,6 +76,12 @@ export function openLocalLog(
   return new LocalLog(storage, directory, identity, options, found);
 }
 
+/** What the recovery found: where the log ends, and up to where it is certainly on disk. */
+interface Recovered {
+  readonly lastLsn: number;
+  readonly durableLsn: number;
+}
+
 export class LocalLog implements CommitLog {
   readonly #storage: Storage;
   readonly #directory: string;
@@ -92,8 +98,9 @@ export class LocalLog implements CommitLog {
   /** When each file that is no longer written was closed, by performance.now(), and its length. */
   readonly #closed = new Map<string, { readonly ms: number; bytes: number | null }>();
   #keptBytes = 0;
-  /** What the recovery found: where the log ends, and up to where it is certainly on disk. */
-  #recovered: { lastLsn: number; durableLsn: number } | undefined;
+  #recovered: Recovered | undefined;
+  /** Whether what crashes left was removed. */
+  #isClean = false;
 
   constructor(
     storage: Storage,
@@ -230,14 +237,21 @@ export class LocalLog implements CommitLog {
   /**
    * Makes the log writable, after read(). Once this returns, everything that was read is durable,
    * and what is committed goes to a new file. After salvage nothing is copied there: the caller has
-   * stored it elsewhere. Throws what the storage throws; then the log is of no use.
+   * stored it elsewhere. Throws what the storage throws; then the log is of no use, but for another try
+   * after a shortage (isShortage).
    *
    * @param salvagedLsn after salvage, the last LSN that may ever have been given to a record
    */
   start(salvagedLsn = 0): void {
-    assert(this.#writer === undefined && this.#recovered, 'read() comes first, start() once');
-    const lastLsn = Math.max(this.#recovered.lastLsn, salvagedLsn);
-    const durableLsn = Math.max(this.#recovered.durableLsn, salvagedLsn);
+    assert(this.#recovered && !this.#isClean, 'read() comes first, start() once');
+    if (this.#writer === undefined) this.#begin(this.#recovered, salvagedLsn);
+    this.#removeLeftovers();
+    this.#isClean = true;
+  }
+
+  #begin(recovered: Recovered, salvagedLsn: number): void {
+    const lastLsn = Math.max(recovered.lastLsn, salvagedLsn);
+    const durableLsn = Math.max(recovered.durableLsn, salvagedLsn);
     const writer = this.#newFile(durableLsn + 1, undefined);
     try {
       const newest = this.#files.at(-1);
@@ -245,6 +259,8 @@ export class LocalLog implements CommitLog {
       assert(writer.lastLsn === lastLsn, 'what was read can be read again');
       writer.publish();
     } catch (error) {
+      // What was to be copied is, at the next try.
+      this.#group.clear();
       writer.close();
       throw error;
     }
@@ -252,7 +268,6 @@ export class LocalLog implements CommitLog {
     for (const { name } of this.#files)
       this.#closed.set(name, { ms: performance.now(), bytes: null });
     this.#files.push({ name: fileName(writer.header.sequence), header: writer.header });
-    this.#removeLeftovers();
   }
 
   rotate(): void {

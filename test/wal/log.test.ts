@@ -1,4 +1,5 @@
 import test from 'ava';
+import { isShortage } from '../../src/errors.ts';
 import type { CrashStorage } from '../../src/storage/crash.ts';
 import { realStorage } from '../../src/storage/real.ts';
 import { openLocalLog } from '../../src/wal/log.ts';
@@ -319,6 +320,34 @@ test('leftovers of interrupted work are removed, strangers are not', (t) => {
     storage.list(DIRECTORY),
     [FIRST, 'wal-0000000002.log', 'notes.txt', 'wal-1.log'].sort(),
   );
+});
+
+test('after a shortage, wherever it was, a log starts at the next try', (t) => {
+  const disk = emptyDisk();
+  commitStamps(recovered(disk).log, numbered(3), false);
+  disk.open(`${DIRECTORY}/wal-recycled`, 'create-new').close();
+  let failures = 0;
+  for (const error of ['EMFILE', 'ENOSPC']) {
+    for (let skipped = 0; ; skipped++) {
+      const storage = disk.restart();
+      const log = openSmall(storage);
+      log.read(1, () => {});
+      storage.failAt(storage.operations + skipped, { error, lasting: false });
+      try {
+        log.start();
+        t.throws(() => log.start());
+        break;
+      } catch (error) {
+        t.true(isShortage(error));
+      }
+      failures++;
+      log.start();
+      commitStamps(log, [4]);
+      t.deepEqual(recovered(storage.restart()).found, pairs(4));
+      t.false(storage.exists(`${DIRECTORY}/wal-recycled`));
+    }
+  }
+  t.true(failures > 4);
 });
 
 test('a log of another database or shard is refused', (t) => {
