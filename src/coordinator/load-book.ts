@@ -44,6 +44,7 @@ export class LoadBook {
   readonly #loads = new Map<string, Load>();
   #published = 0;
   #publishing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   /** @param serving a thread that serves, once it has come back if it died */
   constructor(
@@ -88,6 +89,7 @@ export class LoadBook {
     const load = this.#loads.get(loadBatchName(name));
     const isOpen = () => load?.state === 'open';
     const gone = () => new OmenError('OMEN_ABORTED', 'The load was ended before it was published.');
+    if (this.#isClosed) throw new OmenError('OMEN_CLOSED', 'The database was closed.');
     if (!isOpen()) throw gone();
     const number = ++this.#published;
     const participants = ids.map((_, shard) => shard);
@@ -134,6 +136,12 @@ export class LoadBook {
     const load = this.#loads.get(batch);
     if (load?.state === 'open') load.state = 'aborted';
     return load?.state === 'published';
+  }
+
+  /** Publishes nothing more; waits for what is being published, as its caller has to be told how it ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#publishing;
   }
 
   /** Ends the loads of a client that is gone. */

@@ -441,6 +441,7 @@ export class Supervisor {
 
   async close(): Promise<void> {
     for (const attempt of [...this.#reopening.values()]) await attempt;
+    await this.loads.close();
     if (this.#isClosing) return;
     this.#isClosing = true;
     openHere.delete(this.identity.databaseId);

@@ -496,3 +496,19 @@ test('rows that expire do so from the beginning of the load on, or when they say
   await db.compact();
   t.is(db.get(8)?.value, 1);
 });
+
+test('a load that is being published when the database is closed is there, and says so', async (t) => {
+  const directory = join(temporaryDirectory(t), 'data');
+  const db = await open(directory, { ...NUMBERS, shards: 2 });
+  let closed: Promise<void> | null = null;
+  const onProgress = ({ phase }: LoadProgress) => {
+    if (phase === 'write') queueMicrotask(() => (closed ??= db.close()));
+  };
+  const code = await codeOfAsync(db.bulkLoad(rowsOf(range(0, 100)), { onProgress }));
+  t.truthy(closed);
+  await closed;
+  const again = await open(directory, NUMBERS);
+  t.teardown(() => again.close());
+  t.is(again.count(), code === '' ? 100 : 0);
+  t.true(code === '' || code === 'OMEN_CLOSED', code);
+});
