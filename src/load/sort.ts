@@ -78,7 +78,6 @@ interface Keys {
   load(into: SortedKeys): void;
   /** How two rows compare whose words are equal. */
   compare(a: number, b: number): number;
-  isSame(a: number, b: number): boolean;
 }
 
 class NumberKeys implements Keys {
@@ -114,13 +113,6 @@ class NumberKeys implements Keys {
 
   compare(): number {
     return 0;
-  }
-
-  isSame(a: number, b: number): boolean {
-    const one = this.#segments[a >>> ROW_BITS].keysU32;
-    const other = this.#segments[b >>> ROW_BITS].keysU32;
-    const [i, j] = [2 * (a & ROW_MASK), 2 * (b & ROW_MASK)];
-    return one[i] === other[j] && one[i + 1] === other[j + 1];
   }
 }
 
@@ -172,10 +164,6 @@ class TextKeys implements Keys {
       other.keyOffsets[j + 1],
     );
   }
-
-  isSame(a: number, b: number): boolean {
-    return this.compare(a, b) === 0;
-  }
 }
 
 /** How many bytes all keys begin with alike. */
@@ -195,12 +183,13 @@ function sharedBytes(segments: readonly Segment[]): number {
   return shared;
 }
 
-/** The rows in the order of their keys, those of equal keys in that of the source. */
-function sorted(keys: Keys, count: number): Uint32Array {
+/** The rows in the order of their keys, those of equal keys in that of the source; and their words. */
+function sorted(keys: Keys, count: number): SortedKeys {
   const unsorted = sortBuffers(count);
   keys.load(unsorted);
-  const { hi, lo, payload } = radixSort(unsorted, sortBuffers(count), count);
-  if (keys instanceof NumberKeys) return payload;
+  const order = radixSort(unsorted, sortBuffers(count), count);
+  if (keys instanceof NumberKeys) return order;
+  const { hi, lo, payload } = order;
   for (let start = 0; start < count; ) {
     let end = start + 1;
     while (end < count && hi[end] === hi[start] && lo[end] === lo[start]) end++;
@@ -210,25 +199,33 @@ function sorted(keys: Keys, count: number): Uint32Array {
     }
     start = end;
   }
-  return payload;
+  return order;
 }
 
 /** Moves the rows that stay to the front of `order`. */
 function dropDuplicates(
   keys: Keys,
-  order: Uint32Array,
+  { hi, lo, payload }: SortedKeys,
   count: number,
   keepsFirst: boolean,
 ): { kept: number; duplicate: number } {
   let kept = 0;
   let duplicate = -1;
   for (let i = 0; i < count; i++) {
-    if (kept > 0 && keys.isSame(order[kept - 1], order[i])) {
-      if (duplicate < 0) duplicate = order[i];
-      if (!keepsFirst) order[kept - 1] = order[i];
-    } else {
-      order[kept++] = order[i];
+    const last = kept - 1;
+    const isSame =
+      kept > 0 &&
+      lo[last] === lo[i] &&
+      hi[last] === hi[i] &&
+      keys.compare(payload[last], payload[i]) === 0;
+    if (isSame) {
+      if (duplicate < 0) duplicate = payload[i];
+      if (!keepsFirst) payload[last] = payload[i];
+      continue;
     }
+    hi[kept] = hi[i];
+    lo[kept] = lo[i];
+    payload[kept++] = payload[i];
   }
   return { kept, duplicate };
 }
@@ -237,7 +234,7 @@ function dropDuplicates(
 function gather(
   schema: Schema,
   segments: readonly Segment[],
-  order: Uint32Array,
+  { hi, lo, payload: order }: SortedKeys,
   rows: number,
 ): SegmentHandle {
   const selection = { source: new Uint16Array(BLOCK_ROWS), row: new Uint32Array(BLOCK_ROWS) };
@@ -268,15 +265,10 @@ function gather(
   const writer = new ColumnWriter(schema, layout, body);
   const columns = segments.map((segment) => segment.columns);
   const keyWriter = isText ? new KeyWriter(layout, body) : null;
-  const words = (at: number) => {
-    const { keysU32 } = segments[order[at] >>> ROW_BITS];
-    const row = order[at] & ROW_MASK;
-    return { hi: keysU32[2 * row + 1], lo: keysU32[2 * row] };
-  };
+  const words = (at: number) => ({ hi: hi[at], lo: lo[at] });
   const form = isText ? 'bytes' : keyForm(schema.key, words(0), words(rows - 1));
   const numbers = new Float64Array(body, layout.key.data.offset, form === 'f64' ? rows : 0);
   const wide = new Uint32Array(body, layout.key.data.offset, form === 'words' ? 2 * rows : 0);
-  const keysU32 = segments.map((segment) => segment.keysU32);
   for (let start = 0; start < rows; start += BLOCK_ROWS) {
     const count = select(start);
     writer.fromSegments(columns, selection, count, start);
@@ -284,14 +276,12 @@ function gather(
       keyWriter.fromSegments(segments, selection, count, start);
       continue;
     }
-    for (let i = 0; i < count; i++) {
-      const from = keysU32[selection.source[i]];
-      const at = 2 * selection.row[i];
+    for (let i = start; i < start + count; i++) {
       if (form === 'f64') {
-        numbers[start + i] = sortableToNumber(schema.key, from[at + 1], from[at]);
+        numbers[i] = sortableToNumber(schema.key, hi[i], lo[i]);
       } else {
-        wide[2 * (start + i)] = from[at];
-        wide[2 * (start + i) + 1] = from[at + 1];
+        wide[2 * i] = lo[i];
+        wide[2 * i + 1] = hi[i];
       }
     }
   }

@@ -322,6 +322,12 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
   'a bulk load': {
     shards: 2,
     async run(shards) {
+      // Into shards that have nothing yet: what is deleted meanwhile hides nothing but its rows.
+      await shards.load(range(-60, 5), async () => {
+        shards.del(0, -58);
+        shards.commit(0);
+        await shards.rotate(0);
+      });
       for (const shard of [0, 1]) {
         shards.put(shard, ...range(-60, 20));
         shards.commit(shard);
@@ -341,6 +347,7 @@ const WITH_NUMBERS: Readonly<Record<string, Scenario>> = {
         shards.del(1, -59);
         shards.commit(1);
       });
+      shards.judge(0, -58, -50, -48);
       shards.put(0, -55);
       shards.del(1, -56);
       shards.commit(0);
