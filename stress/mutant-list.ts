@@ -414,7 +414,7 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a range that is cleared while rows are loaded does not clear them',
     file: 'src/shard-worker/loads.ts',
     find: 'if (load.lsn < lastLsn) load.cleared.push(...ranges);',
-    replace: '',
+    replace: 'if (load.lsn > lastLsn) load.cleared.push(...ranges);',
     by: 'crashes',
   },
   {

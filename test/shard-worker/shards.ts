@@ -423,6 +423,7 @@ export class Shards {
       if (engines.every(({ failure }) => failure === null)) batch.outcome = 'aborted';
     }
     for (const engine of engines) await engine.settleLoad(name, isPublished);
+    this.checkShown();
     await this.idle();
   }
 
