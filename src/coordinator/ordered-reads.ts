@@ -14,7 +14,6 @@ import {
   leastBound,
 } from '../view/bounds.ts';
 import type { Cursor } from '../view/cursor.ts';
-import { filteredBlocks } from '../view/filtered-blocks.ts';
 import { ceilRow, floorRow, type SortedRows, selectRow } from '../view/order.ts';
 import { cursorOf } from '../view/row-blocks.ts';
 import type { Place, Run } from '../view/segment.ts';
@@ -22,9 +21,6 @@ import { rowOf, rowUnder, type ShardSnapshot } from '../view/shard-view.ts';
 import { sortedRowsOf } from '../view/sorted-rows.ts';
 import type { Iteration } from './range.ts';
 import type { Reader } from './reader.ts';
-
-/** Rows of a block where rows are only counted. */
-const COUNTED_ROWS = 65_536;
 
 export type Entry = [key: unknown, row: unknown];
 
@@ -67,7 +63,7 @@ export function countRows(reader: Source, iteration: Iteration): number {
   const { type } = reader.key;
   const runs = reader.settled();
   if (runs !== null) return sumOf(runs, (run) => run.countWithin(iteration, type));
-  return sumOf(reader.now(), (shard) => countWithin(shard, iteration));
+  return sumOf(reader.now(), (shard) => countOf(shard, iteration));
 }
 
 /** Number of live keys < the given one. */
@@ -76,22 +72,11 @@ export function rankOf(reader: Source, { hi, lo, bytes }: Bound): number {
   const runs = reader.settled();
   if (runs !== null) return sumOf(runs, (run) => run.rank(hi, lo, type, bytes));
   const below = boundsBelow(type, { hi, lo, bytes });
-  return sumOf(reader.now(), (shard) => countWithin(shard, below));
+  return sumOf(reader.now(), (shard) => countOf(shard, below));
 }
 
-/** Where many rows may have expired, pages of which none or all have are counted without being read. */
-function countWithin(shard: ShardSnapshot, bounds: KeyBounds): number {
-  const { view, visible, nowMs } = shard;
-  const largest = view.runs.at(-1) ?? null;
-  if (largest === null || view.inForce(largest, nowMs) !== null) {
-    return view.count(visible, bounds, nowMs);
-  }
-  const blocks = filteredBlocks(view.readers.schema, [shard], bounds, false, true, null);
-  let count = 0;
-  for (let block = blocks.next(COUNTED_ROWS); block !== null; block = blocks.next(COUNTED_ROWS)) {
-    count += block.count;
-  }
-  return count;
+function countOf({ view, visible, nowMs }: ShardSnapshot, bounds: KeyBounds): number {
+  return view.count(visible, bounds, nowMs);
 }
 
 function sumOf<T>(parts: readonly T[], of: (part: T) => number): number {
@@ -110,7 +95,7 @@ export function entryWithRank(reader: Source, rank: number): Entry | undefined {
   const everything = boundsOf(leastBound(type), greatestBound(type), false, false);
   let left = rank;
   for (const shard of shards) {
-    const rows = countWithin(shard, everything);
+    const rows = countOf(shard, everything);
     if (left < rows) return entryAmong(reader, [shard], left);
     left -= rows;
   }

@@ -19,6 +19,7 @@ import {
   pagesOf,
   rowsInPage,
   SPREAD,
+  STATISTICS_ROWS,
   type Statistics,
   SUM,
 } from './statistics.ts';
@@ -134,6 +135,25 @@ export class Expiry {
       }
     }
     return expired;
+  }
+
+  /** How many rows of a run at positions [start, end) are in force: whole pages as statistics have it. */
+  countIn({ segments, before }: Run, start: number, end: number, nowMs: number): number {
+    let count = 0;
+    for (const [i, segment] of segments.entries()) {
+      const to = Math.min(segment.rows, end - before[i]);
+      for (let from = Math.max(0, start - before[i]); from < to; ) {
+        const page = Math.floor(from / STATISTICS_ROWS);
+        const pageEnd = Math.min(to, (page + 1) * STATISTICS_ROWS);
+        const verdict = this.judgePage(segment, page, nowMs);
+        if (verdict === 'all') count += pageEnd - from;
+        for (; verdict === 'some' && from < pageEnd; from++) {
+          if (this.at(segment, from) > nowMs) count++;
+        }
+        from = pageEnd;
+      }
+    }
+    return count;
   }
 
   /** What is known of a page without reading it: whether no row of it is in force, all are, or some may be. */

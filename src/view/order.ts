@@ -3,7 +3,7 @@
  * a selection a few of them. No key stands in two of the lists.
  *
  * A settled shard (`ShardView.settled`) is such a list by itself: its run. One with a base
- * (`ShardView.baseAt`) is two: the rows of the base that are in force, and what is newer.
+ * (`ShardView.base`) is two: the rows of the base that are in force, and what is newer.
  */
 import { compareBytes, type KeyBytes } from '../schema/key-bytes.ts';
 import type { KeyType } from '../schema/schema.ts';

@@ -376,26 +376,42 @@ export class ShardView {
    * The oldest run, where it has no tombstones and by far the most rows: to count, it is enough to walk
    * over what is newer. Null where a walk over everything costs less.
    */
-  baseAt(nowMs: number): Run | null {
-    const base = this.inForce(this.runs.at(-1) ?? null, nowMs);
-    if (base === null || base.hasTombstones || this.hasRanges) return null;
+  get base(): Run | null {
+    const base = this.runs.at(-1);
+    if (base === undefined || base.hasTombstones || this.hasRanges) return null;
     let newer = this.pendingEntries - base.rows;
     for (const run of this.runs) newer += run.rows;
     return base.rows > BASE_SHARE * newer ? base : null;
   }
 
+  /** How many rows of a run without tombstones are within the bounds, and in force. */
+  #countIn(run: Run, bounds: KeyBounds, nowMs: number): number {
+    const { schema, expiry } = this.readers;
+    if (this.inForce(run, nowMs) !== null) return run.countWithin(bounds, schema.key);
+    const { start, end } = run.positionsWithin(bounds, schema.key);
+    return expiry === null ? end - start : expiry.countIn(run, start, end, nowMs);
+  }
+
+  /** Whether a run without tombstones has a row in force of the key that a cursor stands on. */
+  #isIn(run: Run, { hi, lo, bytes }: Cursor, nowMs: number): boolean {
+    const { schema, expiry } = this.readers;
+    const position = run.positionOf(hi, lo, schema.key, bytes);
+    if (position < 0 || expiry === null) return position >= 0;
+    const { source, position: row } = run.rowAt(position);
+    return expiry.at(source, row) > nowMs;
+  }
+
   /** Number of live keys within the bounds. */
   count(visible: readonly Visibility[], bounds: KeyBounds, nowMs = 0): number {
-    const type = this.readers.schema.key;
     const settled = this.settledAt(visible, nowMs);
-    const base = settled ?? this.baseAt(nowMs);
-    let count = base === null ? 0 : base.countWithin(bounds, type);
+    const base = settled ?? this.base;
+    let count = base === null ? 0 : this.#countIn(base, bounds, nowMs);
     if (settled !== null) return count;
     const cursor = base === null ? this.cursor(visible, nowMs) : this.changes(visible, nowMs);
     for (seekFirst(cursor, bounds, false); !cursor.done; cursor.next()) {
       if (isOutside(cursor, bounds, false)) break;
       if (!cursor.deleted) count++;
-      if (base !== null && base.positionOf(cursor.hi, cursor.lo, type, cursor.bytes) >= 0) count--;
+      if (base !== null && this.#isIn(base, cursor, nowMs)) count--;
     }
     return count;
   }

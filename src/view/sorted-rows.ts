@@ -16,7 +16,7 @@ export function sortedRowsOf(shard: ShardSnapshot): readonly SortedRows[] | null
   const { view, visible, nowMs } = shard;
   const settled = view.settledAt(visible, nowMs);
   if (settled !== null) return [settled];
-  const base = view.baseAt(nowMs);
+  const base = view.inForce(view.base, nowMs);
   if (base === null) return null;
   const type = view.readers.schema.key;
   const replaced: number[] = [];

@@ -134,6 +134,26 @@ test('of the oldest run, pages that have expired are passed over without being r
   t.true(steps <= 2 * PAGE + 10, `${steps} steps`);
 });
 
+test('of positions of a run, those in force are counted page by page', (t) => {
+  const seed = newSeed();
+  const random = randomFrom(seed);
+  const times = Array.from({ length: 3 * PAGE + 500 }, (_, i) => {
+    const page = Math.floor(i / PAGE);
+    return page === 0 ? 1 : page === 1 ? NEVER : [1, 9, NEVER][Math.floor(random() * 3)];
+  });
+  const segments = [
+    segmentUntil(times.slice(0, 2 * PAGE + 77)),
+    segmentUntil(times.slice(2 * PAGE + 77), 2 * PAGE + 77),
+  ];
+  const run = new Run(segments);
+  for (let round = 0; round < 50; round++) {
+    const [a, b] = [random(), random()].map((x) => Math.floor(x * (times.length + 1)));
+    const [start, end] = [Math.min(a, b), Math.max(a, b)];
+    const wanted = times.slice(start, end).filter((time) => time > 5).length;
+    t.is(expiry.countIn(run, start, end, 5), wanted, `seed ${seed}: ${start} to ${end}`);
+  }
+});
+
 interface Version {
   readonly n: number;
   readonly time: number;

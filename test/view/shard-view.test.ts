@@ -282,7 +282,7 @@ test('what little is newer than a large run is counted by itself', (t) => {
       model.set(key, row);
     }
     shard.memtables[0].publish();
-    t.is(shard.view.baseAt(0), shard.view.runs.at(-1) ?? null);
+    t.is(shard.view.base, shard.view.runs.at(-1) ?? null);
     const entries = live(model);
     const snapshot = shard.view.capture(NOTHING);
     for (let n = 0; n < 5; n++) {
