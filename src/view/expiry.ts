@@ -156,6 +156,33 @@ export class Expiry {
     return count;
   }
 
+  /** The first row from one on that has not expired; the number of rows where there is none. */
+  firstInForce(segment: Segment, from: number, nowMs: number): number {
+    const { rows } = segment;
+    for (let row = from; row < rows; ) {
+      const page = Math.floor(row / STATISTICS_ROWS);
+      const end = Math.min(rows, (page + 1) * STATISTICS_ROWS);
+      const isOver = this.judgePage(segment, page, nowMs) === 'none';
+      while (!isOver && row < end && this.at(segment, row) <= nowMs) row++;
+      if (!isOver && row < end) return row;
+      row = end;
+    }
+    return rows;
+  }
+
+  /** The last row up to one that has not expired; −1 where there is none. */
+  lastInForce(segment: Segment, from: number, nowMs: number): number {
+    for (let row = from; row >= 0; ) {
+      const page = Math.floor(row / STATISTICS_ROWS);
+      const first = page * STATISTICS_ROWS;
+      const isOver = this.judgePage(segment, page, nowMs) === 'none';
+      while (!isOver && row >= first && this.at(segment, row) <= nowMs) row--;
+      if (!isOver && row >= first) return row;
+      row = first - 1;
+    }
+    return -1;
+  }
+
   /** What is known of a page without reading it: whether no row of it is in force, all are, or some may be. */
   judgePage(segment: Segment, page: number, nowMs: number): 'none' | 'all' | 'some' {
     const { rows, statistics } = segment;
@@ -167,8 +194,8 @@ export class Expiry {
 
   /**
    * A cursor to which rows that have expired are tombstones.
-   * @param isOldest whether nothing is older than what it walks over: of a run then, whole pages that have
-   *   expired are passed over, as there is nothing that they could hide
+   * @param isOldest whether nothing is older than what it walks over: of a run then, rows that have expired
+   *   are passed over, whole pages of them without being read
    */
   cursor(inner: Cursor, nowMs: number, isOldest: boolean): Cursor {
     const run = isOldest && inner instanceof RunCursor ? inner : null;
@@ -195,7 +222,7 @@ function expiredIn(statistics: Statistics, at: number, nowMs: number): number {
 class ExpiryCursor implements Cursor {
   readonly #expiry: Expiry;
   readonly #inner: Cursor;
-  /** The same cursor, where pages may be passed over. */
+  /** The same cursor, where rows that have expired are passed over. */
   readonly #run: RunCursor | null;
   readonly #nowMs: number;
 
@@ -259,14 +286,14 @@ class ExpiryCursor implements Cursor {
     this.#pass(false);
   }
 
-  /** Over pages of which no row is in force. */
+  /** Over what has expired: there is nothing that it could hide. */
   #pass(forwards: boolean): void {
     const run = this.#run;
     if (run === null) return;
     while (!run.done && this.deleted) {
-      if (this.#expiry.judgePage(run.segment, run.page, this.#nowMs) !== 'none') return;
-      if (forwards) run.nextPage();
-      else run.previousPage();
+      const { segment, position } = run;
+      if (forwards) run.forwardTo(this.#expiry.firstInForce(segment, position + 1, this.#nowMs));
+      else run.backTo(this.#expiry.lastInForce(segment, position - 1, this.#nowMs));
     }
   }
 }

@@ -31,7 +31,7 @@ import { type ClearedRange, isCleared } from './cleared.ts';
 import type { Cursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
 import { Prefetch } from './prefetch.ts';
-import { STATISTICS_ROWS, type Statistics } from './statistics.ts';
+import type { Statistics } from './statistics.ts';
 
 export type { KeyForm };
 
@@ -614,19 +614,15 @@ export class RunCursor implements Cursor {
     }
   }
 
-  /** The page of the segment's statistics that the row is in. */
-  get page(): number {
-    return Math.floor(this.position / STATISTICS_ROWS);
-  }
-
-  /** To the first row behind the page, or before it to the last one. */
-  nextPage(): void {
-    this.position = Math.min((this.page + 1) * STATISTICS_ROWS, this.segment.rows) - 1;
+  /** To a row of the segment, or behind its end to the next segment. */
+  forwardTo(row: number): void {
+    this.position = row - 1;
     this.next();
   }
 
-  previousPage(): void {
-    this.position = this.page * STATISTICS_ROWS;
+  /** To a row of the segment, or before its first to the segment before. */
+  backTo(row: number): void {
+    this.position = row + 1;
     this.prev();
   }
 
