@@ -520,8 +520,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a follower of the log takes a frame that goes on elsewhere',
     file: 'src/wal/follower.ts',
-    find: 'if (firstLsn > this.#nextLsn) return null;',
-    replace: '',
+    find: 'return frame.firstLsn > this.#nextLsn ? null : frame;',
+    replace: 'return frame;',
+    by: 'histories',
+  },
+  {
+    what: 'a follower of the log keeps what it read before that was durable',
+    file: 'src/wal/follower.ts',
+    find: 'const isFresh = this.#nextLsn > this.#loadedLsn;',
+    replace: 'const isFresh = this.#loadedLsn === 0;',
     by: 'histories',
   },
   {

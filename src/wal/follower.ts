@@ -51,6 +51,9 @@ export class LogFollower {
   /** The stretch of the file that is in memory. */
   #start = 0;
   #end = 0;
+  /** What is said to be durable now, and was when that stretch was read. */
+  #durableLsn = 0;
+  #loadedLsn = 0;
 
   /** @param fromLsn the first record wanted */
   constructor(storage: Storage, directory: string, identity: WalIdentity, fromLsn: number) {
@@ -86,6 +89,7 @@ export class LogFollower {
    * @throws OMEN_LSN_GONE where the record wanted was given up, OMEN_CORRUPT, what the storage throws
    */
   next(durableLsn: number): Frame | null {
+    this.#durableLsn = durableLsn;
     while (this.#nextLsn <= durableLsn) {
       const frame = this.#open === null ? null : this.#examine(this.#open);
       if (frame === null) {
@@ -116,23 +120,28 @@ export class LogFollower {
 
   /** The frame at the offset, where it goes on with the record wanted, or comes before it. */
   #examine({ file, header }: OpenFile): Frame | null {
-    // What is in memory may be older than the frame.
-    return this.#frameAt(file, header, false) ?? this.#frameAt(file, header, true);
-  }
-
-  #frameAt(file: StorageFile, header: WalHeader, isFresh: boolean): Frame | null {
+    // What was not durable when it was read may have been taken back since, and be another frame now.
+    const isFresh = this.#nextLsn > this.#loadedLsn;
     const offset = this.#offset;
     if (!this.#load(file, FRAME_HEADER_BYTES, isFresh)) return null;
     const length = claimedLength(this.#views, offset - this.#start, header, offset);
     const isPossible =
       length >= FRAME_HEADER_BYTES && length <= FRAME_BYTES_MAX && length % 8 === 0;
-    if (!isPossible || !this.#load(file, length, false)) return null;
-    const views = this.#views;
+    if (!isPossible) return null;
+    const passed = this.#frame(offset - this.#start, length);
+    // Not verified, as it only leads on to the frame wanted, which is.
+    if (passed.firstLsn + passed.records <= this.#nextLsn) return passed;
+    if (!this.#load(file, length, false)) return null;
     const at = offset - this.#start;
-    if (verifyFrame(views, at, length, header) !== null) return null;
+    if (verifyFrame(this.#views, at, length, header) !== null) return null;
+    const frame = this.#frame(at, length);
+    return frame.firstLsn > this.#nextLsn ? null : frame;
+  }
+
+  #frame(at: number, length: number): Frame {
+    const views = this.#views;
     const firstLsn = views.f64[(at >> 3) + 2];
     const records = views.u32[(at >> 2) + 8];
-    if (firstLsn > this.#nextLsn) return null;
     return { views, start: at + FRAME_HEADER_BYTES, end: at + length, firstLsn, records };
   }
 
@@ -145,6 +154,7 @@ export class LogFollower {
       this.#views = viewsOf(new ArrayBuffer(Math.max(wholeBlocks(bytes), READ_BYTES)));
     }
     this.#start = offset;
+    this.#loadedLsn = this.#durableLsn;
     this.#end = offset + file.read(this.#views.u8, offset);
     return offset + bytes <= this.#end;
   }
@@ -177,21 +187,36 @@ export class LogFollower {
   }
 
   #findListed(): OpenFile | null {
-    for (const name of this.#storage.list(this.#directory).reverse()) {
-      const sequence = sequenceOf(name);
-      if (sequence === null) continue;
-      const path = join(this.#directory, name);
-      try {
-        const header = readHeader(this.#storage, path, this.#identity, sequence);
-        if (header.firstLsn > this.#nextLsn) continue;
-        return { path, header, file: this.#storage.open(path, 'read') };
-      } catch (error) {
-        // Given up, and perhaps overwritten, since it was listed.
-        if (this.#storage.exists(path)) throw error;
-        throw new Vanished(error);
+    const names = this.#storage.list(this.#directory).filter((name) => sequenceOf(name) !== null);
+    // Files follow each other in their LSNs as in their names.
+    let found: { readonly path: string; readonly header: WalHeader } | null = null;
+    let low = 0;
+    for (let high = names.length; low < high; ) {
+      const middle = (low + high) >>> 1;
+      const path = join(this.#directory, names[middle]);
+      const header = this.#unlessGone(path, () =>
+        readHeader(this.#storage, path, this.#identity, sequenceOf(names[middle]) ?? 0),
+      );
+      if (header.firstLsn > this.#nextLsn) {
+        high = middle;
+      } else {
+        found = { path, header };
+        low = middle + 1;
       }
     }
-    return null;
+    if (found === null) return null;
+    const { path, header } = found;
+    return { path, header, file: this.#unlessGone(path, () => this.#storage.open(path, 'read')) };
+  }
+
+  /** @throws Vanished where the file was given up, and perhaps overwritten, since it was listed */
+  #unlessGone<T>(path: string, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (this.#storage.exists(path)) throw error;
+      throw new Vanished(error);
+    }
   }
 
   #gone(): OmenError {

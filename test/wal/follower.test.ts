@@ -204,6 +204,27 @@ test('damage is told with file and offset', (t) => {
   t.regex(error?.message ?? '', /wal-0000000001\.log is damaged at offset 20480/);
 });
 
+test('a group that was taken back is not read, though its bytes once were', (t) => {
+  const storage = emptyDisk();
+  const { log } = recovered(storage);
+  commitStamps(log, [1]);
+  commitStamps(log, [2]);
+  const follower = follow(storage, 1);
+  // It is written, and then finds no room for what is to be prewritten behind it.
+  const large = [13, 63, 113, 163];
+  storage.failAt(storage.operations + 1, { error: 'ENOSPC', lasting: false });
+  t.is(
+    codeOf(() => commitStamps(log, large)),
+    'OMEN_DISK_FULL',
+  );
+  // Amid it, somebody reads what comes before, and with it what lies behind.
+  t.is(follower.next(1)?.firstLsn, 1);
+  log.discard();
+  t.false(log.failed);
+  commitStamps(log, [3]);
+  t.deepEqual(readTo(follower, log.durableLsn), pairs(2, 2));
+});
+
 test('at any interleaving of commits, rotations and readings every record is read once', (t) => {
   const step = fc.oneof(
     fc.record({ op: fc.constant('commit' as const), count: fc.integer({ min: 1, max: 60 }) }),
