@@ -439,7 +439,8 @@ export class Shards {
     const refuse = (): never => {
       throw new OmenError('OMEN_SHARD_FAILED', `Shard ${shard} takes no mark.`);
     };
-    this.commit(shard);
+    // A shard that has nothing yet has to be loaded into, too.
+    if (!engine.canMark || engine.hasPending) this.commit(shard);
     const isPossible = engine.refusalOf(true) === null && engine.canSeal && !engine.hasPending;
     if (!engine.canMark && isPossible) this.#attempt(() => engine.rotate(), shard);
     if (!engine.canMark || engine.refusalOf(true) !== null) refuse();
