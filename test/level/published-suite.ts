@@ -1,13 +1,12 @@
 /**
  * The suite that abstract-level publishes, under tape, over databases of OmenLevel: a process of its
- * own, whose output and exit code tell what came of it. The first argument is the options, as JSON.
+ * own, whose output and exit code tell what came of it. Its arguments are the directory that the databases
+ * are made in and their options, as JSON.
  *
  * The suite runs a second time over sublevels, and closes these only, never the databases below, each of
  * which has threads; so a database is closed here once a test has ended with all of its sublevels closed.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OmenLevel, type OmenLevelOptions } from '../../src/level.ts';
 
@@ -36,8 +35,8 @@ const require = createRequire(import.meta.url);
 const tape: Tape = require('tape');
 const suite: Suite = require('abstract-level/test');
 
-const options: OmenLevelOptions = JSON.parse(process.argv[2] ?? '{}');
-const directory = mkdtempSync(join(tmpdir(), 'omendb-level-suite-'));
+const [, , directory, given] = process.argv;
+const options: OmenLevelOptions = JSON.parse(given);
 const sublevelsOf = new Map<OmenLevel, Sublevel[]>();
 let made = 0;
 
@@ -88,6 +87,3 @@ suite({
   },
   factory,
 });
-
-// Those that tests have left open keep no process alive. To close them would set off what the tests listen to.
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
