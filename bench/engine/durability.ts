@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type Durability, open } from '../../src/index.ts';
 import { count, median, quantile, table } from './report.ts';
 
@@ -101,7 +102,8 @@ async function put(
     shards: 1,
     durability,
   });
-  let next = -Math.ceil(rows * WARM_UP);
+  const warmUp = Math.ceil(rows * WARM_UP);
+  let next = -warmUp;
   const writeUpTo = (end: number) =>
     Promise.all(
       Array.from({ length: IN_FLIGHT }, async () => {
@@ -111,12 +113,20 @@ async function put(
         }
       }),
     );
+  // The shard says what it has done when it has time, or soon after: one put is one LSN.
+  const totalAt = async (lsn: number) => {
+    for (;;) {
+      const { total } = db.stats();
+      if (total.lsn >= lsn) return total;
+      await setImmediate();
+    }
+  };
   await writeUpTo(0);
-  const before = db.stats().total;
+  const before = await totalAt(warmUp);
   const start = performance.now();
   await writeUpTo(rows);
   manyPerSecond.push((rows / (performance.now() - start)) * 1000);
-  const after = db.stats().total;
+  const after = await totalAt(warmUp + rows);
   const log = {
     bytes: after.walBytes - before.walBytes,
     groups: after.commits - before.commits,
@@ -127,7 +137,7 @@ async function put(
     await db.put(rows + i, { value: i });
     singleUs.push((performance.now() - begun) * 1000);
   }
-  const wanted = rows + singles + Math.ceil(rows * WARM_UP);
+  const wanted = rows + singles + warmUp;
   if (db.count() !== wanted) throw new Error(`${db.count()} rows, ${wanted} were put.`);
   return log;
 }
