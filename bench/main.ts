@@ -50,7 +50,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     },
   },
   puts: {
-    about: 'durable puts, many in flight and one at a time (2 M rows)',
+    about: 'durable puts, many in flight, in batches and one at a time (2 M rows)',
     async run({ rows, tiny }) {
       const { run, show } = await import('./engine/puts.ts');
       const result = await run(tiny ? { rows: 3000, rounds: 1, singles: 50 } : { rows });

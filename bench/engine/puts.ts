@@ -1,6 +1,6 @@
 /**
  * Durable puts (fdatasync on): many in flight, at 1, 2 and 4 shards, with the processor time each row
- * costs; and one at a time against what the same disk takes for one 4 KiB overwrite and fdatasync of a
+ * costs; the same in batches of 100, which reach over all shards; and one at a time against what the same disk takes for one 4 KiB overwrite and fdatasync of a
  * prewritten file, both in turns of one run.
  */
 import {
@@ -30,19 +30,23 @@ export interface PutsOptions {
 
 const BLOCK = 4096;
 const TURN = 50;
+const BATCH_ROWS = 100;
+const BATCHES_IN_FLIGHT = 64;
 
 export async function run(options: PutsOptions = {}) {
   const { rows = 2e6, inFlight = 1024, rounds = 3, shards = [1, 2, 4], singles = 2000 } = options;
   const directory = mkdtempSync(join(options.directory ?? tmpdir(), 'omendb-bench-puts-'));
-  const many = new Map(
-    shards.map((n) => [n, { perSecond: [] as number[], cpuUs: [] as number[] }]),
+  const passes = shards.flatMap((n) =>
+    [1, BATCH_ROWS].map((batchRows) => {
+      return { shards: n, batchRows, perSecond: [] as number[], cpuUs: [] as number[] };
+    }),
   );
   for (let round = 0; round < rounds; round++) {
-    for (const n of shards) {
-      const path = join(directory, `many-${n}-${round}`);
-      const { perSecond, cpuUs } = await putMany(path, n, rows, inFlight);
-      many.get(n)?.perSecond.push(perSecond);
-      many.get(n)?.cpuUs.push(cpuUs);
+    for (const pass of passes) {
+      const path = join(directory, `many-${pass.shards}-${pass.batchRows}-${round}`);
+      const { perSecond, cpuUs } = await putMany(path, pass, rows, inFlight);
+      pass.perSecond.push(perSecond);
+      pass.cpuUs.push(cpuUs);
       rmSync(path, { recursive: true });
     }
   }
@@ -51,9 +55,9 @@ export async function run(options: PutsOptions = {}) {
   return {
     rows,
     inFlight,
-    many: [...many].map(([n, { perSecond, cpuUs }]) => {
+    many: passes.map(({ perSecond, cpuUs, ...pass }) => {
       return {
-        shards: n,
+        ...pass,
         perSecond: median(perSecond),
         perSecondMax: Math.max(...perSecond),
         cpuUs: median(cpuUs),
@@ -63,22 +67,43 @@ export async function run(options: PutsOptions = {}) {
   };
 }
 
-async function putMany(path: string, shards: number, rows: number, inFlight: number) {
+interface Pass {
+  readonly shards: number;
+  readonly batchRows: number;
+}
+
+const keyOf = (i: number): number => Math.imul(i, 0x9e3779b1) >>> 0;
+
+async function putMany(path: string, { shards, batchRows }: Pass, rows: number, inFlight: number) {
   await using db = await open(path, { key: 'int64', columns: { value: 'float64' }, shards });
   let next = 0;
   const writer = async (): Promise<void> => {
     while (next < rows) {
       const i = next++;
-      await db.put(Math.imul(i, 0x9e3779b1) >>> 0, { value: i });
+      await db.put(keyOf(i), { value: i });
+    }
+  };
+  const batchWriter = async (): Promise<void> => {
+    while (next < rows) {
+      const first = next;
+      next = Math.min(next + batchRows, rows);
+      const operations = Array.from({ length: next - first }, (_, i) => {
+        return { type: 'put', key: keyOf(first + i), value: { value: first + i } } as const;
+      });
+      await db.batch(operations);
     }
   };
   const cpu = process.cpuUsage();
   const start = performance.now();
-  await Promise.all(Array.from({ length: inFlight }, writer));
+  const writers =
+    batchRows === 1
+      ? Array.from({ length: inFlight }, writer)
+      : Array.from({ length: BATCHES_IN_FLIGHT }, batchWriter);
+  await Promise.all(writers);
   const elapsed = performance.now() - start;
   const { user, system } = process.cpuUsage(cpu);
   for (let i = 0; i < rows; i += Math.ceil(rows / 1000)) {
-    const row = db.get(Math.imul(i, 0x9e3779b1) >>> 0);
+    const row = db.get(keyOf(i));
     if (row?.value !== i) throw new Error(`Row ${i} is ${JSON.stringify(row)}.`);
   }
   return { perSecond: (rows / elapsed) * 1000, cpuUs: (user + system) / rows };
@@ -121,19 +146,25 @@ async function putSingly(directory: string, singles: number) {
   };
 }
 
+function relativeTo(one: number | undefined, cpuUs: number): string {
+  return one === undefined ? '–' : `${((cpuUs / one - 1) * 100).toFixed(1)} %`;
+}
+
 export function show(result: Awaited<ReturnType<typeof run>>): string {
   const { many, single } = result;
-  const one = many.find(({ shards }) => shards === 1)?.cpuUs;
+  const oneOf = (rows: number) =>
+    many.find(({ shards, batchRows }) => shards === 1 && batchRows === rows)?.cpuUs;
   return [
-    `Durable puts, ${result.inFlight} in flight, ${count(result.rows)} rows`,
+    `Durable puts, ${result.inFlight} in flight, and ${BATCHES_IN_FLIGHT} batches, ${count(result.rows)} rows`,
     table(
-      ['shards', 'puts/s (median)', 'best', 'CPU µs a row', 'against 1 shard'],
-      many.map(({ shards, perSecond, perSecondMax, cpuUs }) => [
+      ['shards', 'rows a batch', 'rows/s (median)', 'best', 'CPU µs a row', 'against 1 shard'],
+      many.map(({ shards, batchRows, perSecond, perSecondMax, cpuUs }) => [
         String(shards),
+        batchRows === 1 ? '–' : String(batchRows),
         Math.round(perSecond).toLocaleString('en'),
         Math.round(perSecondMax).toLocaleString('en'),
         cpuUs.toFixed(2),
-        one === undefined ? '–' : `${((cpuUs / one - 1) * 100).toFixed(1)} %`,
+        relativeTo(oneOf(batchRows), cpuUs),
       ]),
     ),
     '',
