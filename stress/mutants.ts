@@ -5,7 +5,7 @@
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Detector, MUTANTS, type Mutant } from './mutant-list.ts';
 import { obstacle } from './plug.ts';
 
@@ -50,8 +50,9 @@ export class Laboratory {
   readonly #directory = mkdtempSync(join(tmpdir(), 'omendb-mutants-'));
 
   constructor() {
-    for (const part of ['src', 'test', 'stress', 'package.json', 'tsconfig.json']) {
-      cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true });
+    const filter = (path: string): boolean => basename(path) !== 'node_modules';
+    for (const part of ['src', 'test', 'stress', 'bench', 'package.json', 'tsconfig.json']) {
+      cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true, filter });
     }
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));
   }
