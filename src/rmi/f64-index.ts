@@ -273,7 +273,7 @@ export class F64Index {
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Int8Array {
+export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Int8Array {
   return new Int8Array(buffer, byteOffset, byteLength);
 }
 

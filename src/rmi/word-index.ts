@@ -7,7 +7,7 @@
  * The model only says where to begin; see F64Index.
  */
 import { strict as assert } from 'node:assert';
-import { type Beside, WINDOW } from './f64-index.ts';
+import { type Beside, bytesOf, WINDOW } from './f64-index.ts';
 import * as layout from './model.ts';
 import { cellBySeparators, type Model, signed, wordsOf } from './model.ts';
 
@@ -310,10 +310,6 @@ export class WordIndex {
     }
     return low;
   }
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Int8Array {
-  return new Int8Array(buffer, byteOffset, byteLength);
 }
 
 function nearAscending(keys: Float64Array, from: number, key: number): number {

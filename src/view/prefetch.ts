@@ -43,19 +43,6 @@ export class Prefetch {
     return { bytes: this.#rows, width: 1 << this.#shift };
   }
 
-  /** Around a position, which may be one past the last. */
-  near(position: number): void {
-    const at = Math.min(Math.max(position, KEYS_NEAR), this.#last);
-    const keys = this.#keys;
-    const rows = this.#rows;
-    const shift = this.#shift;
-    this.sum =
-      keys[(at - KEYS_NEAR) << 3] +
-      keys[(at + ROWS_NEAR) << 3] +
-      rows[(at - ROWS_NEAR) << shift] +
-      rows[(at + ROWS_NEAR) << shift];
-  }
-
   /** Rows alone, where keys differ in length. `read` is what has been read of the keys. */
   rowsNear(position: number, read: number): void {
     const at = Math.min(Math.max(position, KEYS_NEAR), this.#last);
@@ -77,7 +64,7 @@ export class Prefetch {
     this.sum = sum;
   }
 
-  /** Around the positions [from, to). */
+  /** Around the positions [from, to), each of which may be one past the last. */
   nearMany(positions: Int32Array, from: number, to: number): void {
     const keys = this.#keys;
     const rows = this.#rows;

@@ -15,7 +15,7 @@ test('memory is asked for within keys and rows alone, wherever a prediction is',
       const order = Uint32Array.from({ length: rows + 1 }, (_, i) => rows - i);
       for (const position of order) {
         prefetch.sum = 0;
-        prefetch.near(position);
+        prefetch.nearMany(Int32Array.of(position), 0, 1);
         t.is(prefetch.sum, rows > 7 ? 4 : 0, `position ${position} of ${rows} rows of ${type}`);
       }
       prefetch.nearMany(Int32Array.from(order), 0, rows + 1);
