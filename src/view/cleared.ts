@@ -18,7 +18,7 @@ import {
 } from '../schema/key-bytes.ts';
 import { isVariable, type KeyType } from '../schema/schema.ts';
 import { greatestBound, type KeyBounds } from './bounds.ts';
-import type { Cursor } from './cursor.ts';
+import { type Cursor, WrappedCursor } from './cursor.ts';
 
 const AFTER_FIRST = 1;
 const BEFORE_LAST = 2;
@@ -124,74 +124,26 @@ export function uncovered(cursor: Cursor, ranges: readonly KeyBounds[]): Cursor 
   return ranges.length === 0 ? cursor : new UncoveredCursor(cursor, ranges);
 }
 
-class UncoveredCursor implements Cursor {
-  readonly #inner: Cursor;
+class UncoveredCursor extends WrappedCursor {
   readonly #ranges: readonly KeyBounds[];
 
   constructor(inner: Cursor, ranges: readonly KeyBounds[]) {
-    this.#inner = inner;
+    super(inner);
     this.#ranges = ranges;
   }
 
-  get done(): boolean {
-    return this.#inner.done;
-  }
-
-  get hi(): number {
-    return this.#inner.hi;
-  }
-
-  get lo(): number {
-    return this.#inner.lo;
-  }
-
-  get bytes(): KeyBytes | null {
-    return this.#inner.bytes;
-  }
-
-  get deleted(): boolean {
-    return this.#inner.deleted;
-  }
-
-  get source(): Cursor {
-    return this.#inner.source;
-  }
-
-  get position(): number {
-    return this.#inner.position;
-  }
-
-  resolve(): boolean {
-    return this.#inner.resolve();
-  }
-
-  seekCeil(hi: number, lo: number, bytes: KeyBytes | null = null): void {
-    this.#inner.seekCeil(hi, lo, bytes);
-    this.#forward();
-  }
-
-  seekFloor(hi: number, lo: number, bytes: KeyBytes | null = null): void {
-    this.#inner.seekFloor(hi, lo, bytes);
-    this.#backward();
-  }
-
-  next(): void {
-    this.#inner.next();
-    this.#forward();
-  }
-
-  prev(): void {
-    this.#inner.prev();
-    this.#backward();
+  protected override pass(forwards: boolean): void {
+    if (forwards) this.#forward();
+    else this.#backward();
   }
 
   #range(): KeyBounds | null {
-    const { done, hi, lo, bytes } = this.#inner;
+    const { done, hi, lo, bytes } = this.inner;
     return done ? null : rangeOf(this.#ranges, hi, lo, bytes);
   }
 
   #forward(): void {
-    const inner = this.#inner;
+    const { inner } = this;
     for (let range = this.#range(); range !== null; range = this.#range()) {
       inner.seekCeil(range.lastHi, range.lastLo, range.lastBytes);
       // On the last key itself, where the range has it.
@@ -200,7 +152,7 @@ class UncoveredCursor implements Cursor {
   }
 
   #backward(): void {
-    const inner = this.#inner;
+    const { inner } = this;
     for (let range = this.#range(); range !== null; range = this.#range()) {
       inner.seekFloor(range.firstHi, range.firstLo, range.firstBytes);
       if (this.#range() === range) inner.prev();

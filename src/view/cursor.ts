@@ -35,6 +35,70 @@ export interface Cursor {
   readonly position: number;
 }
 
+/** A cursor over another one, of whose keys it may pass over some, or see some as deleted. */
+export abstract class WrappedCursor implements Cursor {
+  protected readonly inner: Cursor;
+
+  constructor(inner: Cursor) {
+    this.inner = inner;
+  }
+
+  /** Passes over what is not to be stood on, after each move, in the direction of it. */
+  protected abstract pass(forwards: boolean): void;
+
+  get done(): boolean {
+    return this.inner.done;
+  }
+
+  get hi(): number {
+    return this.inner.hi;
+  }
+
+  get lo(): number {
+    return this.inner.lo;
+  }
+
+  get bytes(): KeyBytes | null {
+    return this.inner.bytes;
+  }
+
+  get deleted(): boolean {
+    return this.inner.deleted;
+  }
+
+  get source(): Cursor {
+    return this.inner.source;
+  }
+
+  get position(): number {
+    return this.inner.position;
+  }
+
+  resolve(): boolean {
+    return this.inner.resolve();
+  }
+
+  seekCeil(hi: number, lo: number, bytes: KeyBytes | null = null): void {
+    this.inner.seekCeil(hi, lo, bytes);
+    this.pass(true);
+  }
+
+  seekFloor(hi: number, lo: number, bytes: KeyBytes | null = null): void {
+    this.inner.seekFloor(hi, lo, bytes);
+    this.pass(false);
+  }
+
+  next(): void {
+    this.inner.next();
+    this.pass(true);
+  }
+
+  prev(): void {
+    this.inner.prev();
+    this.pass(false);
+  }
+}
+
 /** Negative, zero or positive, as the key of one cursor comes before that of another. */
 export function compareKeys(a: Cursor, b: Cursor): number {
   return a.hi - b.hi || a.lo - b.lo || compareBytes(a.bytes, b.bytes);

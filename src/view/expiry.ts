@@ -8,7 +8,7 @@
  */
 import { layoutRow, type Views } from '../schema/row.ts';
 import { expiresColumn, type Schema } from '../schema/schema.ts';
-import { type Cursor, PieceCursor } from './cursor.ts';
+import { type Cursor, PieceCursor, WrappedCursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
 import { type Run, RunCursor, Segment } from './segment.ts';
 import {
@@ -219,75 +219,26 @@ function expiredIn(statistics: Statistics, at: number, nowMs: number): number {
   return Math.max(1, Math.floor((present * above ** 2) / (above ** 2 + variance)));
 }
 
-class ExpiryCursor implements Cursor {
+class ExpiryCursor extends WrappedCursor {
   readonly #expiry: Expiry;
-  readonly #inner: Cursor;
   /** The same cursor, where rows that have expired are passed over. */
   readonly #run: RunCursor | null;
   readonly #nowMs: number;
 
   constructor(expiry: Expiry, inner: Cursor, run: RunCursor | null, nowMs: number) {
+    super(inner);
     this.#expiry = expiry;
-    this.#inner = inner;
     this.#run = run;
     this.#nowMs = nowMs;
   }
 
-  get done(): boolean {
-    return this.#inner.done;
-  }
-
-  get hi(): number {
-    return this.#inner.hi;
-  }
-
-  get lo(): number {
-    return this.#inner.lo;
-  }
-
-  get bytes(): Cursor['bytes'] {
-    return this.#inner.bytes;
-  }
-
-  get deleted(): boolean {
-    const inner = this.#inner;
+  override get deleted(): boolean {
+    const { inner } = this;
     return inner.deleted || this.#expiry.under(inner) <= this.#nowMs;
   }
 
-  get source(): Cursor {
-    return this.#inner.source;
-  }
-
-  get position(): number {
-    return this.#inner.position;
-  }
-
-  resolve(): boolean {
-    return this.#inner.resolve();
-  }
-
-  seekCeil(hi: number, lo: number, bytes: Cursor['bytes'] = null): void {
-    this.#inner.seekCeil(hi, lo, bytes);
-    this.#pass(true);
-  }
-
-  seekFloor(hi: number, lo: number, bytes: Cursor['bytes'] = null): void {
-    this.#inner.seekFloor(hi, lo, bytes);
-    this.#pass(false);
-  }
-
-  next(): void {
-    this.#inner.next();
-    this.#pass(true);
-  }
-
-  prev(): void {
-    this.#inner.prev();
-    this.#pass(false);
-  }
-
   /** Over what has expired: there is nothing that it could hide. */
-  #pass(forwards: boolean): void {
+  protected override pass(forwards: boolean): void {
     const run = this.#run;
     if (run === null) return;
     while (!run.done && this.deleted) {
