@@ -26,7 +26,7 @@ import {
   type LoadSettings,
   parseLoadOptions,
 } from './load-options.ts';
-import { type Items, isBatch, type OpenSource, openSource } from './load-source.ts';
+import { type Items, isBatch, type OpenSource, openSources } from './load-source.ts';
 import { RejectFile, type RejectLine } from './reject-file.ts';
 import { throwIfAborted } from './scan.ts';
 
@@ -53,10 +53,10 @@ export async function bulkLoad(
   client.throwIfClosed();
   const settings = parseLoadOptions(options, client.membership.memoryBytes);
   throwIfAborted(settings.signal);
-  if (client.membership.readOnly) {
+  if (client.membership.readOnly && !settings.dryRun) {
     throw new OmenError('OMEN_READ_ONLY', 'The database was opened with readOnly: true.');
   }
-  const opened = openSource(client.storage, source, settings);
+  const opened = openSources(client.storage, source, settings);
   const loading = new Loading(client, calls, settings, opened);
   try {
     return await loading.run();
@@ -70,7 +70,9 @@ class Loading {
   readonly #client: Client;
   readonly #calls: LoadCalls;
   readonly #settings: LoadSettings;
-  readonly #source: OpenSource;
+  readonly #sources: readonly OpenSource[];
+  /** The one whose rows are being taken. */
+  #source: OpenSource;
   readonly #pool = new LoadPool();
   readonly #shards: readonly ShardRows[];
   readonly #target: Target;
@@ -87,14 +89,22 @@ class Loading {
   #seen = 0;
   #rejected = 0;
   #rejects: RejectFile | null = null;
-  /** Rows taken out of text, and lines passed. */
+  /** Rows taken out of text, and lines of the source passed. */
   #parsedRows = 0;
   #lines = 0;
+  /** Blocks of text that are being parsed, in their order. */
+  readonly #waiting: { source: OpenSource; block: TextBlock; parsed: Promise<Parsed> }[] = [];
   #lastTurnMs = this.#startMs;
   #lastProgressMs = this.#startMs;
 
-  constructor(client: Client, calls: LoadCalls, settings: LoadSettings, source: OpenSource) {
-    this.#source = source;
+  constructor(
+    client: Client,
+    calls: LoadCalls,
+    settings: LoadSettings,
+    sources: readonly OpenSource[],
+  ) {
+    this.#sources = sources;
+    this.#source = sources[0];
     this.#client = client;
     this.#calls = calls;
     this.#settings = settings;
@@ -121,6 +131,7 @@ class Loading {
   }
 
   #keep(shard: number, chunk: SegmentHandle): void {
+    if (this.#settings.dryRun) return;
     this.#bytes += chunk.layout.bodyBytes;
     this.#shards[shard].add(chunk);
   }
@@ -131,14 +142,12 @@ class Loading {
   }
 
   async run(): Promise<LoadReport> {
+    if (this.#settings.dryRun) return this.#check();
     const name = await this.#calls.beginLoad();
     this.#name = name;
     try {
       await this.#client.writer.markLoad(name);
-      const { rejects } = this.#settings;
-      if (rejects !== undefined) this.#rejects = new RejectFile(this.#client.storage, rejects);
-      if ('items' in this.#source) await this.#read(this.#source.items);
-      else await this.#readText(this.#source.text, this.#source.rules);
+      await this.#readAll();
       this.#enter('write');
       const written = await Promise.all(this.#shards.map((rows) => rows.finish()));
       const { onDuplicate } = this.#settings;
@@ -166,11 +175,53 @@ class Loading {
       await this.#calls.abortLoad(name).catch(() => {});
       throw error;
     } finally {
-      this.#rejects?.close();
-      await this.#pool.close();
-      // Chunks and runs are shared memory, of which V8 counts nothing.
-      if (this.#bytes > GARBAGE_BYTES) setImmediate(collectGarbage);
+      await this.#end();
     }
+  }
+
+  /** Reads everything as a load does, and keeps nothing. */
+  async #check(): Promise<LoadReport> {
+    try {
+      await this.#readAll();
+      this.#leave();
+      this.#report();
+      const total = performance.now() - this.#startMs;
+      const [rows, rejected] = [this.#rows, this.#rejected];
+      const ms = { ...this.#ms, total };
+      return { rows, duplicates: 0, rejected, segments: 0, bytes: 0, ms };
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#rejects?.close();
+    await this.#pool.close();
+    // Chunks and runs are shared memory, of which V8 counts nothing.
+    if (this.#bytes > GARBAGE_BYTES) setImmediate(collectGarbage);
+  }
+
+  async #readAll(): Promise<void> {
+    const { rejects } = this.#settings;
+    if (rejects !== undefined) this.#rejects = new RejectFile(this.#client.storage, rejects);
+    for (const source of this.#sources) {
+      if ('items' in source) {
+        await this.#takeWaiting();
+        this.#begin(source);
+        await this.#read(source.items);
+      } else {
+        await this.#readText(source, source.text, source.rules);
+      }
+    }
+    await this.#takeWaiting();
+    this.#checkMemory();
+  }
+
+  /** What is taken from now on is of this source. */
+  #begin(source: OpenSource): void {
+    this.#source = source;
+    this.#lines = 0;
+    this.#seen = 0;
   }
 
   #refuseDuplicates(count: number): never {
@@ -191,7 +242,6 @@ class Loading {
       }
     }
     this.#router.finish();
-    this.#checkMemory();
   }
 
   async #takeBatch(batch: RecordBatch): Promise<void> {
@@ -261,26 +311,32 @@ class Loading {
   }
 
   /** Blocks are parsed in the pool, as many at a time as it has threads, and taken in their order. */
-  async #readText(text: AsyncIterable<Uint8Array>, rules: TextRules): Promise<void> {
+  async #readText(
+    source: OpenSource,
+    text: AsyncIterable<Uint8Array>,
+    rules: TextRules,
+  ): Promise<void> {
     const target = this.#target;
-    const { schema } = target;
-    const waiting: { block: TextBlock; parsed: Promise<Parsed> }[] = [];
-    const takeFirst = async (): Promise<void> => {
-      const [{ block, parsed }] = waiting.splice(0, 1);
-      this.#takeParsed(block, await parsed);
-      await this.#pause();
-    };
-    const blocks = textBlocks(schema, text, rules, BLOCK_BYTES);
+    const blocks = textBlocks(target.schema, text, rules, BLOCK_BYTES);
     for await (const block of abortable(blocks, this.#signal)) {
       const { bytes, at, format } = block;
       const rejectsMax = this.#settings.maxErrors - this.#rejected + 1;
       const parsed = this.#pool.parse({ target, format, bytes, at, rejectsMax });
       parsed.catch(() => {});
-      waiting.push({ block, parsed });
-      if (waiting.length > 2 * this.#pool.threads) await takeFirst();
+      this.#waiting.push({ source, block, parsed });
+      if (this.#waiting.length > 2 * this.#pool.threads) await this.#takeFirst();
     }
-    while (waiting.length > 0) await takeFirst();
-    this.#checkMemory();
+  }
+
+  async #takeFirst(): Promise<void> {
+    const [{ source, block, parsed }] = this.#waiting.splice(0, 1);
+    if (source !== this.#source) this.#begin(source);
+    this.#takeParsed(block, await parsed);
+    await this.#pause();
+  }
+
+  async #takeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#takeFirst();
   }
 
   #takeParsed({ offset, linesBefore }: TextBlock, parsed: Parsed): void {
@@ -315,10 +371,18 @@ class Loading {
     const rows = this.#rows;
     const rowsPerSecond = (1000 * rows) / ms;
     const [phase, bytes] = [this.#phase, this.#bytes];
-    const { read, total } = this.#source.extent;
-    const isKnown = phase === 'read' && read > 0;
-    const msLeft = isKnown ? (ms * (total - read)) / read : null;
-    this.#settings.onProgress({ phase, rows, bytes, rowsPerSecond, ms, msLeft });
+    const sources = this.#sources.length;
+    const sum = (of: 'read' | 'total') =>
+      this.#sources.reduce((all, { extent }) => all + extent[of], 0);
+    const [bytesRead, total] = [sum('read'), sum('total')];
+    const isKnown = phase === 'read' && total > 0 && bytesRead > 0;
+    this.#settings.onProgress({
+      ...{ phase, rows, bytes, rowsPerSecond, ms, bytesRead, sources },
+      msLeft: isKnown ? (ms * (total - bytesRead)) / bytesRead : null,
+      source: this.#source.name,
+      sourceNumber: this.#sources.indexOf(this.#source) + 1,
+      bytesTotal: total > 0 ? total : null,
+    });
   }
 }
 
@@ -349,6 +413,8 @@ async function* abortable<T>(items: AsyncIterable<T>, signal: AbortSignal): Asyn
   });
   aborted.catch(() => {});
   signal.addEventListener('abort', abort, { once: true });
+  // One that was aborted before does not say so again.
+  abort();
   let isOver = false;
   try {
     for (;;) {

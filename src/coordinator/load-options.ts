@@ -23,11 +23,12 @@ interface AnyTable extends AnyBatch {
 }
 
 /**
- * What can be loaded: rows or Arrow record batches one after the other, a table; the path of a file; or, with
- * a `format`, a stream of bytes or texts.
+ * What can be loaded: rows or Arrow record batches one after the other, a table; the path of a file, a
+ * pattern of paths (`logs/*.csv`), an array of either; or, with a `format`, a stream of bytes or texts.
  */
 export type LoadSource<KeyInput = unknown, RowInput = unknown> =
   | string
+  | readonly string[]
   | AnyTable
   | AnyBatch
   | Iterable<LoadRow<KeyInput, RowInput> | AnyBatch>
@@ -59,6 +60,8 @@ export interface LoadOptions extends Mapping {
   readonly maxErrors?: number;
   /** Bytes that rows may take on their way. Default: half of the database's own budget. */
   readonly memory?: number;
+  /** Reads and checks everything, and loads nothing. Duplicates are not looked for. Default: false. */
+  readonly dryRun?: boolean;
   /** Called now and then, and at the end of each phase. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Ends the load, as long as it is not being published. */
@@ -76,8 +79,15 @@ export interface LoadProgress {
   /** Since the load began, and how long it has taken so far. */
   readonly rowsPerSecond: number;
   readonly ms: number;
-  /** How long reading will go on at this rate, of a file; null where that is not known. */
+  /** How long reading will go on at this rate, of files; null where that is not known. */
   readonly msLeft: number | null;
+  /** What is read: its name, which one it is, from 1 on, and of how many. */
+  readonly source: string;
+  readonly sourceNumber: number;
+  readonly sources: number;
+  /** Bytes of all files together that were read, compressed as they are, and how many there are. */
+  readonly bytesRead: number;
+  readonly bytesTotal: number | null;
 }
 
 export interface LoadReport {
@@ -106,7 +116,7 @@ const KNOWN = [
     'maxErrors',
     'rejects',
   ],
-  ...['memory', 'onProgress', 'signal'],
+  ...['memory', 'dryRun', 'onProgress', 'signal'],
 ];
 const FORMATS: readonly unknown[] = ['arrow', 'csv', 'tsv', 'ndjson'];
 const DUPLICATES: readonly unknown[] = ['last', 'first', 'error'];
@@ -116,6 +126,7 @@ export interface LoadSettings {
   readonly onDuplicate: OnDuplicate;
   readonly maxErrors: number;
   readonly memory: number;
+  readonly dryRun: boolean;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal | undefined;
   readonly mapping: Mapping;
@@ -138,7 +149,7 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
     throw invalid(`bulkLoad() has no option "${name}". Options are ${KNOWN.join(', ')}.`);
   }
   const { onDuplicate = 'last', maxErrors = 0, onProgress, signal, key, columns } = options;
-  const { memory = Math.max(MEMORY_MIN, Math.floor(memoryBytes / 2)) } = options;
+  const { memory = Math.max(MEMORY_MIN, Math.floor(memoryBytes / 2)), dryRun = false } = options;
   if (!DUPLICATES.includes(onDuplicate)) {
     throw invalid(`"onDuplicate" is 'last', 'first' or 'error', not ${show(onDuplicate)}.`);
   }
@@ -149,6 +160,7 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
   if (!isCount(memory, MEMORY_MIN)) {
     throw invalid(`"memory" is a number of bytes from ${MEMORY_MIN} on, not ${show(memory)}.`);
   }
+  if (typeof dryRun !== 'boolean') throw invalid('"dryRun" is true or false.');
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw invalid('"onProgress" is a function.');
   }
@@ -179,7 +191,7 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
     throw invalid('"rejects" is the path of a file to be made.');
   }
   return {
-    ...{ onDuplicate, maxErrors, memory, signal, mapping: { key, columns } },
+    ...{ onDuplicate, maxErrors, memory, dryRun, signal, mapping: { key, columns } },
     onProgress: onProgress ?? (() => {}),
     ...{ format, header, nulls, rejects },
     delimiter: delimiter === undefined ? null : delimiter.charCodeAt(0),

@@ -2,6 +2,7 @@
 import type { RecordBatch } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
 import { bytesOf, decompressed, fileBytes } from '../load/byte-stream.ts';
+import { isPattern, pathsOf } from '../load/glob.ts';
 import type { TextRules } from '../load/text-source.ts';
 import { show } from '../schema/show.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
@@ -36,10 +37,36 @@ function formatOfName(path: string): LoadFormat | undefined {
   return SUFFIXES[name.slice(name.lastIndexOf('.') + 1)];
 }
 
-/** Nothing of the source is read yet. @throws OMEN_INVALID_SOURCE */
-export function openSource(storage: Storage, source: unknown, settings: LoadSettings): OpenSource {
+/**
+ * What there is to read, in its order. Nothing of it is read yet.
+ * @throws OMEN_INVALID_SOURCE
+ */
+export function openSources(
+  storage: Storage,
+  source: unknown,
+  settings: LoadSettings,
+): readonly OpenSource[] {
+  const paths = typeof source === 'string' ? [source] : source;
+  const isPaths = Array.isArray(paths) && paths.length > 0 && typeof paths[0] === 'string';
+  if (!isPaths) return [openStream(source, settings)];
+  return paths.flatMap((path) => {
+    if (typeof path !== 'string') {
+      const message = `Of several sources each is the path of a file, not ${show(path)}.`;
+      throw new OmenError('OMEN_INVALID_SOURCE', message);
+    }
+    if (path === '' || storage.exists(path) || !isPattern(path)) {
+      return [openFile(storage, path, settings)];
+    }
+    const found = pathsOf(storage, path);
+    if (found.length === 0) {
+      throw new OmenError('OMEN_INVALID_SOURCE', `No file matches ${show(path)}.`);
+    }
+    return found.map((one) => openFile(storage, one, settings));
+  });
+}
+
+function openStream(source: unknown, settings: LoadSettings): OpenSource {
   const extent = { total: 0, read: 0 };
-  if (typeof source === 'string') return openFile(storage, source, settings, extent);
   const own = { name: 'the source', extent };
   if (settings.format !== undefined) {
     const isStream =
@@ -66,12 +93,7 @@ export function openSource(storage: Storage, source: unknown, settings: LoadSett
   throw new OmenError('OMEN_INVALID_SOURCE', message);
 }
 
-function openFile(
-  storage: Storage,
-  path: string,
-  settings: LoadSettings,
-  extent: Extent,
-): OpenSource {
+function openFile(storage: Storage, path: string, settings: LoadSettings): OpenSource {
   if (path === '' || !storage.exists(path)) {
     throw new OmenError('OMEN_INVALID_SOURCE', `There is no file ${show(path)}.`);
   }
@@ -80,9 +102,19 @@ function openFile(
     const message = `The name ${path} does not tell what it is: say so with the option "format".`;
     throw new OmenError('OMEN_INVALID_SOURCE', message);
   }
+  const extent = { total: sizeOf(storage, path), read: 0 };
   const own = { name: path, extent };
   if (format === 'arrow') return { ...own, items: fileBatches(storage, path, extent) };
   return { ...own, ...textOf(fileBytes(storage, path, extent), path, format, settings) };
+}
+
+function sizeOf(storage: Storage, path: string): number {
+  const file = storage.open(path, 'read');
+  try {
+    return file.size();
+  } finally {
+    file.close();
+  }
 }
 
 function textOf(
@@ -109,6 +141,7 @@ async function* fileBatches(
   try {
     extent.total = file.size();
     yield* readBatches(counted(file, extent), path);
+    extent.read = extent.total;
   } finally {
     file.close();
   }

@@ -129,6 +129,17 @@ async function compiles(t: ExecutionContext, name: string, text: string): Promis
   await t.notThrowsAsync(check.catch((error) => Promise.reject(new Error(error.stdout))));
 }
 
+test('the command works', async (t) => {
+  const csv = join(scratch, 'rows.csv');
+  writeFileSync(csv, 'id,value\n7,1.5\n');
+  const { bin } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  const types = ['--key', 'id:int64', '--column', 'value:float64'];
+  const argv = ['load', '--db', join(scratch, 'loaded'), ...types, '--json', '--quiet', csv];
+  const options = { cwd: scratch, env };
+  const { stdout } = await run(process.execPath, [join(installed, bin.omendb), ...argv], options);
+  t.is(JSON.parse(stdout).rows, 1);
+});
+
 test('the declarations compile in a strict project', async (t) => {
   await compiles(
     t,

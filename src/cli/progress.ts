@@ -1,0 +1,85 @@
+/**
+ * How far a load is, on stderr: on a terminal one line that is written over again and again, as wide as
+ * the terminal at most; elsewhere, as in the log of a job, a line every ten seconds.
+ */
+import { styleText } from 'node:util';
+import type { LoadProgress } from '../index.ts';
+import { type Context, hasColors } from './context.ts';
+import { bytes, counted, duration, short } from './figures.ts';
+
+const LINE_MS = 10_000;
+const CLEAR = '\r\x1b[2K';
+const BAR_CELLS_MIN = 10;
+const BAR_CELLS_MAX = 30;
+const PHASE_CELLS = 8;
+
+const PHASES: Readonly<Record<string, string>> = {
+  read: 'Reading',
+  write: 'Writing',
+  publish: 'Publishing',
+};
+
+export class ProgressLine {
+  readonly #context: Context;
+  #lastMs: number;
+  #isDrawn = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.#lastMs = context.now();
+  }
+
+  at(progress: LoadProgress): void {
+    const { stderr, now, env } = this.#context;
+    if (stderr.isTTY === true) {
+      const line = progressLine(progress, stderr.columns ?? 80, hasColors(stderr, env));
+      stderr.write(`${CLEAR}${line}`);
+      this.#isDrawn = true;
+    } else if (now() - this.#lastMs >= LINE_MS) {
+      this.#lastMs = now();
+      stderr.write(`${progressLine(progress, Number.POSITIVE_INFINITY, false)}\n`);
+    }
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    if (this.#isDrawn) this.#context.stderr.write(CLEAR);
+    this.#isDrawn = false;
+  }
+}
+
+/** @param columns what the line may take; figures that find no room in it are left out, the last first */
+export function progressLine(progress: LoadProgress, columns: number, colors: boolean): string {
+  const { phase, rows, rowsPerSecond, bytesRead, bytesTotal, msLeft, sources } = progress;
+  const label = (PHASES[phase] ?? phase).padEnd(PHASE_CELLS);
+  const share = phase === 'read' ? shareOf(progress) : null;
+  const isReading = phase === 'read';
+  const figures = [
+    ...(share === null ? [] : [`${String(Math.floor(100 * share)).padStart(3)} %`]),
+    counted(rows, 'row'),
+    ...(isReading ? [`${short(rowsPerSecond)} rows/s`] : []),
+    ...(isReading && msLeft !== null ? [`${duration(msLeft)} left`] : []),
+    ...(isReading && bytesTotal !== null ? [`${bytes(bytesRead)} of ${bytes(bytesTotal)}`] : []),
+    ...(isReading && sources > 1 ? [`file ${progress.sourceNumber} of ${sources}`] : []),
+  ];
+  // A terminal that is filled to its last column may begin a new line.
+  const room = columns - 1 - label.length;
+  const width = (texts: readonly string[]) => texts.reduce((sum, text) => sum + 2 + text.length, 0);
+  while (figures.length > 1 && width(figures) > room) figures.pop();
+  const left = room - width(figures) - 1;
+  const bar = share === null || left < BAR_CELLS_MIN ? '' : ` ${barOf(share, left, colors)}`;
+  return `${label}${bar}  ${figures.join('  ')}`;
+}
+
+function shareOf({ bytesRead, bytesTotal }: LoadProgress): number | null {
+  return bytesTotal === null ? null : Math.min(1, bytesRead / bytesTotal);
+}
+
+function barOf(share: number, room: number, colors: boolean): string {
+  const cells = Math.min(BAR_CELLS_MAX, room);
+  const filled = Math.round(cells * share);
+  const [done, open] = ['━'.repeat(filled), '─'.repeat(cells - filled)];
+  if (!colors) return done + open;
+  const style = { validateStream: false } as const;
+  return styleText('green', done, style) + styleText('dim', open, style);
+}

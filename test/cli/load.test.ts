@@ -1,0 +1,172 @@
+/** `omendb load` from its arguments to what is in the database, and what it says and leaves behind. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import test, { type ExecutionContext } from 'ava';
+import { Interruption } from '../../src/cli/context.ts';
+import { open } from '../../src/index.ts';
+import { temporaryDirectory } from '../storage/support.ts';
+import { omendb } from './support.ts';
+
+const TYPES = ['--key', 'id:int64', '--column', 'value:float64', '--shards', '2'];
+
+function scratch(t: ExecutionContext) {
+  const directory = temporaryDirectory(t);
+  const write = (name: string, text: string): string => {
+    const path = join(directory, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  return { directory, db: join(directory, 'deep/data'), write };
+}
+
+async function rowsIn(path: string): Promise<unknown[]> {
+  await using db = await open(path, { createIfMissing: false });
+  return [...db.entries()];
+}
+
+test('files and patterns into a database that is created, then into the same one', async (t) => {
+  const { directory, db, write } = scratch(t);
+  write('a.csv', 'id,value\n1,0.5\n2,1\n');
+  write('b.csv', 'id,value\n2,7\n3,1.5\n');
+  const { code, out, err } = await omendb(['load', '--db', db, ...TYPES, join(directory, '*.csv')]);
+  t.is(code, 0, err);
+  t.is(out, '');
+  t.regex(err, /Creating .*data\n {2}key: int64\n {2}value: float64\n/);
+  t.regex(err, /3 rows loaded into .*; 1 replaced by rows of the same key\./);
+  t.deepEqual(await rowsIn(db), [
+    [1, { value: 0.5 }],
+    [2, { value: 7 }],
+    [3, { value: 1.5 }],
+  ]);
+  const lines = write('c.txt', '9;x;4\n');
+  const more = await omendb([
+    ...['load', '--db', db, '--format', 'csv', '--delimiter', ';', '--no-header', lines],
+    ...['--map', 'key=#0', '--map', 'value=#2', '--json', '--quiet'],
+  ]);
+  t.is(more.code, 0, more.err);
+  t.is(more.err, '');
+  t.like(JSON.parse(more.out), { db, rows: 1, duplicates: 0, rejected: 0 });
+  t.deepEqual((await rowsIn(db)).at(-1), [9, { value: 4 }]);
+});
+
+test('the standard input, and what is absent, in quotes or null', async (t) => {
+  const { db } = scratch(t);
+  const argv = [
+    'load',
+    '--db',
+    db,
+    '--key',
+    'k:utf8',
+    '--column',
+    'n:int32?',
+    '--format',
+    'csv',
+    '-',
+  ];
+  const stdin = Readable.from([Buffer.from('n,k,x\n1,a,\n-,b,\n')]);
+  const { code, err } = await omendb([...argv, '--null', '-'], { stdin });
+  t.is(code, 0, err);
+  t.deepEqual(await rowsIn(db), [
+    ['a', { n: 1 }],
+    ['b', { n: null }],
+  ]);
+  t.is((await omendb([...argv, 'more.csv'])).code, 2);
+});
+
+test('what fails leaves nothing behind, and says what to do', async (t) => {
+  const { directory, db, write } = scratch(t);
+  const bad = write('bad.csv', 'id,value\n1,2\n2,x\n3,4\n');
+  const failed = await omendb(['load', '--db', db, ...TYPES, bad]);
+  t.is(failed.code, 1);
+  t.regex(failed.err, /line 3 of .*bad\.csv \(byte 13\): column "value" \(float64\)/);
+  t.regex(failed.err, /OMEN_REJECTED_ROWS\)\n.*--max-errors/);
+  t.deepEqual(readdirSync(directory), ['bad.csv']);
+  // A directory that was there stays, and what was in it.
+  mkdirSync(db, { recursive: true });
+  t.is((await omendb(['load', '--db', db, ...TYPES, bad])).code, 1);
+  t.deepEqual(readdirSync(db), []);
+  const rejects = join(directory, 'rejects.ndjson');
+  const argv = ['load', '--db', db, ...TYPES, '--max-errors', '1', '--rejects', rejects, bad];
+  const passed = await omendb(argv);
+  t.is(passed.code, 0, passed.err);
+  t.regex(passed.err, /2 rows loaded into .*; 1 bad row passed over/);
+  t.is(readFileSync(rejects, 'utf8').trim().split('\n').length, 1);
+  const again = await omendb(['load', '--db', db, '--key', 'id', '--column', 'value', bad]);
+  t.is(again.code, 1);
+  t.is((await rowsIn(db)).length, 2);
+});
+
+test('a dry run reads everything and makes nothing', async (t) => {
+  const { directory, db, write } = scratch(t);
+  const good = write('good.csv', 'id,value\n1,2\n3,4\n');
+  const dry = await omendb(['load', '--db', db, ...TYPES, '--dry-run', good]);
+  t.is(dry.code, 0, dry.err);
+  t.regex(dry.err, /Would create .*\n[\s\S]*2 rows would be loaded\. .* Nothing was changed\./);
+  t.false(existsSync(db));
+  t.is((await omendb(['load', '--db', db, ...TYPES, good])).code, 0);
+  const worse = write('worse.csv', 'id,value\n9,2\n,4\n');
+  const bad = await omendb(['load', '--db', db, '--key', 'id', '--dry-run', worse]);
+  t.is(bad.code, 1);
+  t.regex(bad.err, /line 3 of/);
+  t.is((await rowsIn(db)).length, 2);
+  t.deepEqual(readdirSync(directory).sort(), ['deep', 'good.csv', 'worse.csv']);
+});
+
+test('an interrupt ends it, with nothing left and the code that shells expect', async (t) => {
+  const { directory, db } = scratch(t);
+  const ending = new AbortController();
+  async function* endless() {
+    yield Buffer.from('id,value\n');
+    for (let i = 0; ; i++) {
+      if (i === 3000) ending.abort(new Interruption(130));
+      yield Buffer.from(`${i},1\n`.repeat(1000));
+    }
+  }
+  const argv = ['load', '--db', db, ...TYPES, '--format', 'csv', '-'];
+  const ran = await omendb(argv, { stdin: endless(), signal: ending.signal });
+  t.is(ran.code, 130, ran.err);
+  t.regex(ran.err, /Interrupted: nothing was changed\.\n$/);
+  t.deepEqual(readdirSync(directory), []);
+});
+
+test('on a terminal the line of progress is taken away again', async (t) => {
+  const { db, write } = scratch(t);
+  const file = write('a.csv', 'id,value\n1,2\n');
+  const { err } = await omendb(['load', '--db', db, ...TYPES, file], { columns: 60 });
+  t.true(err.includes('\r\x1b[2KReading'));
+  t.true(err.includes('\r\x1b[2K1 row loaded'));
+});
+
+test('usage that makes no sense is told with the code 2', async (t) => {
+  const { db, write } = scratch(t);
+  const file = write('a.csv', 'id,value\n1,2\n');
+  const wrong = [
+    [],
+    ['load'],
+    ['load', file],
+    ['laod', '--db', db, file],
+    ['load', '--db', db],
+    ['load', '--db', db, '--formt', 'csv', file],
+    ['load', '--db', db, '--format', 'xml', file],
+    ['load', '--db', db, '--memory', 'much', file],
+    ['load', '--db', db, '--max-errors', '-1', file],
+    ['load', '--db', db, '--delimiter', 'ab', file],
+    ['load', '--db', db, '--map', 'x', file],
+    ['load', '--db', db, '--key', ':', file],
+    ['load', '--db', db, file],
+    ['load', '--db', db, '--key', 'id:int65', '--column', 'value:float64', file],
+    ['load', '--db', db, ...TYPES, file, '-'],
+  ];
+  for (const argv of wrong) {
+    const { code, err } = await omendb(argv);
+    t.is(code, 2, argv.join(' '));
+    t.true(err.length > 20, argv.join(' '));
+    t.false(existsSync(db), argv.join(' '));
+  }
+  t.regex((await omendb(['laod'])).err, /Did you mean load\?/);
+  t.regex(
+    (await omendb(['load', '--db', db, '--formt', 'csv', file])).err,
+    /Did you mean --format\?/,
+  );
+});
