@@ -65,6 +65,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  reopen: {
+    about: 'from open to the first row after a clean close, beside LMDB (10 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/reopen.ts');
+      const result = await run(tiny ? { rows: 5000, rounds: 1, peers: false } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   durability: {
     about: 'what safety costs: puts at each durability, and bare system calls (500 k rows)',
     async run({ rows, tiny }) {

@@ -124,6 +124,20 @@ export const MUTANTS: readonly Mutant[] = [
     by: 'damage',
   },
   {
+    what: 'a page that comes in later is not checked',
+    file: 'src/arrow/reader.ts',
+    find: 'isKnown: true }, position, bytes);',
+    replace: 'isKnown: false }, position, bytes);',
+    by: 'damage',
+  },
+  {
+    what: 'a page that comes in later keeps its keys as the file has them',
+    file: 'src/view/paging.ts',
+    find: 'keysToResident(keyType, handle, bytes, from);',
+    replace: '',
+    by: 'damage',
+  },
+  {
     what: 'a manifest is written in place',
     file: 'src/storage/storage.ts',
     find: 'const temporary = path + TEMPORARY_SUFFIX;',

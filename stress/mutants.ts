@@ -20,6 +20,7 @@ export const DETECTORS: Readonly<Record<Detector, readonly string[]>> = {
     AVA,
     'test/wal/damage.test.ts',
     'test/arrow/*.test.ts',
+    'test/view/paging.test.ts',
     'test/shard-worker/{at-rest,manifest,model-files,salvage,salvage-segment}.test.ts',
     'test/coordinator/identity.test.ts',
   ],

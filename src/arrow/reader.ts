@@ -5,6 +5,7 @@
  * OmenError; memory is bounded by the file's length plus a few megabytes.
  */
 
+import assert from 'node:assert';
 import type { Schema } from '../schema/schema.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
 import { checkTail, decodeHead, type Head, sameFields } from './decode-metadata.ts';
@@ -60,6 +61,23 @@ function readPages(source: Source, position: number, target: Uint8Array): void {
   }
 }
 
+/**
+ * Some pages of a segment file that `readSegment` has accepted, checked.
+ * @throws OMEN_CORRUPT naming the file and the page's first byte; what the storage throws
+ */
+export function readPagesOf(
+  path: string,
+  file: StorageFile,
+  { fileBytes, pageCrcs }: { readonly fileBytes: number; readonly pageCrcs: Uint32Array },
+  firstPage: number,
+  pages: number,
+): Uint8Array<ArrayBuffer> {
+  const position = firstPage * PAGE_BYTES;
+  const bytes = new Uint8Array(Math.min(pages * PAGE_BYTES, fileBytes - position));
+  readPages({ path, file, fileBytes, pageCrcs, isKnown: true }, position, bytes);
+  return bytes;
+}
+
 /** The start of the file, as far as decodeHead() asks for it: whole pages, each read once. */
 function growingHead(source: Source): (end: number) => Uint8Array {
   let bytes = new Uint8Array(0);
@@ -74,12 +92,19 @@ function growingHead(source: Source): (end: number) => Uint8Array {
   };
 }
 
-/** Reads the body straight to where it stays, and the rest of the file. */
-function readBody(source: Source, head: Head, start: Uint8Array) {
+/**
+ * Reads the body straight to where it stays, and the rest of the file.
+ * @param isDeferred the body is left for later, whoever reads it then
+ */
+function readBody(source: Source, head: Head, start: Uint8Array, isDeferred: boolean) {
   const { bodyOffset, bodyBytes } = head;
   const bodyEnd = bodyOffset + bodyBytes;
   const tailPage = Math.floor(bodyEnd / PAGE_BYTES) * PAGE_BYTES;
   const body = allocateShared(source.path, bodyBytes);
+  const rest = new Uint8Array(source.fileBytes - tailPage);
+  readPages(source, tailPage, rest);
+  const tail = rest.subarray(bodyEnd - tailPage);
+  if (isDeferred) return { body, tail };
   // The pages that hold the last of the head, those of the body alone, those that hold its end.
   body.set(start.subarray(bodyOffset, bodyEnd));
   if (tailPage > start.length) {
@@ -89,11 +114,9 @@ function readBody(source: Source, head: Head, start: Uint8Array) {
       body.subarray(start.length - bodyOffset, tailPage - bodyOffset),
     );
   }
-  const rest = new Uint8Array(source.fileBytes - tailPage);
-  readPages(source, tailPage, rest);
   const restFrom = Math.max(tailPage, bodyOffset);
   body.set(rest.subarray(restFrom - tailPage, bodyEnd - tailPage), restFrom - bodyOffset);
-  return { body, tail: rest.subarray(bodyEnd - tailPage) };
+  return { body, tail };
 }
 
 /** The layout that the schema gives to what the head counts; the head's buffers must be the same. */
@@ -143,7 +166,8 @@ function checkOffsets(path: string, head: Head, layout: SegmentLayout, body: Uin
  *
  * @param expected what writeSegment() returned. Without checksums (null: the model file is lost) only
  *                 the structure is checked here: keys and values may then be damaged, offsets may not,
- *                 and the caller has to check the list of checksums that comes back
+ *                 and the caller has to check the list of checksums that comes back. `isDeferred`, with
+ *                 checksums only: the body that comes back is zeros, to be filled by `readPagesOf`
  * @throws OMEN_CORRUPT naming the file and the byte; OMEN_MEMORY_FULL when there is no room for the body;
  *         what the storage throws (OMEN_IO, …)
  */
@@ -151,10 +175,15 @@ export function readSegment(
   storage: Storage,
   path: string,
   schema: Schema,
-  expected: { readonly fileBytes: number; readonly pageCrcs: Uint32Array | null },
+  expected: {
+    readonly fileBytes: number;
+    readonly pageCrcs: Uint32Array | null;
+    readonly isDeferred?: boolean;
+  },
 ): ReadSegment {
-  const { fileBytes } = expected;
+  const { fileBytes, isDeferred = false } = expected;
   const isKnown = expected.pageCrcs !== null;
+  assert.ok(isKnown || !isDeferred, 'nothing would check what is read later');
   const file = storage.open(path, 'read');
   try {
     checkSize(path, file, fileBytes);
@@ -166,7 +195,7 @@ export function readSegment(
     const need = growingHead(source);
     const head = decodeHead(path, fileBytes, need);
     const layout = checkLayout(path, schema, head);
-    const { body, tail } = readBody(source, head, need(0));
+    const { body, tail } = readBody(source, head, need(0), isDeferred);
     checkTail(path, head, tail);
     if (!isKnown) checkOffsets(path, head, layout, body);
     const nullCounts = head.nullCounts.slice(1, schema.columns.length + 1);

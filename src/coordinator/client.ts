@@ -34,8 +34,8 @@ export class Client {
     const onNotice = (notice: Notice): void => this.events.notify(notice);
     this.reader =
       membership.schema.ttl === undefined
-        ? new Reader(membership, onNotice)
-        : new ExpiringReader(membership, onNotice);
+        ? new Reader(membership, onNotice, storage)
+        : new ExpiringReader(membership, onNotice, storage);
     this.writer = new Writer(membership);
     this.watchers = new Watchers(membership);
     this.storage = storage;

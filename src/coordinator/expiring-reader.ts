@@ -4,6 +4,7 @@
  */
 import type { Instant } from '../schema/decode.ts';
 import type { Notice } from '../shard-worker/notice.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { KeyBatch } from '../view/batch-lookup.ts';
 import type { Expiry } from '../view/expiry.ts';
 import type { Run } from '../view/segment.ts';
@@ -18,9 +19,9 @@ export class ExpiringReader extends Reader {
   readonly #expiry: Expiry;
 
   /** The parameters are those of a `Reader`. */
-  constructor(membership: Membership, onNotice: (notice: Notice) => void) {
+  constructor(membership: Membership, onNotice: (notice: Notice) => void, storage: Storage) {
     const instant = { nowMs: 0 };
-    super(membership, onNotice, instant);
+    super(membership, onNotice, storage, instant);
     this.#instant = instant;
     const { expiry } = this.readers;
     if (expiry === null) throw new Error('The rows of this database do not expire.');

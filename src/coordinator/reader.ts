@@ -20,6 +20,7 @@ import {
 } from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
 import type { Notice } from '../shard-worker/notice.ts';
+import type { Storage } from '../storage/storage.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
@@ -76,6 +77,7 @@ export class Reader {
   readonly #pointReaders: RowReaders;
   readonly #membership: Membership;
   readonly #onNotice: (notice: Notice) => void;
+  readonly #storage: Storage;
   readonly #control: Control;
   readonly #ports: MessagePort[] = [];
   /** For each shard, how many snapshots pin which version. */
@@ -102,14 +104,17 @@ export class Reader {
 
   /**
    * @param onNotice hears what shard threads tell, through the same ports as their views
+   * @param storage where files of segments are whose pages are to come
    * @param instant by which rows that expire are judged; null where none do
    */
   constructor(
     membership: Membership,
     onNotice: (notice: Notice) => void,
+    storage: Storage,
     instant: Instant | null = null,
   ) {
     this.#onNotice = onNotice;
+    this.#storage = storage;
     const { schema, bigints, shards, control, partitioning } = membership;
     this.#membership = membership;
     this.key = new KeyCodec(schema.key, bigints);
@@ -173,7 +178,8 @@ export class Reader {
     const { shard } = message;
     const previous = this.views[shard];
     const { control, client } = this.#membership;
-    const view = new ShardView(message, this.#pointReaders, control.table, previous);
+    const readers = this.#pointReaders;
+    const view = new ShardView(message, readers, control.table, previous, this.#storage);
     this.views[shard] = view;
     this.#awaited[shard] = null;
     control.setSeen(client, shard, view.version);
@@ -195,10 +201,16 @@ export class Reader {
     this.#retired.release();
   }
 
-  /** The present view of a shard. */
+  /** The present view of a shard, of which anything may be asked. */
   view(shard: number): ShardView {
     const view = this.views[shard];
-    return view?.version === this.#control.version(shard) ? view : this.#newView(shard);
+    return view?.wholeVersion === this.#control.version(shard) ? view : this.#wholeView(shard);
+  }
+
+  #wholeView(shard: number): ShardView {
+    const view = this.#newView(shard);
+    view.pageIn();
+    return view;
   }
 
   /** The same for a look-up of keys in no more than this shard, by a plain read: see `ShardView`. */
@@ -284,7 +296,8 @@ export class Reader {
     }
     const { hi, lo } = codec;
     const hash = hashKey(hi, lo);
-    return this.#pointView(this.shardOf(hash)).get(hash, hi, lo, codec.number);
+    const view = this.#pointView(this.shardOf(hash));
+    return view.isPaging ? this.getIn(null, key, true) : view.get(hash, hi, lo, codec.number);
   }
 
   has(key: unknown): boolean {
@@ -325,7 +338,7 @@ export class Reader {
     codec.encode(key);
     const hash = codec.hash();
     const shard = this.#isHash ? shardOfHash(hash, this.shards) : shardOf(this.#splits, codec);
-    const view = captured === null ? this.view(shard) : captured[shard].view;
+    const view = captured === null ? this.#pointView(shard) : captured[shard].view;
     const visible = captured === null ? null : captured[shard].visible;
     const { hi, lo, number, bytes } = codec;
     const source = view.locate(hash, hi, lo, number, bytes, visible);

@@ -90,7 +90,7 @@ export class Conditions {
     for (const run of runs) {
       const source = run.only ?? run.segmentFor(hi, lo, key);
       if (source === null) continue;
-      const position = key === null ? source.find(hi, lo, number) : source.findBytes(key, hash);
+      const position = key === null ? source.locate(hi, lo, number) : source.findBytes(key, hash);
       if (position < 0) continue;
       if (run.clears(hi, lo, key)) return null;
       return source.isDeleted(position) ? null : { source, position };

@@ -36,7 +36,7 @@ import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compac
 import { Conditions } from './conditions.ts';
 import type { ExpiryJob } from './expired-rows.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
-import type { Job, RunJob } from './jobs.ts';
+import type { RunJob, WritingJob } from './jobs.ts';
 import { Loads, type OpenLoad, placeOf } from './loads.ts';
 import {
   idOfSegmentFile,
@@ -87,6 +87,8 @@ export interface EngineOptions {
   readonly memoryBytes: number;
   /** Nothing is written, not even what recovery would; batches are decided in memory only. */
   readonly readOnly: boolean;
+  /** Segments with files of so many bytes are paged in while the shard serves. */
+  readonly pagedBytesMin?: number;
   /** Bytes of the log prewritten at once, whole blocks: by default the log's own choice. */
   readonly walPieceBytes?: number;
   /** What is kept of the log for who may follow it later; null: nothing. */
@@ -100,6 +102,8 @@ export interface EngineOptions {
   readonly clients: () => Iterable<number>;
 }
 
+/** To read smaller segments before the shard serves takes no time worth saving. */
+const PAGED_BYTES_MIN = 16 * 2 ** 20;
 /** Sealed memtables that wait for their flush: more, and writes have to wait. */
 const SEALED_MAX = 3;
 /** Numbers set aside for the segments that one job may write. */
@@ -174,6 +178,9 @@ export class Engine {
   #nextId: number;
   #flushing: Promise<void> | null = null;
   #merging: Promise<void> | null = null;
+  #paging: Promise<void> | null = null;
+  /** Whether some page cannot be brought in, and those behind it are left to who asks for them. */
+  #hasDamage = false;
   #isServing = false;
   /** Whether the manifest names the log's newest file. */
   #isLogNamed = true;
@@ -230,12 +237,15 @@ export class Engine {
 
   #loadSegments(): void {
     const { schema } = this.#place;
+    const { storage, pagedBytesMin = PAGED_BYTES_MIN } = this.#options;
     const runs: Run[] = [];
     for (const records of this.#manifest.current.runs) {
       const segments = records.map((record) => {
-        const { handle, rebuilt } = readSegmentFiles(this.#options.storage, this.#place, record);
+        const isPaged = record.fileBytes >= pagedBytesMin;
+        const { handle, rebuilt } = readSegmentFiles(storage, this.#place, record, isPaged);
         if (rebuilt !== null) this.#rebuilt.set(record.id, rebuilt);
-        const segment = new Segment(handle, schema.key);
+        const segment = new Segment(handle, schema.key, storage);
+        this.#noteToCome(segment);
         this.#segments.set(record.id, { record, segment });
         return segment;
       });
@@ -251,6 +261,58 @@ export class Engine {
     this.#runs = runs;
     this.#counts.modelsRebuilt = this.#rebuilt.size;
     this.#setAsideLoad();
+  }
+
+  /** Segments of which pages are to come. */
+  readonly #toCome: Segment[] = [];
+
+  #noteToCome(segment: Segment): void {
+    const { paging, rows } = segment;
+    if (paging === null) return;
+    this.#toCome.push(segment);
+    // Where a run's segments end has to be known.
+    paging.ensureKeys(0, 1);
+    paging.ensureKeys(rows - 1, rows);
+  }
+
+  /** Whether all pages of all segments are there: nothing else can be flushed or merged. */
+  get #isWhole(): boolean {
+    return this.#toCome.every(({ paging }) => paging === null || paging.isComplete);
+  }
+
+  /** Brings in all that is to come, here and now. */
+  #pageInNow(): void {
+    for (const { paging } of this.#toCome) paging?.ensureAll();
+  }
+
+  /** Has a job bring in the pages that are to come, and shows what can then be read the quick ways. */
+  #pageIn(): void {
+    if (this.#isWhole || this.#paging !== null || this.#hasDamage) return;
+    const segments = this.#toCome.map(({ handle }) => handle);
+    const job = { kind: 'page-in', place: this.#place, segments } as const;
+    this.#paging = this.#options
+      .runJob(job)
+      .then(
+        () => {
+          if (this.#isWhole) this.#toCome.length = 0;
+          // While a load is published nothing may be shown; a view follows that.
+          if (this.#isServing && !this.#isPublishing) this.publishView();
+        },
+        (error: unknown) => this.#pageInFailed(error),
+      )
+      .finally(() => {
+        this.#paging = null;
+        this.maintain();
+      });
+  }
+
+  /** What cannot be read now may be read later, if it was for want of descriptors; else writes end. */
+  #pageInFailed(error: unknown): void {
+    if (isShortage(error)) return;
+    this.#hasDamage = true;
+    // What is opened to be read only has failed to begin with.
+    if (this.#options.readOnly && error instanceof OmenError) this.#tellOf(error);
+    this.fail(error);
   }
 
   /** Takes the run of a load whose outcome is open out of the runs. */
@@ -318,6 +380,7 @@ export class Engine {
    */
   #spill(replay: Replay): void {
     const { storage, directory, readOnly } = this.#options;
+    if (!readOnly && this.#sealed.length > SEALED_MAX) this.#pageInNow();
     while (!readOnly && this.#sealed.length > SEALED_MAX) {
       const { memtable, lastLsn } = this.#sealed[this.#sealed.length - 1];
       if (replay.isOpenIn(memtable)) return;
@@ -425,6 +488,7 @@ export class Engine {
     this.announce();
     this.count();
     this.#noteSpace();
+    this.#pageIn();
     this.maintain();
   }
 
@@ -715,6 +779,7 @@ export class Engine {
     this.#shortage.merge = null;
     // Followers may have gone on, and what is retained has grown older.
     this.truncateLog();
+    this.#pageIn();
     this.maintain();
   }
 
@@ -860,6 +925,7 @@ export class Engine {
   /** Starts the flush or merge that is due. Never waits. */
   maintain(): void {
     if (!this.#isServing || this.failure !== null || this.#isPublishing) return;
+    if (!this.#isWhole) return;
     const isDue = this.#flushing === null && this.#shortage.flush === null;
     if (isDue && this.#sealed.length > 0 && this.#isDecided(this.#oldest)) {
       this.#flushing = this.#flush().finally(() => {
@@ -894,7 +960,7 @@ export class Engine {
 
   /** Whether jobs are under way, whose results arrive through the event loop. */
   get isBusy(): boolean {
-    return this.#flushing !== null || this.#merging !== null;
+    return this.#flushing !== null || this.#merging !== null || this.#paging !== null;
   }
 
   #startMerge(plan: MergePlan): Promise<void> {
@@ -906,7 +972,7 @@ export class Engine {
   }
 
   /** Null where the job found no room, with what it wrote removed, or where the shard has failed by it. */
-  async #runJob(job: Job): Promise<WrittenSegmentFiles[] | null> {
+  async #runJob(job: WritingJob): Promise<WrittenSegmentFiles[] | null> {
     try {
       return await this.#options.runJob(job);
     } catch (error) {
@@ -917,7 +983,7 @@ export class Engine {
   }
 
   /** The job found no room: it is done again, from its beginning, at a try to come. */
-  #postpone(job: Pick<Job, 'kind' | 'firstId'>, error: OmenError): void {
+  #postpone(job: Pick<WritingJob, 'kind' | 'firstId'>, error: OmenError): void {
     this.#counts.postponed++;
     // Told once for a row of tries in vain.
     if (job.kind === 'merge' && !this.#shortage.isTrying) this.#tellOf(error);
@@ -1128,7 +1194,7 @@ export class Engine {
       throw new OmenError('OMEN_MEMORY_FULL', message);
     }
     const firstId = this.#takeIds();
-    const job: Job = {
+    const job: WritingJob = {
       kind: 'merge',
       place: this.#place,
       runs,
@@ -1216,7 +1282,8 @@ export class Engine {
       this.#throwIfFailed();
       if (this.#shortage.flush !== null) throw this.#shortage.flush;
       this.maintain();
-      if (this.#flushing !== null) await this.#flushing;
+      const underWay = this.#flushing ?? this.#paging;
+      if (underWay !== null) await underWay;
       else await new Promise((resolve) => setImmediate(resolve));
     }
     assert.ok(!this.#isPublishing);
@@ -1349,7 +1416,7 @@ export class Engine {
    * @param job what made them; null: recovery, which goes on with them, as the log has it all
    */
   #install(
-    job: Pick<Job, 'kind' | 'firstId'> | null,
+    job: Pick<WritingJob, 'kind' | 'firstId'> | null,
     runs: Run[],
     flushedLsn: number,
     logLsn = Math.min(flushedLsn + 1, this.ledger.oldestNeededLsn),
@@ -1430,7 +1497,8 @@ export class Engine {
       if (this.#active.isEmpty && this.#sealed.length === 0) return;
       if (this.#sealed.length === 0 && !this.hasPending && this.canSeal) this.rotate();
       this.maintain();
-      if (this.#flushing !== null) await this.#flushing;
+      const underWay = this.#flushing ?? this.#paging;
+      if (underWay !== null) await underWay;
       else await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -1448,10 +1516,12 @@ export class Engine {
     for (;;) {
       this.#throwIfFailed();
       if (this.#shortage.merge !== null) throw this.#shortage.merge;
-      while (this.#merging !== null || this.#isPublishing) {
-        if (this.#merging !== null) await this.#merging;
+      while (this.#merging !== null || this.#isPublishing || this.#paging !== null) {
+        if (this.#paging !== null) await this.#paging;
+        else if (this.#merging !== null) await this.#merging;
         else await new Promise((resolve) => setImmediate(resolve));
       }
+      this.#pageInNow();
       const rule = (runs: readonly Run[]) =>
         planFullMerge(runs, segmentLimit(this.#place.schema), hasExpired);
       const plan = this.#loads.planOldest(this.#runs, this.#recordsOf(this.#runs), rule);
@@ -1520,7 +1590,8 @@ export class Engine {
   /** Waits for jobs under way, begins no others, makes everything committed durable, closes the log. */
   async close(): Promise<void> {
     this.#isServing = false;
-    await Promise.all([this.#flushing, this.#merging]);
+    for (const { paging } of this.#toCome) paging?.stop();
+    await Promise.all([this.#flushing, this.#merging, this.#paging]);
     for (const load of this.#loads.all) await this.#endLoad(load, []);
     try {
       this.sync();

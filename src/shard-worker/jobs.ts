@@ -1,11 +1,21 @@
 /** The heavy, stateless jobs of a shard, which run in the pool so that its own thread never stalls. */
 import { type ErrorCode, OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
+import { Segment, type SegmentHandle } from '../view/segment.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import { type MergeJob, mergeRuns } from './merge.ts';
+import type { SegmentPlace } from './model-files.ts';
 import type { WrittenSegmentFiles } from './segment-files.ts';
 
-export type Job = FlushJob | MergeJob;
+/** Brings in the pages of segments that are to come. Writes nothing. */
+export interface PageInJob {
+  readonly kind: 'page-in';
+  readonly place: SegmentPlace;
+  readonly segments: readonly SegmentHandle[];
+}
+
+export type WritingJob = FlushJob | MergeJob;
+export type Job = WritingJob | PageInJob;
 
 /** Runs a job somewhere else and resolves with the segments it wrote and synced. */
 export type RunJob = (job: Job) => Promise<WrittenSegmentFiles[]>;
@@ -32,5 +42,11 @@ export function writtenBy(outcome: JobOutcome): WrittenSegmentFiles[] {
 
 /** Runs a job in this thread. */
 export function runJob(storage: Storage, job: Job): WrittenSegmentFiles[] {
-  return job.kind === 'flush' ? flushMemtable(storage, job) : mergeRuns(storage, job);
+  if (job.kind === 'flush') return flushMemtable(storage, job);
+  if (job.kind === 'merge') return mergeRuns(storage, job);
+  for (const handle of job.segments) {
+    const { paging } = new Segment(handle, job.place.schema.key, storage);
+    paging?.ensureAllUnlessStopped();
+  }
+  return [];
 }

@@ -10,6 +10,7 @@ import { writeSegment } from '../arrow/writer.ts';
 import { CORRUPT_ADVICE, OmenError } from '../errors.ts';
 import { modelBytes } from '../rmi/index.ts';
 import type { Storage } from '../storage/storage.ts';
+import { newPaging } from '../view/paging.ts';
 import {
   fileKeysToResident,
   type KeyForm,
@@ -99,7 +100,8 @@ function handleOf(
 }
 
 /**
- * Reads a segment and its index into shared memory, every byte checked. A model file that is missing or
+ * Reads a segment and its index into shared memory, every byte checked; of a segment that is `isPaged`, all
+ * but the body, whose pages are checked as they come in. A model file that is missing or
  * damaged is no error: the segment is then checked as a whole, and its index trained again.
  * @throws OMEN_CORRUPT naming the file, and the offset unless it is missing; what the storage throws
  */
@@ -107,6 +109,7 @@ export function readSegmentFiles(
   storage: Storage,
   place: SegmentPlace,
   record: SegmentRecord,
+  isPaged = false,
 ): ReadSegmentFiles {
   const { directory, schema } = place;
   const path = join(directory, segmentName(record.id));
@@ -114,9 +117,9 @@ export function readSegmentFiles(
     throw new OmenError('OMEN_CORRUPT', `${path} is missing. ${CORRUPT_ADVICE}`);
   }
   const known = readModelFile(storage, place, record);
+  const isDeferred = isPaged && known !== null && record.form !== 'bytes';
   const read = readSegment(storage, path, schema, {
-    fileBytes: record.fileBytes,
-    pageCrcs: known?.pageCrcs ?? null,
+    ...{ fileBytes: record.fileBytes, pageCrcs: known?.pageCrcs ?? null, isDeferred },
   });
   const { layout, pageCrcs } = read;
   const refuse = (what: string): OmenError =>
@@ -132,6 +135,10 @@ export function readSegmentFiles(
     throw refuse(`it is another file's copy, its ${name} is not ${value}`);
   }
   const body = read.body.buffer;
+  if (isDeferred) {
+    const paging = newPaging(path, record.fileBytes, read.bodyOffset, layout, pageCrcs);
+    return { handle: { ...handleOf(record, body, layout, known), paging }, rebuilt: null };
+  }
   fileKeysToResident(schema.key, record.form, body, layout.key.data.offset, layout.rows);
   if (known !== null) {
     return { handle: handleOf(record, body, layout, known), rebuilt: null };

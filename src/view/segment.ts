@@ -25,11 +25,13 @@ import {
 } from '../schema/key-bytes.ts';
 import { viewsOf } from '../schema/row.ts';
 import { isVariable, type KeyType, type Schema } from '../schema/schema.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { KeyBatch } from './batch-lookup.ts';
 import type { KeyBounds } from './bounds.ts';
 import { type ClearedRange, isCleared } from './cleared.ts';
 import type { Cursor } from './cursor.ts';
 import type { Memtable } from './memtable.ts';
+import { isPagedIn, Paging, type PagingHandle } from './paging.ts';
 import { Prefetch } from './prefetch.ts';
 import type { Statistics } from './statistics.ts';
 
@@ -47,6 +49,8 @@ export interface SegmentHandle {
   /** Bytes of the file and of its index, for statistics. */
   readonly fileBytes: number;
   readonly modelBytes: number;
+  /** Where pages of the body may still be to come. */
+  readonly paging?: PagingHandle;
 }
 
 /** Keys that are looked up together, a stage at a time. */
@@ -91,8 +95,14 @@ export class Segment {
   readonly #type: KeyType;
   readonly #isF64: boolean;
   readonly #prefetch: Prefetch;
+  /**
+   * Brings in the pages that are to come; null where all were there. While it is not complete, nothing but
+   * `locate` may be asked.
+   */
+  readonly paging: Paging | null;
 
-  constructor(handle: SegmentHandle, type: KeyType) {
+  /** @param storage where the file is; needed only while pages of it are to come */
+  constructor(handle: SegmentHandle, type: KeyType, storage: Storage | null = null) {
     const { body, layout, form, model } = handle;
     this.id = handle.id;
     this.handle = handle;
@@ -120,11 +130,25 @@ export class Segment {
     this.f64 = new F64Index(this.keysF64, ...only('f64'), beside('f64'));
     this.words = new WordIndex(this.keysU32, ...only('words'), beside('words'));
     this.bytes = new BytesIndex(this.keys, this.keyOffsets, ...only('bytes'));
+    const { paging } = handle;
+    this.paging =
+      paging === undefined || isPagedIn(paging) ? null : new Paging(this, paging, storage);
   }
 
   /** The row of a key of fixed width, or −1. It is given every way there is; only one is used. */
   find(hi: number, lo: number, number: number): number {
     return this.#isF64 ? this.f64.find(number) : this.words.find(lo, hi);
+  }
+
+  /** As `find`, where pages may be to come: those of the row are there afterwards. */
+  locate(hi: number, lo: number, number: number): number {
+    if (this.paging === null || this.paging.isComplete) return this.find(hi, lo, number);
+    return this.paging.find(hi, lo, number);
+  }
+
+  /** Where the index thinks a key of fixed width is. */
+  predict(hi: number, lo: number, number: number): number {
+    return this.#isF64 ? this.f64.predict(number) : this.words.predict(lo, hi);
   }
 
   /** The row of a key of variable length, whose `hashBytes` is given, or −1. */
@@ -282,7 +306,7 @@ export function keyForm(
 export function fileKeysToResident(
   type: KeyType,
   form: KeyForm,
-  body: SharedArrayBuffer,
+  body: ArrayBufferLike,
   byteOffset: number,
   rows: number,
 ): void {

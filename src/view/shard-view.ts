@@ -18,6 +18,7 @@ import type { Instant, MemtableRowReader, SegmentRowReader } from '../schema/dec
 import { memtableRowReader, segmentRowReader } from '../schema/decode.ts';
 import type { EncodedKey } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
+import type { Storage } from '../storage/storage.ts';
 import { isOutside, type KeyBounds, seekFirst } from './bounds.ts';
 import { decodeRange, uncovered } from './cleared.ts';
 import type { CommitTable } from './commit-table.ts';
@@ -31,6 +32,7 @@ import {
   NOTHING_HIDDEN,
   type Visibility,
 } from './memtable.ts';
+import type { Paging } from './paging.ts';
 import { Run, RunCursor, Segment, type SegmentHandle } from './segment.ts';
 import { Tail } from './tail.ts';
 
@@ -125,12 +127,19 @@ export class ShardView {
   declare private readonly words: Run;
   declare private readonly segmentRow: SegmentRowReader;
   readonly #active: Memtable;
+  /** Whether pages of segments were to come when the view was taken: then only `locate` may be asked. */
+  readonly isPaging: boolean;
+  /** The version; −1 where `isPaging`. */
+  readonly wholeVersion: number;
+  readonly #toCome: readonly Paging[];
 
+  /** @param storage where files of segments are whose pages are to come */
   constructor(
     message: ViewMessage,
     readers: RowReaders,
     table: CommitTable,
     previous: ShardView | null,
+    storage: Storage | null = null,
   ) {
     this.version = message.version;
     this.message = message;
@@ -147,20 +156,31 @@ export class ShardView {
       previous?.runs.flatMap((run) => run.segments).map((segment) => [segment.id, segment]),
     );
     const segmentOf = (handle: SegmentHandle): Segment =>
-      segments.get(handle.id) ?? new Segment(handle, readers.schema.key);
+      segments.get(handle.id) ?? new Segment(handle, readers.schema.key, storage);
     const { key } = readers.schema;
     this.runs = message.runs.map((run, i) => {
       const cleared = message.cleared[i].map((words) => decodeRange(words, key));
       return new Run(run.map(segmentOf), cleared);
     });
+    this.#toCome = this.runs
+      .flatMap((run) => run.segments)
+      .flatMap(({ paging }) => (paging === null || paging.isComplete ? [] : [paging]));
+    this.isPaging = this.#toCome.length > 0;
+    this.wholeVersion = this.isPaging ? -1 : this.version;
     const only = this.runs.length === 0 ? NO_ROWS : this.runs[0];
     this.#only = this.runs.length > 1 || !only.isLive ? null : only;
-    this.numbers = this.#only?.isF64 ? this.#only : NO_ROWS;
+    const whole = this.isPaging ? NO_ROWS : this.#only;
+    this.numbers = whole?.isF64 ? whole : NO_ROWS;
     this.numbersVersion = this.numbers.rows > 0 ? this.version : -1;
-    this.words = this.#only?.isWords ? this.#only : NO_ROWS;
+    this.words = whole?.isWords ? whole : NO_ROWS;
     this.wordsVersion = this.words.rows > 0 ? this.version : -1;
     this.segmentRow = readers.segment;
     this.#active = this.memtables[0].memtable;
+  }
+
+  /** Brings in all pages that are to come: then anything may be asked. @throws OMEN_CORRUPT and others */
+  pageIn(): void {
+    for (const paging of this.#toCome) paging.ensureAll();
   }
 
   /** Whether `getNumber` may be asked: everything is in one run of numbers, without tombstones. */
@@ -284,7 +304,7 @@ export class ShardView {
     for (const run of this.runs) {
       const segment = run.only ?? run.segmentFor(hi, lo, bytes);
       if (segment === null) continue;
-      const row = bytes === null ? segment.find(hi, lo, number) : segment.findBytes(bytes, hash);
+      const row = bytes === null ? segment.locate(hi, lo, number) : segment.findBytes(bytes, hash);
       if (row < 0) continue;
       if (run.clears(hi, lo, bytes)) return null;
       this.located = row;

@@ -9,6 +9,7 @@ import * as load from '../../bench/engine/load.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as puts from '../../bench/engine/puts.ts';
 import * as recovery from '../../bench/engine/recovery.ts';
+import * as reopen from '../../bench/engine/reopen.ts';
 import * as scaling from '../../bench/engine/scaling.ts';
 import * as scans from '../../bench/engine/scans.ts';
 import * as watches from '../../bench/engine/watches.ts';
@@ -79,6 +80,15 @@ test.serial('the benchmark of recovery runs, and every row comes back', async (t
     [1, 2],
   );
   t.regex(recovery.show(result), /against 1 shard/);
+});
+
+test.serial('the benchmark of reopening runs, and every answer is right', async (t) => {
+  const result = await reopen.run({ rows: 3000, rounds: 1, peers: false });
+  t.deepEqual(
+    result.reopenings.map(({ name }) => name),
+    ['get', 'count'],
+  );
+  t.regex(reopen.show(result), /first asked/);
 });
 
 test.serial('the benchmark of aggregates runs, and asks every question', async (t) => {

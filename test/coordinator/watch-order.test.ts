@@ -21,6 +21,7 @@ import {
   partBytes,
 } from '../../src/shard-worker/records.ts';
 import { CrashStorage } from '../../src/storage/crash.ts';
+import { realStorage } from '../../src/storage/real.ts';
 import { Control, createControl } from '../../src/view/control.ts';
 import { type LocalLog, openLocalLog } from '../../src/wal/log.ts';
 import { codeOf } from '../storage/support.ts';
@@ -76,7 +77,7 @@ class Logs {
     operationsMax: 100,
     batchBytesMax: 2 ** 20,
   } as const;
-  readonly reader = new Reader(this.membership, () => {});
+  readonly reader = new Reader(this.membership, () => {}, realStorage);
   readonly watchers = new Latched(this.membership);
   readonly #key = new KeyCodec('int64', false);
   readonly #row = new RowEncoder(SCHEMA);

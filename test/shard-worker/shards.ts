@@ -143,6 +143,8 @@ export class Shards {
         memoryBytes: 2 ** 30,
         readOnly: false,
         walPieceBytes: WAL_PIECE_BYTES,
+        // Every other open pages in segments of any size.
+        pagedBytesMin: expected.opens % 2 === 0 ? 0 : Number.POSITIVE_INFINITY,
         retain: expected.followed && { bytes: ALL, ms: ALL },
         runJob: async (job) => runJob(storage, job),
         onView: () => {},
@@ -679,7 +681,13 @@ export class Shards {
     const { codec, readers, keyOf, numberOf, instant } = this.#kind;
     const { nowMs } = this.control;
     instant.nowMs = nowMs;
-    const view = new ShardView(engine.view, readers, this.control.table, null);
+    const view = new ShardView(engine.view, readers, this.control.table, null, this.storage);
+    // While pages are to come, each key brings in what it needs.
+    const early = new Map<number, number | undefined>();
+    if (view.isPaging) {
+      for (const at of this.expected.keys(engine.shard)) early.set(at, this.#get(what, view, at));
+    }
+    view.pageIn();
     const { visible } = view.capture(new Set(), nowMs);
     const rows = new Map<number, number>();
     const cursor = view.cursor(visible, nowMs);
@@ -695,15 +703,14 @@ export class Shards {
     // What is settled, point reads look up in another way.
     const isSettled = this.control.settled(engine.shard) === view.numbersVersion;
     for (const at of new Set([...this.expected.keys(engine.shard), ...rows.keys()])) {
-      codec.encode(keyOf(at));
-      const { hi, lo, number, bytes } = codec;
-      const source = view.locate(codec.hash(), hi, lo, number, bytes);
-      const got = source === null ? undefined : rowAt(readers, source, view.located);
-      const stamp = got === undefined ? undefined : stampOf(what, got);
-      if (stamp !== rows.get(at)) {
-        throw new Violation(`${what}: a get of ${at} gives ${stamp}, the scan ${rows.get(at)}`);
+      const stamp = this.#get(what, view, at);
+      if (stamp !== rows.get(at) || (early.has(at) && early.get(at) !== stamp)) {
+        const [paged, scanned] = [early.get(at), rows.get(at)];
+        const gets = early.has(at) ? `${stamp}, of pages as they came ${paged}` : stamp;
+        throw new Violation(`${what}: a get of ${at} gives ${gets}, the scan ${scanned}`);
       }
-      const settled = isSettled ? view.getNumber(number) : got;
+      if (!isSettled) continue;
+      const settled = view.getNumber(codec.number);
       const settledStamp = settled === undefined ? undefined : stampOf(what, settled);
       if (settledStamp !== stamp) {
         throw new Violation(`${what}: settled, a get of ${at} gives ${settledStamp}, not ${stamp}`);
@@ -713,6 +720,17 @@ export class Shards {
     const count = view.count(visible, all, nowMs);
     if (count !== rows.size) throw new Violation(`${what}: count ${count}, scan ${rows.size}`);
     return rows;
+  }
+
+  /** The stamp of a key's row, looked up by itself, which leaves the key in the codec. */
+  #get(what: string, view: ShardView, at: number): number | undefined {
+    const { codec, readers, keyOf } = this.#kind;
+    codec.encode(keyOf(at));
+    const { hi, lo, number, bytes } = codec;
+    const source = view.locate(codec.hash(), hi, lo, number, bytes);
+    if (source === null) return undefined;
+    const found = rowAt(readers, source, view.located);
+    return found === undefined ? undefined : stampOf(what, found);
   }
 
   #allKeys(): KeyBounds {
