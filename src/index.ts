@@ -18,6 +18,12 @@ export {
 export type { DatabaseEvents, EventName, Listener, Resumed } from './coordinator/events.ts';
 export type { ExpiryOptions } from './coordinator/expiry.ts';
 export type { ExplainedRun, ExplainedSegment, Explanation } from './coordinator/explain.ts';
+export type {
+  ExportOptions,
+  ExportProgress,
+  ExportReport,
+  ExportTargetInput,
+} from './coordinator/export-options.ts';
 export type { Health, ShardHealth } from './coordinator/health.ts';
 export type {
   LoadFormat,

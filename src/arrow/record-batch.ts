@@ -16,7 +16,9 @@ import {
   Int64,
   makeData,
   RecordBatch,
+  RecordBatchFileWriter,
   RecordBatchStreamWriter,
+  type RecordBatchWriter,
   Struct,
   Table,
   TimestampMillisecond,
@@ -132,12 +134,13 @@ export function toTable(schema: ArrowSchema, batches: readonly RecordBatch[]): T
   return new Table(schema, [...batches]);
 }
 
-/** Encodes batches in Arrow's stream format: one chunk of bytes for the schema, each batch, the end. */
-export class StreamEncoder {
-  readonly #writer = new RecordBatchStreamWriter();
+/** Encodes batches in one of Arrow's IPC formats: a chunk of bytes for each batch, one for the end. */
+class IpcEncoder {
+  readonly #writer: RecordBatchWriter;
   #pieces: Uint8Array[] = [];
 
-  constructor(schema: ArrowSchema) {
+  constructor(schema: ArrowSchema, writer: RecordBatchWriter) {
+    this.#writer = writer;
     const pieces = (): Uint8Array[] => this.#pieces;
     const sink = new (class extends AsyncByteQueue {
       override write(value: Uint8Array): void {
@@ -167,5 +170,19 @@ export class StreamEncoder {
     }
     this.#pieces = [];
     return bytes;
+  }
+}
+
+/** Arrow's stream format. */
+export class StreamEncoder extends IpcEncoder {
+  constructor(schema: ArrowSchema) {
+    super(schema, new RecordBatchStreamWriter());
+  }
+}
+
+/** Arrow's file format, whose end tells where the batches are. */
+export class FileEncoder extends IpcEncoder {
+  constructor(schema: ArrowSchema) {
+    super(schema, new RecordBatchFileWriter());
   }
 }

@@ -13,6 +13,8 @@ import { type Condition, type PutOptions, type WriteOptions, writeOptions } from
 import type { EventName, Listener } from './events.ts';
 import { type ExpiryOptions, saysExpiry } from './expiry.ts';
 import { type Explanation, explain } from './explain.ts';
+import { exportRows } from './export.ts';
+import type { ExportOptions, ExportReport, ExportTargetInput } from './export-options.ts';
 import { type Health, healthOf } from './health.ts';
 import type { LoadOptions, LoadReport, LoadSource } from './load-options.ts';
 import type { OpenOptions } from './options.ts';
@@ -294,6 +296,22 @@ export class Database<
    */
   bulkLoad(source: LoadSource<KeyInput, RowInput>, options?: LoadOptions): Promise<LoadReport> {
     return bulkLoad(this.#client, this.#database.loads, source, options);
+  }
+
+  /**
+   * Writes the rows of a range, all of them where none is given, to a file or a stream: as they are at one
+   * instant, in the order of their keys, in the memory of a few batches. The name of the file tells the
+   * format; it is there when it is whole. What was exported can be loaded again, by `bulkLoad`.
+   *
+   * A stream is ended, unless it is the process's own output, and destroyed where the export fails.
+   * Rejects with OMEN_INVALID_OPTIONS, OMEN_INVALID_TARGET, OMEN_INVALID_RANGE, OMEN_INVALID_WHERE,
+   * OMEN_UNKNOWN_COLUMN, OMEN_ABORTED, OMEN_DISK_FULL, OMEN_PERMISSION, OMEN_IO, OMEN_CLOSED.
+   */
+  export(
+    target: ExportTargetInput,
+    options?: ExportOptions<KeyInput, RowInput>,
+  ): Promise<ExportReport> {
+    return exportRows(this.#client, this, target, options);
   }
 
   /** Resolves when there is room for more writes: await it between writes that are not awaited. */

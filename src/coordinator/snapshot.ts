@@ -9,6 +9,8 @@ import { OmenError } from '../errors.ts';
 import type { Run } from '../view/segment.ts';
 import type { ShardSnapshot } from '../view/shard-view.ts';
 import type { Client } from './client.ts';
+import { exportRows } from './export.ts';
+import type { ExportOptions, ExportReport, ExportTargetInput } from './export-options.ts';
 import type { Source } from './ordered-reads.ts';
 import { formatPosition, noPosition } from './position.ts';
 import type { Capture, Reader } from './reader.ts';
@@ -53,6 +55,14 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
   get position(): string {
     this.throwIfClosed();
     return formatPosition(this.#client.membership, this.#capture.position ?? noPosition());
+  }
+
+  /** Writes what it sees to a file or a stream: see `Database.export`. */
+  export(
+    target: ExportTargetInput,
+    options?: ExportOptions<KeyInput, RowInput>,
+  ): Promise<ExportReport> {
+    return exportRows(this.#client, this, target, options);
   }
 
   /** The same reads with strings for bytes: see `Database.text`. */

@@ -82,7 +82,8 @@ const NO_WORDS = new Uint32Array(0);
 const NO_OFFSETS = new Int32Array(0);
 const NO_BYTES = new Uint8Array(0);
 
-function columnOf(type: ColumnType | KeyType, data: Data): SourceColumn {
+/** A column of a batch, of the type given, as it lies in memory. */
+export function columnOf(type: ColumnType | KeyType, data: Data): SourceColumn {
   const { values, nullBitmap, valueOffsets, offset, nullCount } = data;
   const { buffer, byteOffset, byteLength } = values as Uint8Array;
   const isWords = !isVariable(type) && type !== 'bool';

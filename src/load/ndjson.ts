@@ -1,6 +1,6 @@
 /**
  * Lines of JSON as rows: each an object with the key and the columns among its members. What JSON has no
- * type for is text: dates (ISO 8601), integers beyond ±(2^53 − 1), bytes (Base64).
+ * type for is text: dates (ISO 8601), integers beyond ±(2^53 − 1), bytes (Base64), NaN and infinities.
  */
 import { OmenError } from '../errors.ts';
 import { type ColumnType, type KeyType, ownColumns, type Schema } from '../schema/schema.ts';
@@ -11,6 +11,12 @@ import { timeOfText } from './text-number.ts';
 const INTEGER = /^[+-]?\d{1,20}$/;
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
+const NO_NUMBERS: Readonly<Record<string, number>> = {
+  NaN: Number.NaN,
+  Infinity: Number.POSITIVE_INFINITY,
+  '-Infinity': Number.NEGATIVE_INFINITY,
+};
+
 /** Texts that stand for values of other types. What is no such text is left to be refused. */
 function converted(type: ColumnType | KeyType, value: unknown): unknown {
   if (typeof value !== 'string') return value;
@@ -20,6 +26,9 @@ function converted(type: ColumnType | KeyType, value: unknown): unknown {
     case 'int64':
     case 'uint64':
       return INTEGER.test(value) ? BigInt(value) : value;
+    case 'float32':
+    case 'float64':
+      return Object.hasOwn(NO_NUMBERS, value) ? NO_NUMBERS[value] : value;
     case 'binary':
       return BASE64.test(value) ? new Uint8Array(Buffer.from(value, 'base64')) : value;
     default:

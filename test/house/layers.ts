@@ -41,7 +41,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   'with-room.ts': { uses: ['index.ts'] },
   'index.ts': { uses: ['coordinator', 'errors.ts'], types: ['shard-worker', 'view', 'schema'] },
   coordinator: {
-    uses: ['shard-worker', 'load', 'view', ...PARTS, ...BASE],
+    uses: ['shard-worker', 'export', 'load', 'view', ...PARTS, ...BASE],
     types: ['apache-arrow'],
     node: ['node:worker_threads', 'node:diagnostics_channel', 'node:stream', 'node:stream/web'],
     packages: ['comlink', 'piscina'],
@@ -50,6 +50,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     uses: ['view', ...PARTS, ...BASE],
     node: ['node:worker_threads'],
     packages: ['comlink', 'piscina'],
+  },
+  export: {
+    uses: ['load', 'arrow', 'storage', 'schema', 'errors.ts'],
+    types: ['apache-arrow', 'hyparquet'],
+    node: ['node:stream'],
+    packages: ['hyparquet-writer'],
   },
   load: {
     uses: ['view', ...PARTS, ...BASE],
@@ -82,4 +88,4 @@ export const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Packages that are slow to load: nobody waits for them who does not use what they are for. */
-export const SLOW: readonly string[] = ['apache-arrow'];
+export const SLOW: readonly string[] = ['apache-arrow', 'hyparquet-writer'];
