@@ -1,0 +1,176 @@
+/** A verdict on every promise of a soak, from what it has seen. */
+import { CLASSES } from './board.ts';
+import { percentileUs } from './histogram.ts';
+import { type Sampled, SERIES, SERIES_NAMES, type SeriesName, type Soaked } from './record.ts';
+import { medianOf, type Point, type Slope, theilSen } from './slope.ts';
+
+export interface Verdict {
+  readonly promise: string;
+  /** null: the soak was too short, or its figures too uneven, to show it. */
+  readonly holds: boolean | null;
+  readonly figure: string;
+  readonly bound: string;
+}
+
+/** How much a series may grow an hour, of its median. */
+export const GROWTH_MAX = 0.01;
+const LEVEL = 0.99;
+/** At the beginning, while memory fills. */
+const WARM_UP = 0.1;
+export const SAMPLES_MIN = 500;
+export const DRIFT_MAX = 1.5;
+const THROUGHPUT_LEAST = 0.9;
+const SHARE_LEAST = 0.5;
+/** Fewer operations in a quarter say nothing of one in a thousand. */
+const QUARTER_LEAST = 20_000;
+
+const HOUR_MS = 3_600_000;
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+/**
+ * One point for each phase of each cycle, the median of its samples: those of one phase depend on each
+ * other. Phases, and processes, are not compared with one another.
+ */
+export function pointsOf(samples: readonly Sampled[], name: SeriesName): Point[] {
+  const calm = samples.filter(({ disturbed, values }) => !disturbed && values[name] >= 0);
+  const visits = Map.groupBy(calm, ({ life, cycle, phase }) => `${life}/${phase}/${cycle}`);
+  // The supervisor lives on when the process under it is killed.
+  const isJudge = name === 'judgeRss' || name === 'judgeHeap';
+  return [...visits.values()].map((visit) => {
+    const { life, phase } = visit[0];
+    return {
+      at: medianOf(visit.map(({ atMs }) => atMs)) / HOUR_MS,
+      value: medianOf(visit.map(({ values }) => values[name])),
+      stratum: isJudge ? phase : `${life}/${phase}`,
+    };
+  });
+}
+
+export interface Trend {
+  readonly name: SeriesName;
+  readonly median: number;
+  readonly slope: Slope | null;
+  /** Units an hour that are allowed. */
+  readonly allowed: number;
+  readonly samples: number;
+}
+
+export function trendsOf(samples: readonly Sampled[], durationMs: number): Trend[] {
+  const warm = samples.filter(({ atMs }) => atMs >= WARM_UP * durationMs);
+  // One in a hundred of all series together (Bonferroni).
+  const level = 1 - (1 - LEVEL) / SERIES_NAMES.length;
+  return SERIES_NAMES.map((name) => {
+    const points = pointsOf(warm, name);
+    const median = medianOf(points.map(({ value }) => value));
+    const allowed = Math.max(GROWTH_MAX * median, SERIES[name].least);
+    return { name, median, slope: theilSen(points, level), allowed, samples: warm.length };
+  });
+}
+
+/** Whether it stays within its bound: null where neither is shown. */
+export function verdictOfTrend({ slope, allowed, samples }: Trend): boolean | null {
+  if (slope === null || samples < SAMPLES_MIN) return null;
+  if (slope.upper < allowed) return true;
+  return slope.lower > allowed ? false : null;
+}
+
+export function show(value: number, unit: string): string {
+  if (!Number.isFinite(value)) return 'unknown';
+  if (unit === 'bytes') return `${(value / 2 ** 20).toFixed(2)} MiB`;
+  return unit === 'ms' ? `${value.toFixed(3)} ms` : value.toFixed(2);
+}
+
+function trendVerdicts({ samples, state }: Soaked): Verdict[] {
+  return trendsOf(samples, state.options.durationMs).map((trend) => {
+    const { title, unit } = SERIES[trend.name];
+    const { slope, median, allowed } = trend;
+    const perHour = (value: number) => `${show(value, unit)}/h`;
+    const growth =
+      slope === null
+        ? 'too few points'
+        : `${perHour(slope.median)}, at most ${perHour(slope.upper)}, of ${show(median, unit)}`;
+    return {
+      promise: `${title} does not grow`,
+      holds: verdictOfTrend(trend),
+      figure: `${growth} (${whole.format(trend.samples)} samples)`,
+      bound: `99 % upper bound under ${perHour(allowed)}`,
+    };
+  });
+}
+
+/** Of the quarters in which there was enough: the last against the first. */
+function latencyVerdicts({ state }: Soaked): Verdict[] {
+  return CLASSES.filter((name) => name !== 'long').map((name) => {
+    const of = (quarter: number) => state.quarters[quarter][CLASSES.indexOf(name)];
+    const total = (quarter: number) => of(quarter).reduce((a, b) => a + b, 0);
+    const [first, last] = [0, 3].map((quarter) => percentileUs(of(quarter), 0.999) / 1000);
+    const isEnough = Math.min(total(0), total(3)) >= QUARTER_LEAST;
+    const ratio = last / first;
+    return {
+      promise: `p99.9 of ${name}s does not drift`,
+      holds: isEnough ? ratio <= DRIFT_MAX : null,
+      figure: `${show(first, 'ms')} in the first quarter, ${show(last, 'ms')} in the last: ${ratio.toFixed(2)} times`,
+      bound: `${DRIFT_MAX} times, faults excluded`,
+    };
+  });
+}
+
+function throughputVerdicts({ samples, state }: Soaked): Verdict[] {
+  const { durationMs } = state.options;
+  // The first cycle runs as fast as it can.
+  const calm = samples.filter(
+    ({ disturbed, phase, cycle }) => !disturbed && phase !== 'quiet' && cycle > 0,
+  );
+  const of = (from: number, to: number) =>
+    medianOf(
+      calm
+        .filter(({ atMs }) => atMs >= from * durationMs && atMs < to * durationMs)
+        .map(({ operationsPerSecond }) => operationsPerSecond),
+    );
+  const [first, last, all] = [of(0, 0.25), of(0.75, 1.5), of(0, 1.5)];
+  const free = medianOf(state.free);
+  const isKnown = Number.isFinite(first) && Number.isFinite(last);
+  return [
+    {
+      promise: 'throughput does not drift',
+      holds: isKnown ? last >= THROUGHPUT_LEAST * first : null,
+      figure: `${whole.format(first)}/s in the first quarter, ${whole.format(last)}/s in the last`,
+      bound: `at least ${THROUGHPUT_LEAST} times`,
+    },
+    {
+      promise: 'it works at half of what it can, or more',
+      holds: Number.isFinite(free) && Number.isFinite(all) ? all >= SHARE_LEAST * free : null,
+      figure: `${whole.format(all)} operations/s, ${whole.format(free)}/s as fast as it can`,
+      bound: `at least ${SHARE_LEAST} times`,
+    },
+  ];
+}
+
+export function verdictsOf(soaked: Soaked): Verdict[] {
+  const { broken, faults, state } = soaked;
+  const { operations, checked } = state.totals;
+  return [
+    {
+      promise: 'no row is lost, wrong or back again, no batch is there by half',
+      holds: broken.length === 0,
+      figure: `${broken.length} broken promises; ${whole.format(operations)} operations, ${whole.format(checked)} keys compared in rounds`,
+      bound: 'none',
+    },
+    {
+      promise: 'every fault passes as it should',
+      holds: broken.length === 0 ? true : null,
+      figure: `${faults.length} faults, ${state.totals.restarts} processes`,
+      bound: 'every one',
+    },
+    ...trendVerdicts(soaked),
+    ...latencyVerdicts(soaked),
+    ...throughputVerdicts(soaked),
+  ];
+}
+
+/** A soak so long has to show everything: what it does not is a failure. */
+export const SHOWS_ALL_MS = 2 * HOUR_MS;
+
+export function passes(verdicts: readonly Verdict[], durationMs: number): boolean {
+  return verdicts.every(({ holds }) => holds ?? durationMs < SHOWS_ALL_MS);
+}

@@ -1,0 +1,89 @@
+/**
+ * The soak: `npm run soak -- --hours 24`. The verdicts go to stdout, what is going on to stderr. The exit
+ * code is 0 where every promise held, 1 where one did not, 2 where the options make no sense.
+ */
+import { rmSync, writeFileSync } from 'node:fs';
+import { passes, type Verdict, verdictsOf } from './judge.ts';
+import { parseSoak, type SoakOptions, USAGE } from './options.ts';
+import { Soaked } from './record.ts';
+import { Soak } from './soak.ts';
+import { clock, StatusLine } from './status.ts';
+
+const MARKS = { true: 'holds', false: 'BROKEN', null: 'not shown' } as const;
+
+function textOf(verdicts: readonly Verdict[]): string {
+  return verdicts
+    .map(({ promise, holds, figure, bound }) => {
+      return `${MARKS[`${holds}`].padEnd(9)}  ${promise}\n           ${figure} (${bound})`;
+    })
+    .join('\n');
+}
+
+/** The command that does the same again. */
+function replayOf({ options }: Soaked['state']): string {
+  const { durationMs, keys, lanes, seed, rate } = options;
+  const given = rate === null ? '' : ` --rate ${rate}`;
+  return `npm run soak -- --seconds ${durationMs / 1000} --keys ${keys} --threads ${lanes} --seed ${seed}${given}`;
+}
+
+function begin(options: SoakOptions): Soaked {
+  if (!options.resume) return Soaked.begin(options);
+  const soaked = Soaked.resume(options.directory);
+  process.stderr.write(`Goes on at ${clock(soaked.state.elapsedMs)}.\n`);
+  return soaked;
+}
+
+async function soak(options: SoakOptions): Promise<number> {
+  const soaked = begin(options);
+  const status = new StatusLine();
+  const course = new Soak(soaked, {
+    onSample: (sample) => status.at(soaked, sample),
+    onFault: (what) => {
+      status.end();
+      process.stderr.write(`${course.step}: ${what}\n`);
+    },
+  });
+  process.once('SIGINT', () => {
+    course.end();
+    status.end();
+    process.stderr.write('Ending. Again to break it off; --resume goes on with it.\n');
+  });
+  await course.run();
+  status.end();
+  const verdicts = verdictsOf(soaked);
+  const isGood = passes(verdicts, options.durationMs);
+  if (options.report !== null) writeReport(options.report, soaked, verdicts);
+  if (options.json) process.stdout.write(`${JSON.stringify({ isGood, verdicts }, null, 2)}\n`);
+  else process.stdout.write(`${textOf(verdicts)}\n`);
+  if (isGood && options.isTemporary) rmSync(options.directory, { recursive: true, force: true });
+  if (!isGood) {
+    for (const { step, what } of soaked.broken) process.stdout.write(`${step}: ${what}\n`);
+    const { seed } = soaked.state.options;
+    process.stdout.write(
+      `Seed ${seed}; it is kept in ${options.directory}\n${replayOf(soaked.state)}\n`,
+    );
+  }
+  return isGood ? 0 : 1;
+}
+
+function writeReport(path: string, soaked: Soaked, verdicts: readonly Verdict[]): void {
+  const { faults, broken, samples, state } = soaked;
+  writeFileSync(`${path}.json`, JSON.stringify({ state, verdicts, broken, faults, samples }));
+}
+
+async function main(): Promise<number> {
+  try {
+    const options = parseSoak(process.argv.slice(2));
+    if (options === null) {
+      process.stderr.write(USAGE);
+      return 0;
+    }
+    return await soak(options);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    return 2;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,153 @@
+/**
+ * What a soak has seen so far: samples, faults, latencies by quarter, broken promises. It is kept in the
+ * soak's directory as it grows, a line each, so that a soak that was broken off goes on with it.
+ */
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CLASSES } from './board.ts';
+import { addTo, BUCKETS } from './histogram.ts';
+import type { SoakOptions } from './options.ts';
+
+/** Series that are sampled, with what an hour may add where one percent is less than can be told. */
+export const SERIES = {
+  rss: { title: 'resident memory', unit: 'bytes', least: 2 ** 20 },
+  heap: { title: 'heap in use', unit: 'bytes', least: 2 ** 19 },
+  external: { title: 'external memory', unit: 'bytes', least: 2 ** 19 },
+  shared: { title: 'shared memory of tables', unit: 'bytes', least: 2 ** 20 },
+  descriptors: { title: 'file descriptors', unit: 'count', least: 0.5 },
+  handles: { title: 'handles of the event loop', unit: 'count', least: 0.5 },
+  disk: { title: 'disk', unit: 'bytes', least: 2 ** 20 },
+  loop: { title: 'delay of event loops', unit: 'ms', least: 0.2 },
+  judgeRss: { title: 'resident memory of the supervisor', unit: 'bytes', least: 2 ** 20 },
+  judgeHeap: { title: 'heap of the supervisor', unit: 'bytes', least: 2 ** 20 },
+} as const;
+export type SeriesName = keyof typeof SERIES;
+export const SERIES_NAMES = Object.keys(SERIES) as SeriesName[];
+
+export interface Sampled {
+  /** Since the soak began. */
+  readonly atMs: number;
+  readonly phase: string;
+  readonly cycle: number;
+  /** Which process. */
+  readonly life: number;
+  /** Whether a fault was under way, or had just ended. */
+  readonly disturbed: boolean;
+  readonly values: Readonly<Record<SeriesName, number>>;
+  /** Since the sample before. */
+  readonly operationsPerSecond: number;
+  /** By class, of latencies since the sample before, in ms. */
+  readonly p50: readonly number[];
+  readonly p999: readonly number[];
+  readonly rows: number;
+}
+
+export interface FaultSeen {
+  readonly atMs: number;
+  readonly ms: number;
+  readonly name: string;
+  readonly expected: string;
+  readonly seen: string;
+}
+
+export interface Broken {
+  readonly atMs: number;
+  /** Cycle, phase and fault under way. */
+  readonly step: string;
+  readonly what: string;
+}
+
+/** What goes on from one start of a soak to the next. */
+export interface State {
+  readonly options: SoakOptions;
+  elapsedMs: number;
+  cycle: number;
+  life: number;
+  /** Operations a second by phase as fast as it can; empty before the calibration. */
+  free: number[];
+  /** By quarter and class: latencies outside of faults. */
+  quarters: number[][][];
+  totals: {
+    operations: number;
+    refused: number;
+    unknown: number;
+    checked: number;
+    restarts: number;
+  };
+}
+
+export const QUARTERS = 4;
+
+export class Soaked {
+  readonly state: State;
+  readonly samples: Sampled[] = [];
+  readonly faults: FaultSeen[] = [];
+  readonly broken: Broken[] = [];
+  readonly #directory: string;
+
+  constructor(directory: string, state: State) {
+    this.#directory = directory;
+    this.state = state;
+  }
+
+  static begin(options: SoakOptions): Soaked {
+    const quarters = Array.from({ length: QUARTERS }, () =>
+      CLASSES.map(() => new Array<number>(BUCKETS).fill(0)),
+    );
+    const totals = { operations: 0, refused: 0, unknown: 0, checked: 0, restarts: 0 };
+    const state = { options, elapsedMs: 0, cycle: 0, life: 0, free: [], quarters, totals };
+    return new Soaked(options.directory, state);
+  }
+
+  /** @throws TypeError where there is no soak in the directory */
+  static resume(directory: string): Soaked {
+    const path = join(directory, 'soak.json');
+    if (!existsSync(path)) throw new TypeError(`There is no soak in ${directory}`);
+    const soaked = new Soaked(directory, JSON.parse(readFileSync(path, 'utf8')));
+    soaked.samples.push(...linesOf<Sampled>(directory, 'samples'));
+    soaked.faults.push(...linesOf<FaultSeen>(directory, 'faults'));
+    soaked.broken.push(...linesOf<Broken>(directory, 'broken'));
+    return soaked;
+  }
+
+  addSample(sample: Sampled): void {
+    this.samples.push(sample);
+    this.#append('samples', sample);
+  }
+
+  addFault(fault: FaultSeen): void {
+    this.faults.push(fault);
+    this.#append('faults', fault);
+  }
+
+  addBroken(broken: Broken): void {
+    this.broken.push(broken);
+    this.#append('broken', broken);
+  }
+
+  addLatencies(quarter: number, latencies: readonly Float64Array[]): void {
+    for (const [i, counts] of latencies.entries()) {
+      const sum = Float64Array.from(this.state.quarters[quarter][i]);
+      addTo(sum, counts);
+      this.state.quarters[quarter][i] = [...sum];
+    }
+  }
+
+  #append(name: string, line: unknown): void {
+    appendFileSync(join(this.#directory, `${name}.jsonl`), `${JSON.stringify(line)}\n`);
+  }
+
+  save(): void {
+    const path = join(this.#directory, 'soak.json');
+    writeFileSync(`${path}.tmp`, JSON.stringify(this.state));
+    renameSync(`${path}.tmp`, path);
+  }
+}
+
+/** The last line may be cut. */
+function linesOf<T>(directory: string, name: string): T[] {
+  const path = join(directory, `${name}.jsonl`);
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n');
+  return lines.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line) as T);
+}

@@ -1,0 +1,349 @@
+/**
+ * The course of a soak: cycles of phases, each at the end of a cycle compared as a whole, with faults in
+ * between, as the seed says, until time is up or a promise is broken. The process under soak is another
+ * one; this one starts it, tells it what to do, and keeps what was seen (`record.ts`).
+ */
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { type Random, seededRandom } from '../../src/storage/model-file.ts';
+import { CLASSES } from './board.ts';
+import { drawFault, type Fault, type FaultStage } from './faults.ts';
+import { percentileUs } from './histogram.ts';
+import type { Opened, Sample } from './holder.ts';
+import { layoutOf } from './layout.ts';
+import { PHASES } from './phases.ts';
+import { HolderProcess } from './process.ts';
+import { QUARTERS, type Sampled, type Soaked } from './record.ts';
+import type { Found } from './verify.ts';
+
+/** Of what it can do as fast as it can, it does so much afterwards. */
+const SHARE_OF_FREE = 0.6;
+const CYCLE_MS_MIN = 5000;
+const CYCLE_MS_MAX = 60_000;
+const CYCLES_LEAST = 12;
+const FAULTS_LEAST = 30;
+const FAULT_MS_MIN = 2500;
+const FAULT_MS_MAX = 14_000;
+/** Samples after a fault that count as disturbed. */
+const GRACE_MS = 2000;
+const QUIET_SAMPLES = 3;
+/** So long a soak has a middle in which the process is not killed, so that it can be seen to grow. */
+const CALM_MS_LEAST = 20 * 60_000;
+const CALM_FROM = 0.12;
+const CALM_TO = 0.85;
+/** Beyond so many keys, to merge everything in every cycle takes longer than a cycle. */
+const COMPACT_KEYS_MAX = 2_000_000;
+
+export interface SoakEars {
+  /** After every sample. */
+  onSample(sample: Sampled): void;
+  onFault(text: string): void;
+}
+
+export class Soak {
+  readonly soaked: Soaked;
+  readonly #ears: SoakEars;
+  readonly #random: Random;
+  readonly #begunMs = performance.now();
+  readonly #elapsedBefore: number;
+  #process: HolderProcess | null = null;
+  #phase = 0;
+  #isQuiet = true;
+  #fault: Fault | null = null;
+  #disturbedUntil = 0;
+  #nextFaultMs: number;
+  #isEnding = false;
+  #last: { readonly sample: Sample; readonly life: number; readonly atMs: number } | null = null;
+  #openMs = 500;
+
+  constructor(soaked: Soaked, ears: SoakEars) {
+    this.soaked = soaked;
+    this.#ears = ears;
+    const { state } = soaked;
+    this.#elapsedBefore = state.elapsedMs;
+    this.#random = seededRandom(state.options.seed + state.life * 7919);
+    this.#nextFaultMs = this.#elapsedBefore + this.#faultApartMs;
+  }
+
+  get atMs(): number {
+    return this.#elapsedBefore + performance.now() - this.#begunMs;
+  }
+
+  get #options() {
+    return this.soaked.state.options;
+  }
+
+  get #cycleMs(): number {
+    const share = this.#options.durationMs / CYCLES_LEAST;
+    return Math.max(CYCLE_MS_MIN, Math.min(CYCLE_MS_MAX, share));
+  }
+
+  get #faultApartMs(): number {
+    const share = this.#options.durationMs / FAULTS_LEAST;
+    return Math.max(FAULT_MS_MIN, Math.min(FAULT_MS_MAX, share)) * (0.5 + this.#random());
+  }
+
+  get #isBroken(): boolean {
+    return this.soaked.broken.length > 0;
+  }
+
+  get #isOver(): boolean {
+    return this.#isEnding || this.#isBroken || this.atMs >= this.#options.durationMs;
+  }
+
+  /** What is done at the moment, in words. */
+  get step(): string {
+    const { cycle } = this.soaked.state;
+    const phase = this.#isQuiet ? 'quiet' : PHASES[this.#phase].name;
+    const fault = this.#fault === null ? '' : `, ${this.#fault.name}`;
+    return `cycle ${cycle}, ${phase}${fault}`;
+  }
+
+  /** Ends it at the next chance; it can be resumed. */
+  end(): void {
+    this.#isEnding = true;
+  }
+
+  async run(): Promise<void> {
+    const { state } = this.soaked;
+    mkdirSync(this.#options.directory, { recursive: true });
+    this.soaked.save();
+    await this.#start();
+    while (!this.#isOver) {
+      if (state.cycle === 0) await this.#calibrate();
+      else await this.#cycle();
+      await this.#quiet();
+      state.cycle++;
+      state.elapsedMs = this.atMs;
+      this.soaked.save();
+    }
+    await this.#finish();
+    state.elapsedMs = this.atMs;
+    this.soaked.save();
+  }
+
+  /** Closed as it should be, and opened by another process, which finds everything. */
+  async #finish(): Promise<void> {
+    this.#isQuiet = true;
+    if (this.#isBroken) {
+      await this.#process?.kill();
+      return;
+    }
+    await this.#process?.end();
+    await this.#start();
+    if (this.#isBroken) await this.#process?.kill();
+    else await this.#process?.end();
+  }
+
+  async #start(): Promise<Opened | null> {
+    const opened = await this.#launch().opened;
+    if (opened !== null) this.#openMs = opened.openMs;
+    this.#take(opened);
+    return opened;
+  }
+
+  #launch(): HolderProcess {
+    const { directory, keys, lanes, seed, durationMs } = this.#options;
+    const { state } = this.soaked;
+    state.life++;
+    state.totals.restarts++;
+    this.soaked.save();
+    const sampleMs = durationMs < 10 * 60_000 ? 250 : 1000;
+    const life = state.life;
+    const options = { directory, keys, lanes, seed, life, sampleMs };
+    this.#process = new HolderProcess(options, {
+      onSample: (sample) => this.#onSample(sample, life),
+      onFault: (what) => this.#broken(what),
+    });
+    return this.#process;
+  }
+
+  #take(found: Found | null): void {
+    if (found === null) return;
+    this.soaked.state.totals.checked += found.checked;
+    for (const fault of found.faults) this.#broken(fault);
+  }
+
+  #broken(what: string): void {
+    if (this.soaked.broken.length >= 20) return;
+    this.soaked.addBroken({ atMs: this.atMs, step: this.step, what });
+    this.#ears.onFault(what);
+  }
+
+  get #holder(): HolderProcess {
+    if (this.#process === null) throw new Error('There is no process under soak.');
+    return this.#process;
+  }
+
+  async #work(phase: number): Promise<void> {
+    this.#phase = phase;
+    this.#isQuiet = false;
+    const { rate } = this.#options;
+    const free = this.soaked.state.free[phase];
+    const share = rate ?? (free === undefined ? null : SHARE_OF_FREE * free);
+    await this.#holder.ask({ do: 'run', phase, rate: share, heldMs: this.#cycleMs / 3 });
+  }
+
+  get #phaseMs(): number {
+    return this.#cycleMs / PHASES.length;
+  }
+
+  /** Every phase as fast as it can, without faults: what it does then is what it can do. */
+  async #calibrate(): Promise<void> {
+    const { state } = this.soaked;
+    for (const phase of PHASES.keys()) {
+      if (this.#isOver) return;
+      const first = this.soaked.samples.length;
+      await this.#work(phase);
+      await setTimeout(this.#phaseMs);
+      const samples = this.soaked.samples.slice(first + 1);
+      const sum = samples.reduce((all, one) => all + one.operationsPerSecond, 0);
+      state.free[phase] = Math.max(100, sum / Math.max(1, samples.length));
+    }
+    this.#nextFaultMs = this.atMs;
+  }
+
+  async #cycle(): Promise<void> {
+    for (const phase of PHASES.keys()) {
+      const endMs = this.atMs + this.#phaseMs;
+      await this.#work(phase);
+      while (!this.#isOver && this.atMs < endMs) {
+        if (this.atMs >= this.#nextFaultMs) await this.#disturb();
+        const leftMs = Math.min(endMs, this.#nextFaultMs, this.#options.durationMs) - this.atMs;
+        await setTimeout(Math.max(1, Math.min(250, leftMs)));
+      }
+    }
+  }
+
+  async #quiet(): Promise<void> {
+    if (this.#isBroken) return;
+    const compact = layoutOf(this.#options.keys, 1, 0).total <= COMPACT_KEYS_MAX;
+    this.#isQuiet = true;
+    this.#take(await this.#holder.ask<Found>({ do: 'quiet', compact }, 600_000));
+    const wanted = this.soaked.samples.length + QUIET_SAMPLES;
+    const lateMs = this.atMs + 10_000;
+    while (this.soaked.samples.length < wanted && this.atMs < lateMs && !this.#isBroken) {
+      await setTimeout(20);
+    }
+  }
+
+  async #disturb(): Promise<void> {
+    const part = this.atMs / this.#options.durationMs;
+    const isLong = this.#options.durationMs >= CALM_MS_LEAST;
+    const mayKill = !isLong || part < CALM_FROM || part > CALM_TO;
+    const fault = drawFault(this.#random, mayKill);
+    const atMs = this.atMs;
+    this.#fault = fault;
+    this.#disturbedUntil = Number.POSITIVE_INFINITY;
+    const seen = await fault.run(this.#stage());
+    this.#disturbedUntil = this.atMs + GRACE_MS;
+    this.#fault = null;
+    const ms = this.atMs - atMs;
+    const { name, expected } = fault;
+    this.soaked.addFault({ atMs, ms, name, expected, seen });
+    this.#nextFaultMs = Math.max(
+      this.atMs + FAULT_MS_MIN / 5,
+      this.#nextFaultMs + this.#faultApartMs,
+    );
+  }
+
+  #stage(): FaultStage {
+    return {
+      random: this.#random,
+      lanes: this.#options.lanes,
+      process: () => this.#holder,
+      restart: async () => {
+        const opened = await this.#start();
+        if (opened !== null) await this.#work(this.#phase);
+        return opened;
+      },
+      restartHalf: async () => {
+        const process = this.#launch();
+        await setTimeout(100 + this.#random() * (400 + 2 * this.#openMs));
+        await process.kill();
+      },
+      onFault: (what) => this.#broken(what),
+    };
+  }
+
+  #onSample(sample: Sample, life: number): void {
+    const atMs = this.atMs;
+    const last = this.#last?.life === life ? this.#last : null;
+    this.#last = { sample, life, atMs };
+    if (last === null) return;
+    const { board } = sample;
+    const { board: before } = last.sample;
+    const minus = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+      Float64Array.from({ length: a.length }, (_, i) => a[i] - b[i]);
+    const operations = minus(board.counts, before.counts).reduce((a, b) => a + b, 0);
+    const latencies = board.latencies.map((counts, i) => minus(counts, before.latencies[i]));
+    const disturbed = last.atMs < this.#disturbedUntil;
+    const { state } = this.soaked;
+    state.totals.operations += operations;
+    state.totals.refused += board.outcomes[1] - before.outcomes[1];
+    state.totals.unknown += board.outcomes[2] - before.outcomes[2];
+    const quarter = Math.min(
+      QUARTERS - 1,
+      Math.floor((QUARTERS * atMs) / this.#options.durationMs),
+    );
+    // As fast as it can, everything waits for everything.
+    if (!disturbed && state.cycle > 0) this.soaked.addLatencies(quarter, latencies);
+    const percentile = (share: number) =>
+      CLASSES.map((_, i) => round(percentileUs(latencies[i], share) / 1000));
+    const sampled: Sampled = {
+      atMs: Math.round(atMs),
+      phase: this.#isQuiet ? 'quiet' : PHASES[this.#phase].name,
+      cycle: state.cycle,
+      life,
+      disturbed,
+      values: this.#valuesOf(sample),
+      operationsPerSecond: Math.round((1000 * operations) / Math.max(1, atMs - last.atMs)),
+      p50: percentile(0.5),
+      p999: percentile(0.999),
+      rows: sample.rows,
+    };
+    this.soaked.addSample(sampled);
+    this.#ears.onSample(sampled);
+  }
+
+  #valuesOf({ memory, handles, sharedBytes, loopMs, board }: Sample): Sampled['values'] {
+    const own = process.memoryUsage();
+    return {
+      rss: memory.rss,
+      heap: memory.heapUsed,
+      external: memory.external,
+      shared: sharedBytes,
+      descriptors: descriptorsOf(this.#holder.pid),
+      handles,
+      disk: bytesBelow(join(this.#options.directory, 'data')),
+      loop: round(Math.max(loopMs, board.loopMs)),
+      judgeRss: own.rss,
+      judgeHeap: own.heapUsed,
+    };
+  }
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+/** −1 where the system does not say. */
+function descriptorsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return -1;
+  }
+}
+
+/** Files come and go meanwhile. */
+function bytesBelow(directory: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}
