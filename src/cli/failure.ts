@@ -13,7 +13,6 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   OMEN_UNKNOWN_COLUMN: 'Name the fields to load with --column or --map, to pass over the others.',
   OMEN_MISSING_COLUMN: 'Say which field is what with --key FIELD and --map COLUMN=FIELD.',
   OMEN_DUPLICATE_KEY: 'Choose which row counts with --on-duplicate last or --on-duplicate first.',
-  OMEN_LOAD_TOO_LARGE: 'Give it more with --memory, say --memory 4GB.',
   OMEN_LOCKED: 'Close the database where it is open: one process has it at a time.',
   OMEN_OPTIONS_MISMATCH: 'Leave out the types: an existing database has its own.',
   OMEN_CORRUPT: 'docs/errors.md says what can be done about damage.',

@@ -58,7 +58,7 @@ function crossingCalls(supervisor: Supervisor, client: number): CrossingCalls {
     flush: () => supervisor.flush(),
     compact: () => supervisor.compact(),
     beginLoad: () => crossing(loads.beginLoad()),
-    writeLoad: (name, shard, runs) => crossing(loads.writeLoad(name, shard, runs)),
+    writeLoad: (name, shard, slice) => crossing(loads.writeLoad(name, shard, slice)),
     publishLoad: (name, ids) => crossing(loads.publishLoad(name, ids)),
     abortLoad: (name) => crossing(loads.abortLoad(name)),
   };
@@ -232,7 +232,7 @@ function wrapCalls(port: MessagePort): OwnerCalls {
     compact: () => keepAlive(() => remote.compact()),
     loads: {
       beginLoad: () => load(() => remote.beginLoad()),
-      writeLoad: (name, shard, runs) => load(() => remote.writeLoad(name, shard, runs)),
+      writeLoad: (name, shard, slice) => load(() => remote.writeLoad(name, shard, slice)),
       publishLoad: (name, ids) => load(() => remote.publishLoad(name, ids)),
       abortLoad: (name) => load(() => remote.abortLoad(name)),
     },

@@ -6,16 +6,20 @@
  *   the shards' pools: no shard thread does more than to take up what was written.
  * - What is done is undone unless it was published: whatever ends a load, its files and its mark are gone.
  */
+import { join } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
 import { type ErrorCode, OmenError } from '../errors.ts';
+import { InFlight } from '../load/in-flight.ts';
+import { budgetOf } from '../load/load-budget.ts';
 import type { Parsed } from '../load/parse.ts';
 import { LoadPool } from '../load/pool.ts';
 import { Router, type Target } from '../load/router.ts';
-import { ShardRows, type WriteRuns } from '../load/shard-rows.ts';
+import { ShardRows } from '../load/shard-rows.ts';
 import { type TextBlock, type TextRules, textBlocks } from '../load/text-source.ts';
 import { show } from '../schema/show.ts';
 import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
+import { Retired } from '../view/retired.ts';
 import type { SegmentHandle } from '../view/segment.ts';
 import type { Client } from './client.ts';
 import type { LoadCalls } from './load-book.ts';
@@ -29,13 +33,14 @@ import {
 import { type Items, isBatch, type OpenSource, openSources } from './load-source.ts';
 import { RejectFile, type RejectLine } from './reject-file.ts';
 import { throwIfAborted } from './scan.ts';
+import { spillName } from './spill-files.ts';
 
-const RUN_BYTES_MAX = 128 * 2 ** 20;
-const PIECE_BYTES_MIN = 2 ** 16;
 /** So long rows are taken before the event loop has a turn. */
 const TURN_MS = 20;
 const PROGRESS_MS = 250;
 const GARBAGE_BYTES = 64 * 2 ** 20;
+/** Memory that was let go of and not collected yet may be this part of what the load may take. */
+const GARBAGE_SHARE = 8;
 /** Rows between two looks at the clock. */
 const ROWS_PER_LOOK = 256;
 /** Rows of a batch that are taken at once. */
@@ -73,7 +78,8 @@ class Loading {
   readonly #sources: readonly OpenSource[];
   /** The one whose rows are being taken. */
   #source: OpenSource;
-  readonly #pool = new LoadPool();
+  readonly #pool: LoadPool;
+  readonly #inFlight = new InFlight();
   readonly #shards: readonly ShardRows[];
   readonly #target: Target;
   readonly #router: Router;
@@ -110,21 +116,22 @@ class Loading {
     this.#settings = settings;
     const { signal } = settings;
     this.#signal = signal === undefined ? client.ending : AbortSignal.any([signal, client.ending]);
-    const { schema, shards, partitioning } = client.membership;
-    const runBytes = Math.min(RUN_BYTES_MAX, settings.memory / (8 * shards));
+    const { schema, shards, partitioning, threadOf, path } = client.membership;
+    this.#pool = new LoadPool(client.storage);
+    const { memory, onDuplicate } = settings;
+    const writers = new Set(threadOf).size;
+    const { threads } = this.#pool;
+    const budget = budgetOf(memory, shards, threads, writers, SEGMENT_BODY_BYTES_MAX);
     const { nowMs } = client.membership.control;
-    const chunkBytes = settings.memory / (16 * shards);
-    this.#target = { schema, shards, partitioning, chunkBytes, nowMs };
-    const { onDuplicate } = settings;
-    const pieceBytes = Math.max(
-      PIECE_BYTES_MIN,
-      Math.min(SEGMENT_BODY_BYTES_MAX / 2, settings.memory / (4 * shards)),
-    );
+    this.#target = { schema, shards, partitioning, chunkBytes: budget.chunkBytes, nowMs };
+    const retired = new Retired(memory / GARBAGE_SHARE);
+    const [pool, inFlight] = [this.#pool, this.#inFlight];
+    const shared = { schema, pool, onDuplicate, budget, inFlight, retired, kept: 0 };
     this.#shards = Array.from({ length: shards }, (_, shard) => {
-      const write: WriteRuns = (runs) => calls.writeLoad(this.#name, shard, runs);
       return new ShardRows({
-        ...{ schema, pool: this.#pool, onDuplicate, runBytes, write },
-        pieceBytes,
+        shared,
+        write: (slice) => calls.writeLoad(this.#name, shard, slice),
+        pathOf: (number) => join(path, spillName(this.#name, shard, number)),
       });
     });
     this.#router = new Router(this.#target, (shard, chunk) => this.#keep(shard, chunk));
@@ -171,7 +178,8 @@ class Loading {
         ms: { ...this.#ms, total: performance.now() - this.#startMs },
       };
     } catch (error) {
-      // What ends the load is the error to tell, whatever else goes wrong.
+      // What ends the load is the error to tell, whatever else goes wrong. Nothing may write any more.
+      await this.#pool.close();
       await this.#calls.abortLoad(name).catch(() => {});
       throw error;
     } finally {
@@ -214,7 +222,6 @@ class Loading {
       }
     }
     await this.#takeWaiting();
-    this.#checkMemory();
   }
 
   /** What is taken from now on is of this source. */
@@ -270,21 +277,10 @@ class Loading {
 
   async #pause(): Promise<void> {
     throwIfAborted(this.#signal);
-    this.#checkMemory();
-    for (const rows of this.#shards) await rows.ready(this.#pool.threads);
+    await this.#inFlight.room(this.#pool.threads);
     if (performance.now() - this.#lastProgressMs > PROGRESS_MS) this.#report();
     await new Promise((resolve) => setImmediate(resolve));
     this.#lastTurnMs = performance.now();
-  }
-
-  #checkMemory(): void {
-    const { memory } = this.#settings;
-    const held = this.#shards.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (held <= memory) return;
-    const message =
-      `After ${this.#seen} rows, ${held} bytes are on their way; "memory" allows ${memory}. ` +
-      'Raise it, or load in parts. Nothing was loaded.';
-    throw new OmenError('OMEN_LOAD_TOO_LARGE', message);
   }
 
   /** @throws OMEN_REJECTED_ROWS for one too many, and what is no fault of a row */

@@ -292,7 +292,7 @@ export class Database<
    * A load is as old as its beginning: its rows replace those that were there by then, and what is written,
    * deleted or cleared while it goes on is newer, and stays. It is durable whatever `durability` says.
    * Rejects with what `put` rejects with, OMEN_INVALID_OPTIONS, OMEN_INVALID_SOURCE, OMEN_REJECTED_ROWS,
-   * OMEN_DUPLICATE_KEY, OMEN_LOAD_TOO_LARGE, OMEN_MEMORY_FULL, OMEN_DISK_FULL, OMEN_ABORTED.
+   * OMEN_DUPLICATE_KEY, OMEN_MEMORY_FULL, OMEN_DISK_FULL, OMEN_ABORTED.
    */
   bulkLoad(source: LoadSource<KeyInput, RowInput>, options?: LoadOptions): Promise<LoadReport> {
     return bulkLoad(this.#client, this.#database.loads, source, options);

@@ -13,18 +13,14 @@ import { OmenError } from '../errors.ts';
 import type { WrittenLoad } from '../shard-worker/engine.ts';
 import { loadBatchName } from '../shard-worker/records.ts';
 import type { Control } from '../view/control.ts';
-import type { SegmentHandle } from '../view/segment.ts';
+import type { RunSlice } from '../view/run-slice.ts';
 import type { ShardThread } from './shard-thread.ts';
 
 /** What a client may ask for its loads. */
 export interface LoadCalls {
   /** Begins a load and returns its name; its mark is to follow, from the client. */
   beginLoad(): Promise<string>;
-  writeLoad(
-    name: string,
-    shard: number,
-    runs: readonly (readonly SegmentHandle[])[],
-  ): Promise<WrittenLoad>;
+  writeLoad(name: string, shard: number, slice: RunSlice): Promise<WrittenLoad>;
   /** @param ids of each shard the segments that make up its run, in key order */
   publishLoad(name: string, ids: readonly (readonly number[])[]): Promise<void>;
   /** Ends a load that was not published: nothing of it is left. */
@@ -40,29 +36,35 @@ export class LoadBook {
   readonly #control: Control;
   readonly #threadOf: readonly number[];
   readonly #serving: (thread: number) => Promise<ShardThread>;
+  readonly #removeSpilled: (name: string) => void;
   /** By the names that recovery has for them. */
   readonly #loads = new Map<string, Load>();
   #published = 0;
   #publishing: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  /** @param serving a thread that serves, once it has come back if it died */
+  /**
+   * @param serving a thread that serves, once it has come back if it died
+   * @param removeSpilled removes the files of a load that has ended
+   */
   constructor(
     control: Control,
     threadOf: readonly number[],
     serving: (thread: number) => Promise<ShardThread>,
+    removeSpilled: (name: string) => void,
   ) {
     this.#control = control;
     this.#threadOf = threadOf;
     this.#serving = serving;
+    this.#removeSpilled = removeSpilled;
   }
 
   callsOf(client: number): LoadCalls {
     return {
       beginLoad: async () => this.#begin(client),
-      writeLoad: async (name, shard, runs) => {
+      writeLoad: async (name, shard, slice) => {
         const thread = await this.#serving(this.#threadOf[shard]);
-        return thread.writeLoad(name, shard, runs);
+        return thread.writeLoad(name, shard, slice);
       },
       publishLoad: (name, ids) => this.#publishInTurn(name, ids),
       abortLoad: (name) => this.#end(name, false),
@@ -127,6 +129,7 @@ export class LoadBook {
         (await this.#serving(thread)).settleLoad(name, isPublished),
       ),
     );
+    this.#removeSpilled(name);
     // Of a published one, a shard whose thread died may have to be told yet.
     if (!isPublished) this.#loads.delete(loadBatchName(name));
   }

@@ -58,7 +58,10 @@ export interface LoadOptions extends Mapping {
   readonly onDuplicate?: OnDuplicate;
   /** Bad rows that are passed over; one more, and nothing is loaded. Default: 0. */
   readonly maxErrors?: number;
-  /** Bytes that rows may take on their way. Default: half of the database's own budget. */
+  /**
+   * Bytes that rows may take on their way, about, beside those that are the database's by then: beyond, sorted
+   * runs wait in files in its directory. Default: half of the database's own budget.
+   */
   readonly memory?: number;
   /** Reads and checks everything, and loads nothing. Duplicates are not looked for. Default: false. */
   readonly dryRun?: boolean;

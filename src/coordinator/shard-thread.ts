@@ -18,7 +18,7 @@ import type { WrittenLoad } from '../shard-worker/engine.ts';
 import { COMPLETED } from '../shard-worker/protocol.ts';
 import type { RecoveredShard } from '../shard-worker/replay.ts';
 import type { Control } from '../view/control.ts';
-import type { SegmentHandle } from '../view/segment.ts';
+import type { RunSlice } from '../view/run-slice.ts';
 
 /** V8 would let the young generation of every thread grow to some 100 MB, for garbage of none. */
 const YOUNG_MB = 8;
@@ -136,12 +136,8 @@ export class ShardThread {
     return this.#call((calls) => calls.compact());
   }
 
-  writeLoad(
-    name: string,
-    shard: number,
-    runs: readonly (readonly SegmentHandle[])[],
-  ): Promise<WrittenLoad> {
-    return this.#call((calls) => calls.writeLoad(name, shard, runs) as Promise<WrittenLoad>);
+  writeLoad(name: string, shard: number, slice: RunSlice): Promise<WrittenLoad> {
+    return this.#call((calls) => calls.writeLoad(name, shard, slice) as Promise<WrittenLoad>);
   }
 
   settleLoads(): Promise<void> {

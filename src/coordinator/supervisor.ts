@@ -28,6 +28,7 @@ import { type Lock, takeLock } from './lock.ts';
 import type { Membership, MembershipData } from './membership.ts';
 import { type OpenOptions, parseSettings, type Settings } from './options.ts';
 import { ShardThread } from './shard-thread.ts';
+import { removeSpilled } from './spill-files.ts';
 
 /** What the supervisor tells a client, in this thread or another. */
 export interface ClientFace {
@@ -87,7 +88,12 @@ export class Supervisor {
     this.#epoch = { lo: epoch.readUInt32LE(0), hi: epoch.readUInt32LE(4) };
     const threads = Math.min(settings.threads, identity.shards);
     this.#threadOf = Array.from({ length: identity.shards }, (_, shard) => shard % threads);
-    this.loads = new LoadBook(this.control, this.#threadOf, (thread) => this.#serving(thread));
+    this.loads = new LoadBook(
+      this.control,
+      this.#threadOf,
+      (thread) => this.#serving(thread),
+      (name) => removeSpilled(realStorage, path, name),
+    );
   }
 
   /** @throws every code of an open: see `open` */
@@ -104,6 +110,7 @@ export class Supervisor {
     try {
       const identity = openIdentity(realStorage, path, options, settings);
       const supervisor = new Supervisor(path, identity, settings, lock);
+      if (!settings.readOnly) removeSpilled(realStorage, path);
       if (settings.salvage) await supervisor.#salvage();
       await supervisor.#startAll();
       openHere.set(identity.databaseId, supervisor);
@@ -455,6 +462,8 @@ export class Supervisor {
     for (const face of this.#clients.values()) {
       for (const { thread } of this.#threads) face.abandon(thread, 'The database was closed.');
     }
+    // Of loads that have not heard of the closing yet.
+    if (!this.settings.readOnly) removeSpilled(realStorage, this.path);
     await this.#lock.release();
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

@@ -6,41 +6,19 @@
  * A builder belongs to one thread; what it gives away is never written again.
  */
 import assert from 'node:assert';
-import { type ColumnLayout, layoutSegment, type SegmentLayout } from '../arrow/layout.ts';
-import type { Model } from '../rmi/index.ts';
+import { type ColumnLayout, layoutSegment } from '../arrow/layout.ts';
 import type { EncodedKey } from '../schema/key-bytes.ts';
 import { layoutRow, type RowLayout, type Views } from '../schema/row.ts';
 import { type ColumnType, isVariable, type KeyType, type Schema } from '../schema/schema.ts';
 import { sharedMemory } from '../shared-memory.ts';
-import type { KeyForm, SegmentHandle } from '../view/segment.ts';
+import type { SegmentHandle } from '../view/segment.ts';
+import { unindexed } from '../view/unindexed.ts';
 
 /** A chunk has no more rows than this: a row's number and its chunk's fit into one word where they are sorted. */
 export const CHUNK_ROWS_MAX = 2 ** 18;
 /** And no more than about so many bytes, however much memory there is. */
 export const CHUNK_BYTES_MAX = 8 * 2 ** 20;
 const CHUNK_ROWS_MIN = 64;
-
-const NO_INDEX = {
-  epsilon: 0,
-  windowMax: 0,
-  leafCount: 0,
-  depth: 0,
-  cells: new Uint32Array(new SharedArrayBuffer(8)),
-  nodes: new Float64Array(new SharedArrayBuffer(32)),
-  code: new Uint16Array(new SharedArrayBuffer(0)),
-  fingerprints: new Uint8Array(new SharedArrayBuffer(64)),
-};
-
-/** Rows as a segment without an index: nothing may be looked up in it. */
-export function unindexed(
-  form: KeyForm,
-  layout: SegmentLayout,
-  body: SharedArrayBuffer,
-): SegmentHandle {
-  const model: Model = { ...NO_INDEX, form, keyCount: layout.rows };
-  const statistics = new Float64Array(0);
-  return { id: 0, body, layout, form, model, statistics, fileBytes: 0, modelBytes: 0 };
-}
 
 function widthOf(type: ColumnType | KeyType): number {
   if (isVariable(type) || type === 'bool') return 0;

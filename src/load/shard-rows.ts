@@ -1,11 +1,18 @@
 /**
  * What a load has of one shard: chunks as they come, sorted runs as they are made of them in the pool, in the
  * order of the source. As long as each run comes behind the one before, they are written already, piece by
- * piece, and let go of; where one does not, all of them are merged in the end.
+ * piece, and let go of. From the first that does not, they are kept, in memory as far as there is some and else
+ * in files, and in the end all of them are merged: at once where they are in memory, else slice by slice.
  */
-import type { KeyType, Schema } from '../schema/schema.ts';
+import type { Schema } from '../schema/schema.ts';
+import type { Retired } from '../view/retired.ts';
+import { type RunSlice, wholeSlice } from '../view/run-slice.ts';
 import { Segment, type SegmentHandle } from '../view/segment.ts';
+import { isSpilled, type PlainKey, plainKeyOf } from '../view/spilled-run.ts';
+import type { InFlight } from './in-flight.ts';
+import type { LoadBudget } from './load-budget.ts';
 import type { LoadPool } from './pool.ts';
+import { comesBefore, type LoadPart, planSlices } from './slices.ts';
 import { CHUNKS_MAX, type OnDuplicate } from './sort.ts';
 
 /** Segments of a shard that were written. */
@@ -19,118 +26,186 @@ export interface Piece {
 }
 
 /** Writes rows as segments: sorted runs, the one whose rows win first. */
-export type WriteRuns = (runs: readonly (readonly SegmentHandle[])[]) => Promise<Piece>;
+export type WriteSlice = (slice: RunSlice) => Promise<Piece>;
+
+/** What the shards of a load have in common. */
+export interface LoadShared {
+  readonly schema: Schema;
+  readonly pool: Pick<LoadPool, 'sort' | 'spill' | 'join'>;
+  readonly onDuplicate: OnDuplicate;
+  readonly budget: LoadBudget;
+  readonly inFlight: InFlight;
+  /** Counts shared memory that is let go of. */
+  readonly retired: Pick<Retired, 'add'>;
+  /** Bytes of runs that are kept in memory, of all shards. */
+  kept: number;
+}
 
 export interface ShardRowsOptions {
-  readonly schema: Schema;
-  readonly pool: Pick<LoadPool, 'sort'>;
-  readonly onDuplicate: OnDuplicate;
-  /** Bytes of chunks that are sorted together, about, and of runs that are written together. */
-  readonly runBytes: number;
-  readonly pieceBytes: number;
-  readonly write: WriteRuns;
+  readonly shared: LoadShared;
+  readonly write: WriteSlice;
+  /** The path of a file for a run, which is not there yet. */
+  readonly pathOf: (number: number) => string;
+}
+
+/** A sorted run that does not come behind the one before. */
+interface KeptRun {
+  readonly parts: readonly LoadPart[];
+  /** How often its rows were spilled; 0: they are in memory. */
+  readonly spills: number;
 }
 
 const bytesOf = (segments: readonly SegmentHandle[]): number =>
   segments.reduce((sum, { layout }) => sum + layout.bodyBytes, 0);
 
 export class ShardRows {
-  /** Bytes of chunks and runs that are held. */
-  bytes = 0;
   readonly #options: ShardRowsOptions;
+  readonly #shared: LoadShared;
   #chunks: SegmentHandle[] = [];
   #chunkBytes = 0;
-  /** Sorts that are not taken yet. */
-  #sorting = 0;
   #taken: Promise<void> = Promise.resolve();
-  /** Runs that each come behind the one before and the pieces; then, from the first that does not, the others. */
+  /** Runs that each come behind the one before and the pieces, until one does not. */
   #following: SegmentHandle[] = [];
-  #last: SegmentHandle | null = null;
   readonly #pieces: Piece[] = [];
-  readonly #others: (readonly SegmentHandle[])[] = [];
+  readonly #kept: KeptRun[] = [];
+  #files = 0;
 
   constructor(options: ShardRowsOptions) {
     this.#options = options;
+    this.#shared = options.shared;
   }
 
   add(chunk: SegmentHandle): void {
     const { bodyBytes } = chunk.layout;
     this.#chunks.push(chunk);
     this.#chunkBytes += bodyBytes;
-    this.bytes += bodyBytes;
-    const isFull = this.#chunkBytes >= this.#options.runBytes || this.#chunks.length === CHUNKS_MAX;
-    if (isFull) this.#sort();
+    const { runBytes } = this.#shared.budget;
+    if (this.#chunkBytes >= runBytes || this.#chunks.length === CHUNKS_MAX) this.#sort();
   }
 
   #sort(): void {
     if (this.#chunks.length === 0) return;
-    const { schema, pool, onDuplicate } = this.#options;
+    const { schema, pool, onDuplicate, inFlight, retired } = this.#shared;
     const [chunks, chunkBytes] = [this.#chunks, this.#chunkBytes];
     this.#chunks = [];
     this.#chunkBytes = 0;
-    this.#sorting++;
     const sort = pool.sort({ schema, chunks, onDuplicate });
     sort.catch(() => {});
     const before = this.#taken;
     this.#taken = (async () => {
       await before;
-      const { segments } = await sort;
-      this.bytes += bytesOf(segments) - chunkBytes;
-      this.#sorting--;
+      const { segments, wasSorted } = await sort;
+      if (!wasSorted) retired.add(chunkBytes);
       await this.#take(segments);
     })();
-    this.#taken.catch(() => {});
+    inFlight.add(this.#taken);
   }
 
   async #take(run: readonly SegmentHandle[]): Promise<void> {
-    const { schema, pieceBytes } = this.#options;
-    const isNext = this.#last === null || precedes(this.#last, run[0], schema.key);
-    if (this.#others.length > 0 || !isNext) {
-      this.#others.push(run);
+    if (this.#kept.length === 0 && this.#isNext(run[0])) {
+      this.#following.push(...run);
+      if (bytesOf(this.#following) >= this.#shared.budget.pieceBytes) await this.#writePiece();
       return;
     }
-    this.#following.push(...run);
-    this.#last = run[run.length - 1];
-    if (bytesOf(this.#following) >= pieceBytes) await this.#writePiece();
+    if (this.#following.length > 0) {
+      const following = this.#following;
+      this.#following = [];
+      await this.#keep(following);
+    }
+    await this.#keep(run);
+  }
+
+  #isNext(segment: SegmentHandle): boolean {
+    const last = this.#following.at(-1) ?? this.#pieces.at(-1)?.segments.at(-1);
+    if (last === undefined) return true;
+    const { schema } = this.#shared;
+    return comesBefore(lastKey(schema, last), firstKey(schema, segment));
   }
 
   async #writePiece(): Promise<void> {
-    const runs = this.#following;
+    const run = this.#following;
     this.#following = [];
-    this.#pieces.push(await this.#options.write([runs]));
-    this.bytes -= bytesOf(runs);
+    this.#pieces.push(await this.#options.write(wholeSlice([run])));
+    this.#shared.retired.add(bytesOf(run));
   }
 
-  /** Waits until so few sorts are under way that another may begin. @throws what a sort or a write threw */
-  async ready(most: number): Promise<void> {
-    if (this.#sorting > most) await this.#taken;
+  async #keep(segments: readonly SegmentHandle[]): Promise<void> {
+    const { schema, pool, budget, retired } = this.#shared;
+    const bytes = bytesOf(segments);
+    if (this.#shared.kept + bytes <= budget.keptBytes) {
+      this.#shared.kept += bytes;
+      this.#kept.push({ parts: segments, spills: 0 });
+      return;
+    }
+    const { blockBytes } = budget;
+    const run = await pool.spill({ schema, path: this.#newPath(), blockBytes, segments });
+    this.#kept.push({ parts: [run], spills: 1 });
+    retired.add(bytes);
+    await this.#join();
+  }
+
+  #newPath(): string {
+    return this.#options.pathOf(this.#files++);
+  }
+
+  /** Joins the last runs, where there are too many of one kind: each row is spilled a few times at most. */
+  async #join(): Promise<void> {
+    const { schema, pool, budget, onDuplicate } = this.#shared;
+    for (;;) {
+      const { spills } = this.#kept[this.#kept.length - 1];
+      const others = this.#kept.findLastIndex((run) => run.spills !== spills) + 1;
+      if (this.#kept.length - others < budget.joinRuns) return;
+      const runs = this.#kept.splice(others).flatMap(({ parts }) => parts.filter(isSpilled));
+      const { blockBytes, sliceBytes } = budget;
+      const path = this.#newPath();
+      const run = await pool.join({ schema, path, blockBytes, sliceBytes, runs, onDuplicate });
+      this.#kept.push({ parts: [run], spills: spills + 1 });
+    }
   }
 
   /** Writes what is left. All segments together are a run, in key order. */
   async finish(): Promise<Piece> {
     this.#sort();
     await this.#taken;
-    const { onDuplicate, write } = this.#options;
-    if (this.#others.length === 0) {
+    if (this.#kept.length === 0) {
       if (this.#following.length > 0) await this.#writePiece();
       return joined(this.#pieces);
     }
-    const first = [...this.#pieces.flatMap(({ segments }) => segments), ...this.#following];
-    const runs = this.#coalesced([first, ...this.#others]);
-    return write(onDuplicate === 'first' ? runs : runs.reverse());
+    const { schema, onDuplicate, budget } = this.#shared;
+    const pieces = this.#pieces.flatMap(({ segments }) => segments);
+    const runs = this.#coalesced([pieces, ...this.#kept.map(({ parts }) => parts)]);
+    if (onDuplicate !== 'first') runs.reverse();
+    if (!runs.flat().some(isSpilled)) return this.#options.write(wholeSlice(runs));
+    const { sliceBytes, blockBytes } = budget;
+    const written: Piece[] = [];
+    for (const slice of planSlices(schema, runs, sliceBytes, blockBytes)) {
+      written.push(await this.#options.write(slice));
+    }
+    return joined(written);
   }
 
   /** Runs that follow each other without overlapping are one. */
-  #coalesced(runs: readonly (readonly SegmentHandle[])[]): SegmentHandle[][] {
-    const { key } = this.#options.schema;
-    const merged: SegmentHandle[][] = [];
+  #coalesced(runs: readonly (readonly LoadPart[])[]): LoadPart[][] {
+    const { schema } = this.#shared;
+    const merged: LoadPart[][] = [];
     for (const run of runs) {
+      if (run.length === 0) continue;
       const before = merged.at(-1)?.at(-1);
-      if (before !== undefined && precedes(before, run[0], key)) merged.at(-1)?.push(...run);
+      const isNext =
+        before !== undefined && comesBefore(lastKey(schema, before), firstKey(schema, run[0]));
+      if (isNext) merged.at(-1)?.push(...run);
       else merged.push([...run]);
     }
     return merged;
   }
+}
+
+function firstKey({ key }: Schema, part: LoadPart): PlainKey {
+  return isSpilled(part) ? part.firsts[0] : plainKeyOf(new Segment(part, key), 0);
+}
+
+function lastKey({ key }: Schema, part: LoadPart): PlainKey {
+  return isSpilled(part) ? part.last : plainKeyOf(new Segment(part, key), part.layout.rows - 1);
 }
 
 function joined(pieces: readonly Piece[]): Piece {
@@ -140,10 +215,4 @@ function joined(pieces: readonly Piece[]): Piece {
     rows: pieces.reduce((sum, { rows }) => sum + rows, 0),
     bytes: pieces.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-}
-
-/** Whether all keys of a run come before those of another. */
-function precedes(a: SegmentHandle, b: SegmentHandle, key: KeyType): boolean {
-  const [one, other] = [new Segment(a, key), new Segment(b, key)];
-  return one.compareRows(one.rows - 1, other, 0) < 0;
 }

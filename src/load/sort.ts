@@ -15,7 +15,8 @@ import { ColumnWriter } from '../view/column-writer.ts';
 import { KeyWriter } from '../view/key-writer.ts';
 import { radixSort, type SortedKeys, sortBuffers } from '../view/radix-sort.ts';
 import { keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
-import { CHUNK_ROWS_MAX, unindexed } from './chunk.ts';
+import { unindexed } from '../view/unindexed.ts';
+import { CHUNK_ROWS_MAX } from './chunk.ts';
 
 /** Of rows with the same key, the one that stays. */
 export type OnDuplicate = 'last' | 'first' | 'error';

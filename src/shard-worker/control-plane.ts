@@ -2,7 +2,7 @@
 
 import type { Schema } from '../schema/schema.ts';
 import type { MemtableShape } from '../view/memtable.ts';
-import type { SegmentHandle } from '../view/segment.ts';
+import type { RunSlice } from '../view/run-slice.ts';
 import type { Retain } from '../wal/log.ts';
 import type { ClientIntroduction } from './client-link.ts';
 import type { WrittenLoad } from './engine.ts';
@@ -55,11 +55,7 @@ export interface ShardThread {
   flush(): Promise<void>;
   compact(): Promise<void>;
   /** Writes rows of a bulk load, sorted runs of them with the newest first, as segments of a shard. */
-  writeLoad(
-    name: string,
-    shard: number,
-    runs: readonly (readonly SegmentHandle[])[],
-  ): Promise<WrittenLoad>;
+  writeLoad(name: string, shard: number, slice: RunSlice): Promise<WrittenLoad>;
   /** Makes sure that what was published before is decided, before anything else is. */
   settleLoads(): Promise<void>;
   /** Makes a load ready to be shown. Once all participants are, it is published, or not: `settleLoad` follows. */

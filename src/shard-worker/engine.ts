@@ -28,6 +28,7 @@ import type { Control } from '../view/control.ts';
 import { Expiry } from '../view/expiry.ts';
 import type { Memtable, MemtableHandle, MemtableShape } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
+import type { RunSlice } from '../view/run-slice.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type LocalLog, openLocalLog, PIECE_BYTES, type Retain } from '../wal/log.ts';
@@ -37,6 +38,7 @@ import { Conditions } from './conditions.ts';
 import type { ExpiryJob } from './expired-rows.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import type { RunJob, WritingJob } from './jobs.ts';
+import type { LoadJob } from './load-job.ts';
 import { Loads, type OpenLoad, placeOf } from './loads.ts';
 import {
   idOfSegmentFile,
@@ -1178,14 +1180,13 @@ export class Engine {
 
   /**
    * Writes and syncs segments for a load, in a job.
-   * @param runs rows sorted by key, the newest run first: of equal keys its row is taken
-   * @throws OMEN_MEMORY_FULL, OMEN_INVALID_OPTIONS for a load that was not marked, what the job throws
+   * @param slice rows sorted by key, the newest run first: of equal keys its row is taken
+   * @throws OMEN_MEMORY_FULL, OMEN_SHARD_FAILED for a load that was not marked, what the job throws
    */
-  async writeLoad(name: string, runs: readonly (readonly SegmentHandle[])[]): Promise<WrittenLoad> {
+  async writeLoad(name: string, slice: RunSlice): Promise<WrittenLoad> {
     const load = this.#openLoad(name);
     this.#throwIfFailed();
-    const rowBytes = runs.flat().reduce((sum, { layout }) => sum + layout.bodyBytes, 0);
-    let loadedBytes = rowBytes;
+    let loadedBytes = slice.bytes;
     for (const { handle } of load.written.values()) loadedBytes += handle.layout.bodyBytes;
     if (this.memoryBytes + loadedBytes > this.#options.memoryBytes) {
       const message =
@@ -1194,13 +1195,10 @@ export class Engine {
       throw new OmenError('OMEN_MEMORY_FULL', message);
     }
     const firstId = this.#takeIds();
-    const job: WritingJob = {
-      kind: 'merge',
+    const job: LoadJob = {
+      kind: 'load',
       place: this.#place,
-      runs,
-      cleared: runs.map(() => []),
-      keepTombstones: true,
-      expiry: null,
+      slice,
       firstId,
       span: { firstLsn: load.lsn, lastLsn: load.lsn },
     };
@@ -1222,7 +1220,7 @@ export class Engine {
       throw error;
     } finally {
       load.jobs.delete(running);
-      this.#retired.add(rowBytes);
+      this.#retired.add(slice.bytes);
     }
   }
 

@@ -3,6 +3,7 @@ import { type ErrorCode, OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import { Segment, type SegmentHandle } from '../view/segment.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
+import { type LoadJob, loadSlice } from './load-job.ts';
 import { type MergeJob, mergeRuns } from './merge.ts';
 import type { SegmentPlace } from './model-files.ts';
 import type { WrittenSegmentFiles } from './segment-files.ts';
@@ -15,7 +16,7 @@ export interface PageInJob {
 }
 
 export type WritingJob = FlushJob | MergeJob;
-export type Job = WritingJob | PageInJob;
+export type Job = WritingJob | LoadJob | PageInJob;
 
 /** Runs a job somewhere else and resolves with the segments it wrote and synced. */
 export type RunJob = (job: Job) => Promise<WrittenSegmentFiles[]>;
@@ -44,6 +45,7 @@ export function writtenBy(outcome: JobOutcome): WrittenSegmentFiles[] {
 export function runJob(storage: Storage, job: Job): WrittenSegmentFiles[] {
   if (job.kind === 'flush') return flushMemtable(storage, job);
   if (job.kind === 'merge') return mergeRuns(storage, job);
+  if (job.kind === 'load') return loadSlice(storage, job);
   for (const handle of job.segments) {
     const { paging } = new Segment(handle, job.place.schema.key, storage);
     paging?.ensureAllUnlessStopped();

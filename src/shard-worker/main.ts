@@ -123,9 +123,9 @@ const thread: ShardThread = {
     answer(async () => {
       await Promise.all(theHost().engines.map((engine) => engine.compact()));
     }),
-  writeLoad: (name, shard, runs) =>
+  writeLoad: (name, shard, slice) =>
     answer(() => {
-      const turn = loading.then(() => engineOf(shard).writeLoad(name, runs));
+      const turn = loading.then(() => engineOf(shard).writeLoad(name, slice));
       loading = turn.catch(() => {});
       return turn;
     }),

@@ -17,9 +17,9 @@ import type { KeyBounds } from '../view/bounds.ts';
 import { decodeRange, isCleared } from '../view/cleared.ts';
 import { ColumnWriter, EMPTY_COLUMN, type Selection } from '../view/column-writer.ts';
 import { KeyWriter } from '../view/key-writer.ts';
+import { MergeSource, mergeBlock, type Trim } from '../view/merge-keys.ts';
 import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
 import { ExpiredRows, type ExpiryJob } from './expired-rows.ts';
-import { MergeSource, mergeBlock } from './merge-keys.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
 import { hasText, isFull, type SegmentLimit, segmentLimit } from './segment-limit.ts';
@@ -87,22 +87,39 @@ export function mergeRuns(
     return all.filter((segment) => !isWholly(segment, ranges[i]));
   });
   const runs = opened.filter((run) => run.length > 0);
-  const segments = runs.flat();
-  const cleared = opened.flatMap((run, i) => run.map(() => ranges[i]));
-  const input = { segments, cleared, expired: ExpiredRows.of(schema, job.expiry) };
-  const parts = planParts(job, runs, input, limit);
-  const sources = MergeSource.over(runs);
-  const block = newBlock();
+  const input = {
+    ...{ runs, trims: [], segments: runs.flat() },
+    cleared: opened.flatMap((run, i) => run.map(() => ranges[i])),
+    expired: ExpiredRows.of(schema, job.expiry),
+  };
+  return writeMerged(storage, job, input, limit);
+}
+
+/** Writes and syncs the segments that runs are merged into; the caller syncs the directory. May return none. */
+export function writeMerged(
+  storage: Storage,
+  job: Output,
+  input: Input,
+  limit: SegmentLimit,
+): WrittenSegmentFiles[] {
   const { place, firstId, span } = job;
+  const parts = planParts(job, input, limit);
+  const sources = MergeSource.over(input.runs, input.trims);
+  const block = newBlock();
   return parts.map((part, i) => {
     const next: NextBlock = (max) => nextBlock(job, input, sources, block, max);
     const lineage = { ...span, run: firstId, part: i, parts: parts.length };
-    return writePart(storage, place, segments, block, next, part, firstId + i, lineage);
+    return writePart(storage, place, input.segments, block, next, part, firstId + i, lineage);
   });
 }
 
-/** All segments of the runs, and what was cleared of each. */
-interface Input {
+/** What a merge makes. */
+export type Output = Pick<MergeJob, 'place' | 'keepTombstones' | 'firstId' | 'span'>;
+
+/** Runs with a row each, the newest first; all segments of theirs, and what was cleared of each. */
+export interface Input {
+  readonly runs: readonly (readonly Segment[])[];
+  readonly trims: readonly Trim[];
   readonly segments: readonly Segment[];
   readonly cleared: readonly (readonly KeyBounds[])[];
   readonly expired: ExpiredRows | null;
@@ -166,7 +183,7 @@ function buryExpired(block: Block, segments: readonly Segment[], expired: Expire
 
 /** Fills the block with at most `rowsMax` merged rows. False when the sources are exhausted. */
 function nextBlock(
-  job: MergeJob,
+  job: Output,
   input: Input,
   sources: MergeSource[],
   block: Block,
@@ -183,14 +200,9 @@ function nextBlock(
   return true;
 }
 
-function planParts(
-  job: MergeJob,
-  runs: readonly (readonly Segment[])[],
-  input: Input,
-  limit: SegmentLimit,
-): Part[] {
+function planParts(job: Output, input: Input, limit: SegmentLimit): Part[] {
   const { schema } = job.place;
-  const sources = MergeSource.over(runs);
+  const sources = MergeSource.over(input.runs, input.trims);
   const block = newBlock();
   const parts: Part[] = [];
   let part = emptyPart(schema);

@@ -2,7 +2,7 @@
  * Bounds of ordered reads. Each end of a range is a key (or lies before or behind all keys), and is
  * outside the range itself where it says so.
  */
-import { copyOf, KEY_BYTES_MAX, type KeyBytes } from '../schema/key-bytes.ts';
+import { compareBytes, copyOf, KEY_BYTES_MAX, type KeyBytes } from '../schema/key-bytes.ts';
 import { isVariable, type KeyType } from '../schema/schema.ts';
 import { type Cursor, compareWithKey } from './cursor.ts';
 
@@ -11,6 +11,13 @@ export interface Bound {
   readonly hi: number;
   readonly lo: number;
   readonly bytes: KeyBytes | null;
+}
+
+/** Whether one comes before the other. */
+export function isBelow(a: Bound, b: Bound): boolean {
+  if (a.hi !== b.hi) return a.hi < b.hi;
+  if (a.lo !== b.lo) return a.lo < b.lo;
+  return compareBytes(a.bytes, b.bytes) < 0;
 }
 
 const MAX = 0xffffffff;

@@ -5,9 +5,8 @@
  */
 import { OmenError } from '../errors.ts';
 import { KeyCodec } from '../schema/key.ts';
-import { compareBytes } from '../schema/key-bytes.ts';
 import { isVariable, type KeyType } from '../schema/schema.ts';
-import type { Bound } from './bounds.ts';
+import { type Bound, isBelow } from './bounds.ts';
 
 /** A split as it stands in `omendb.json`: a sortable key's words, a utf8 key, a binary key in Base64. */
 type WrittenSplit = readonly [number, number] | string;
@@ -74,12 +73,6 @@ export function splitsOf(partitioning: Partitioning, type: KeyType): Bound[] {
 function isAscending(splits: readonly WrittenSplit[], type: KeyType): boolean {
   const read = splits.map((split) => readSplit(split, type));
   return read.every((split, i) => i === 0 || isBelow(read[i - 1], split));
-}
-
-function isBelow(a: Bound, b: Bound): boolean {
-  if (a.hi !== b.hi) return a.hi < b.hi;
-  if (a.lo !== b.lo) return a.lo < b.lo;
-  return compareBytes(a.bytes, b.bytes) < 0;
 }
 
 /** Whether this, read from a file, is the partitioning of a database with so many shards. */

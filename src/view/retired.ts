@@ -1,6 +1,6 @@
 /**
  * Shared memory that this thread has let go of. V8 does not count it, so somebody has to: once it is
- * more than RETIRED_BYTES_MAX, or than the heap that a collection has to walk, one is forced. The
+ * more than a bound, or than the heap that a collection has to walk, one is forced. The
  * second bound keeps the share of time spent collecting small where a heap is large.
  */
 import { collectGarbage } from './collect-garbage.ts';
@@ -10,13 +10,18 @@ const RETIRED_BYTES_MAX = 128 * 2 ** 20;
 const RETIRED_BYTES_MIN = 8 * 2 ** 20;
 
 export class Retired {
+  readonly #bytesMax: number;
   #bytes = 0;
   #isDue = false;
+
+  constructor(bytesMax = RETIRED_BYTES_MAX) {
+    this.#bytesMax = Math.min(bytesMax, RETIRED_BYTES_MAX);
+  }
 
   /** Counts memory that the caller is about to let go of. */
   add(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#isDue || this.#bytes < RETIRED_BYTES_MAX) return;
+    if (this.#isDue || this.#bytes < this.#bytesMax) return;
     if (this.#bytes < process.memoryUsage().heapUsed) return;
     // Later: the caller's own variables still lead to it.
     this.#isDue = true;

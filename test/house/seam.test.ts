@@ -19,6 +19,7 @@ const BEHIND_THE_SEAM = [
 const COMPOSERS = [
   'src/coordinator/attach.ts',
   'src/coordinator/supervisor.ts',
+  'src/load/pool-worker.ts',
   'src/shard-worker/main.ts',
   'src/shard-worker/pool-worker.ts',
   'src/storage/real.ts',

@@ -1,13 +1,15 @@
 import { tableFromArrays, vectorFromArray } from 'apache-arrow';
 import test from 'ava';
 import { OmenError } from '../../src/errors.ts';
-import { LoadPool } from '../../src/load/pool.ts';
 import { placesOf } from '../../src/load/record-batch.ts';
 import { Router } from '../../src/load/router.ts';
 import { ShardRows } from '../../src/load/shard-rows.ts';
-import { sortChunks } from '../../src/load/sort.ts';
 import { parseSchema } from '../../src/schema/schema.ts';
+import { CrashStorage } from '../../src/storage/crash.ts';
+import type { RunSlice } from '../../src/view/run-slice.ts';
 import { Segment, type SegmentHandle } from '../../src/view/segment.ts';
+import { isSpilled } from '../../src/view/spilled-run.ts';
+import { sharedOf } from './support.ts';
 
 const SCHEMA = parseSchema({ key: 'int64', columns: { a: 'float64', b: 'utf8?' } });
 
@@ -52,15 +54,16 @@ test('rows go to the shards that put would choose, each in the order of the sour
     const segment = new Segment(chunk, 'int64');
     return Array.from({ length: segment.rows }, (_, i) => segment.number(i));
   };
-  const pool = new LoadPool();
+  const storage = new CrashStorage();
   const written: SegmentHandle[][][][] = [[], [], []];
   const shards = written.map((all) => {
-    const write = async (runs: readonly (readonly SegmentHandle[])[]) => {
-      all.push(runs.map((run) => [...run]));
-      return { ids: [all.length], segments: runs.flat(), rows: 0, bytes: 0 };
+    const write = async ({ runs }: RunSlice) => {
+      const open = runs.map((run) => run.filter((part) => !isSpilled(part)) as SegmentHandle[]);
+      all.push(open);
+      return { ids: [all.length], segments: open.flat(), rows: 0, bytes: 0 };
     };
-    const bytes = { runBytes: 1, pieceBytes: 2 ** 20 };
-    return new ShardRows({ schema: SCHEMA, pool, onDuplicate: 'last', ...bytes, write });
+    const shared = sharedOf(storage, { schema: SCHEMA });
+    return new ShardRows({ shared, write, pathOf: String });
   });
   const chunks: [number, number[]][] = [];
   const router = new Router(target, (shard, chunk) => {
@@ -80,7 +83,7 @@ test('rows go to the shards that put would choose, each in the order of the sour
   await Promise.all(shards.map((rows) => rows.finish()));
   const keys = written.map((all) => all.map((runs) => runs.map((run) => run.map(keysOf))));
   t.deepEqual(keys, [[[[[4, 5, 6]]]], [[[[15]]]], [[[[25]]]]]);
-  await pool.close();
+  t.is(storage.operations, 0);
 });
 
 test('a batch of other types is converted, and its bad rows are told one by one', (t) => {
@@ -109,48 +112,4 @@ test('a batch of other types is converted, and its bad rows are told one by one'
   router.finish();
   t.deepEqual(bad, [0, 1]);
   t.is(router.rows, 3);
-});
-
-test('runs in order are written piece by piece, and all together once one is not', async (t) => {
-  for (const onDuplicate of ['last', 'first'] as const) {
-    const schema = SCHEMA;
-    const written: number[][][][] = [];
-    const keysOf = (run: SegmentHandle) => {
-      const segment = new Segment(run, 'int64');
-      return Array.from({ length: segment.rows }, (_, i) => segment.number(i));
-    };
-    const rows = new ShardRows({
-      ...{ schema, onDuplicate, runBytes: 1, pieceBytes: 500 },
-      pool: { sort: async (task) => sortChunks(task) },
-      write: async (runs) => {
-        written.push(runs.map((run) => run.map(keysOf)));
-        return { ids: [written.length], segments: runs.flat(), rows: runs.length, bytes: 10 };
-      },
-    });
-    const target = {
-      schema,
-      shards: 1,
-      partitioning: { kind: 'hash' },
-      chunkBytes: 1,
-      nowMs: 0,
-    } as const;
-    const add = (keys: number[]) => {
-      const router = new Router(target, (_, chunk) => rows.add(chunk));
-      for (const key of keys) router.add(key, { a: key });
-      router.finish();
-    };
-    for (const first of [0, 10, 20, 30, 40]) add([first + 1, first]);
-    await rows.ready(0);
-    t.deepEqual(written.flat(2).flat().slice(0, 4), [0, 1, 10, 11]);
-    const before = written.length;
-    t.true(before >= 1);
-    add([35, 5]);
-    add([50]);
-    const { ids } = await rows.finish();
-    t.deepEqual(ids, [before + 1]);
-    const [first, ...others] =
-      onDuplicate === 'first' ? written[before] : written[before].toReversed();
-    t.deepEqual(first.flat(), [0, 1, 10, 11, 20, 21, 30, 31, 40, 41]);
-    t.deepEqual(others, [[[5, 35], [50]]]);
-  }
 });

@@ -6,6 +6,7 @@ import { type OnDuplicate, sortChunks } from '../../src/load/sort.ts';
 import { KeyCodec } from '../../src/schema/key.ts';
 import { RowEncoder } from '../../src/schema/row.ts';
 import { parseSchema } from '../../src/schema/schema.ts';
+import { realStorage } from '../../src/storage/real.ts';
 import { Segment, type SegmentHandle } from '../../src/view/segment.ts';
 import { compileReaders } from '../../src/view/shard-view.ts';
 
@@ -140,7 +141,7 @@ test('a builder is full before its memory is, and a pool sorts as this thread do
   }
   t.true(rows >= 8 && rows <= 16, `${rows}`);
   const task = { schema, chunks: [builder.finish()], onDuplicate: 'last' } as const;
-  const pool = new LoadPool();
+  const pool = new LoadPool(realStorage);
   const [here, there] = [sortChunks(task), await pool.sort(task)];
   await pool.close();
   const bodies = ({ segments }: typeof here) => segments.map(({ body }) => new Uint8Array(body));

@@ -22,6 +22,7 @@ import { boundsOf, type KeyBounds } from '../../src/view/bounds.ts';
 import { encodeRange } from '../../src/view/cleared.ts';
 import { ABORTED, COMMITTED, UNDECIDED } from '../../src/view/commit-table.ts';
 import { Control, createControl } from '../../src/view/control.ts';
+import { wholeSlice } from '../../src/view/run-slice.ts';
 import type { SegmentHandle } from '../../src/view/segment.ts';
 import { rowOf as rowAt, rowUnder, ShardView } from '../../src/view/shard-view.ts';
 import { encodeRow, Until } from '../view/support.ts';
@@ -410,7 +411,8 @@ export class Shards {
       for (const shard of all) runs.push([this.#mark(shard, hi, lo, keys, batch)]);
       await meanwhile();
       const written = [];
-      for (const shard of all) written.push(await engines[shard].writeLoad(name, runs[shard]));
+      for (const shard of all)
+        written.push(await engines[shard].writeLoad(name, wholeSlice(runs[shard])));
       this.checkShown();
       for (const engine of engines) engine.settleLoads();
       for (const shard of all) {

@@ -3,32 +3,47 @@
  * Of equal keys the newest source's row is taken and the others are passed over. While one source's
  * keys come before the next of all others, a row costs one comparison.
  */
-import type { Selection } from '../view/column-writer.ts';
-import type { Segment } from '../view/segment.ts';
+import type { Selection } from './column-writer.ts';
+import type { Segment } from './segment.ts';
+
+/** The part of a run that is merged: from a row of its first segment up to one of its last. */
+export interface Trim {
+  readonly start: number;
+  readonly end: number;
+}
 
 export class MergeSource {
   readonly segments: readonly Segment[];
   /** Number of the first of `segments` among those of all sources. */
   readonly base: number;
   readonly isNumeric: boolean;
-  /** Where it stands. */
+  /** Where it stands, and where the rows of this segment end that are its own. */
   segment: Segment;
   index = 0;
-  row = 0;
+  row: number;
+  end: number;
   done = false;
+  readonly #lastEnd: number;
 
-  private constructor(segments: readonly Segment[], base: number) {
+  private constructor(segments: readonly Segment[], base: number, trim: Trim | undefined) {
+    const last = segments.length - 1;
     this.segments = segments;
     this.base = base;
     this.segment = segments[0];
     this.isNumeric = segments.every((segment) => segment.form === 'f64');
+    this.row = trim?.start ?? 0;
+    this.#lastEnd = trim?.end ?? segments[last].rows;
+    this.end = last === 0 ? this.#lastEnd : segments[0].rows;
   }
 
-  /** One source a run, newest first. */
-  static over(runs: readonly (readonly Segment[])[]): MergeSource[] {
+  /**
+   * One source a run, newest first.
+   * @param trims of each run which rows of its first and of its last segment are left out; default: none
+   */
+  static over(runs: readonly (readonly Segment[])[], trims: readonly Trim[] = []): MergeSource[] {
     let base = 0;
-    return runs.map((segments) => {
-      const source = new MergeSource(segments, base);
+    return runs.map((segments, i) => {
+      const source = new MergeSource(segments, base, trims[i]);
       base += segments.length;
       return source;
     });
@@ -52,11 +67,16 @@ export class MergeSource {
   }
 
   step(): void {
-    if (++this.row < this.segment.rows) return;
+    if (++this.row < this.end) return;
     this.row = 0;
     this.index++;
-    if (this.index === this.segments.length) this.done = true;
-    else this.segment = this.segments[this.index];
+    const { segments, index } = this;
+    if (index === segments.length) {
+      this.done = true;
+      return;
+    }
+    this.segment = segments[index];
+    this.end = index === segments.length - 1 ? this.#lastEnd : this.segment.rows;
   }
 }
 
@@ -107,7 +127,7 @@ function mergeNumbers(
   let { row } = best;
   let count = start;
   // A stretch ends with its segment, so that the loop need not look.
-  const end = Math.min(best.segment.rows, row + max - start);
+  const end = Math.min(best.end, row + max - start);
   do {
     chosen.source[count] = number;
     chosen.row[count] = row;

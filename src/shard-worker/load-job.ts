@@ -1,0 +1,29 @@
+/** A slice of a bulk load's sorted runs becomes segments. A job of the pool, like a merge. */
+import type { Storage } from '../storage/storage.ts';
+import { openSlice, type RunSlice } from '../view/run-slice.ts';
+import { writeMerged } from './merge.ts';
+import type { SegmentPlace } from './model-files.ts';
+import type { WrittenSegmentFiles } from './segment-files.ts';
+import { type SegmentLimit, segmentLimit } from './segment-limit.ts';
+import type { Span } from './segment-shape.ts';
+
+export interface LoadJob {
+  readonly kind: 'load';
+  readonly place: SegmentPlace;
+  readonly slice: RunSlice;
+  readonly firstId: number;
+  /** The mark of the load. */
+  readonly span: Span;
+}
+
+/** Writes and syncs the segments; the caller syncs the directory. @throws as `readBlocks` */
+export function loadSlice(
+  storage: Storage,
+  job: LoadJob,
+  limit: SegmentLimit = segmentLimit(job.place.schema),
+): WrittenSegmentFiles[] {
+  const { runs, trims } = openSlice(storage, job.place.schema, job.slice);
+  const segments = runs.flat();
+  const input = { runs, trims, segments, cleared: segments.map(() => []), expired: null };
+  return writeMerged(storage, { ...job, keepTombstones: true }, input, limit);
+}
