@@ -48,6 +48,7 @@ export type { UpdateOptions } from './coordinator/update.ts';
 export type { Changes, Watch, WatchOptions } from './coordinator/watch.ts';
 export type { Comparisons, Where } from './coordinator/where.ts';
 export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
+export type { SchemaOptions } from './schema/schema.ts';
 export type { Durability } from './shard-worker/host.ts';
 export type { Salvaged } from './shard-worker/salvaged.ts';
 export type { Found, MemtableProbe } from './view/explain.ts';

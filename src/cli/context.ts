@@ -4,6 +4,8 @@ export interface Context {
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Results, which may be read by a program. */
   readonly stdout: Output;
+  /** The same for results that are bytes. Asked only where a command writes some. */
+  readonly binary: () => NodeJS.WritableStream;
   /** Messages and progress, for people. */
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -14,7 +14,7 @@ import type { Context } from './context.ts';
 import { makeTemporary, type Trace, traceOf } from './directories.ts';
 import { bytes, count, counted, duration, short } from './figures.ts';
 import { type LoadArguments, loadOptionsOf, schemaOf } from './load-arguments.ts';
-import { ProgressLine } from './progress.ts';
+import { ProgressLine, progressLine } from './progress.ts';
 
 const EXAMPLES = `
 A database that is not there yet is created, with the types that are given:
@@ -102,7 +102,7 @@ async function load(
   try {
     const { db, created } = target;
     if (created !== null) say(described(given, created));
-    const progress = given.quiet === true ? null : new ProgressLine(context);
+    const progress = given.quiet === true ? null : new ProgressLine(context, progressLine);
     let report: LoadReport;
     try {
       report = await db.bulkLoad(sourceOf(files, context), {

@@ -31,6 +31,7 @@ const code = await run(process.argv.slice(2), {
     return process.stdin;
   },
   stdout: process.stdout,
+  binary: () => process.stdout,
   stderr: process.stderr,
   env: process.env,
   signal: ending.signal,

@@ -8,11 +8,12 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { Context } from './context.ts';
+import { addExport } from './export.ts';
 import { tellFailure } from './failure.ts';
 import { addLoad } from './load.ts';
 
 /** One file a command, in the order of the help. */
-const COMMANDS: readonly ((program: Command, context: Context) => void)[] = [addLoad];
+const COMMANDS: readonly ((program: Command, context: Context) => void)[] = [addLoad, addExport];
 
 const USAGE = 2;
 

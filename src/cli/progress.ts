@@ -1,9 +1,9 @@
 /**
- * How far a load is, on stderr: on a terminal one line that is written over again and again, as wide as
+ * How far a load or an export is, on stderr: on a terminal one line that is written over again and again, as wide as
  * the terminal at most; elsewhere, as in the log of a job, a line every ten seconds.
  */
 import { styleText } from 'node:util';
-import type { LoadProgress } from '../index.ts';
+import type { ExportProgress, LoadProgress } from '../index.ts';
 import { type Context, hasColors } from './context.ts';
 import { bytes, counted, duration, short } from './figures.ts';
 
@@ -19,25 +19,30 @@ const PHASES: Readonly<Record<string, string>> = {
   publish: 'Publishing',
 };
 
-export class ProgressLine {
+/** A line about how far something is, as wide as the terminal at most. */
+type Render<Progress> = (progress: Progress, columns: number, colors: boolean) => string;
+
+export class ProgressLine<Progress> {
   readonly #context: Context;
+  readonly #render: Render<Progress>;
   #lastMs: number;
   #isDrawn = false;
 
-  constructor(context: Context) {
+  constructor(context: Context, render: Render<Progress>) {
     this.#context = context;
+    this.#render = render;
     this.#lastMs = context.now();
   }
 
-  at(progress: LoadProgress): void {
+  at(progress: Progress): void {
     const { stderr, now, env } = this.#context;
     if (stderr.isTTY === true) {
-      const line = progressLine(progress, stderr.columns ?? 80, hasColors(stderr, env));
+      const line = this.#render(progress, stderr.columns ?? 80, hasColors(stderr, env));
       stderr.write(`${CLEAR}${line}`);
       this.#isDrawn = true;
     } else if (now() - this.#lastMs >= LINE_MS) {
       this.#lastMs = now();
-      stderr.write(`${progressLine(progress, Number.POSITIVE_INFINITY, false)}\n`);
+      stderr.write(`${this.#render(progress, Number.POSITIVE_INFINITY, false)}\n`);
     }
   }
 
@@ -55,12 +60,37 @@ export function progressLine(progress: LoadProgress, columns: number, colors: bo
   const share = phase === 'read' ? shareOf(progress) : null;
   const isReading = phase === 'read';
   const figures = [
-    ...(share === null ? [] : [`${String(Math.floor(100 * share)).padStart(3)} %`]),
     counted(rows, 'row'),
     ...(isReading ? [`${short(rowsPerSecond)} rows/s`] : []),
     ...(isReading && msLeft !== null ? [`${duration(msLeft)} left`] : []),
     ...(isReading && bytesTotal !== null ? [`${bytes(bytesRead)} of ${bytes(bytesTotal)}`] : []),
     ...(isReading && sources > 1 ? [`file ${progress.sourceNumber} of ${sources}`] : []),
+  ];
+  return lineOf(label, share, figures, columns, colors);
+}
+
+export function exportLine(progress: ExportProgress, columns: number, colors: boolean): string {
+  const { rows, rowsTotal, rowsPerSecond, msLeft } = progress;
+  const share = rowsTotal === null || rowsTotal === 0 ? null : Math.min(1, rows / rowsTotal);
+  const figures = [
+    ...[counted(rows, 'row'), `${short(rowsPerSecond)} rows/s`],
+    ...(msLeft === null ? [] : [`${duration(msLeft)} left`]),
+    bytes(progress.bytes),
+  ];
+  return lineOf('Exporting', share, figures, columns, colors);
+}
+
+/** @param share of the whole; null: not known */
+function lineOf(
+  label: string,
+  share: number | null,
+  behind: readonly string[],
+  columns: number,
+  colors: boolean,
+): string {
+  const figures = [
+    ...(share === null ? [] : [`${String(Math.floor(100 * share)).padStart(3)} %`]),
+    ...behind,
   ];
   // A terminal that is filled to its last column may begin a new line.
   const room = columns - 1 - label.length;

@@ -3,6 +3,7 @@
  * writes resolve when they are as durable as was asked.
  */
 import { OmenError } from '../errors.ts';
+import { type SchemaOptions, schemaOptions } from '../schema/schema.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
 import { givenTime } from '../view/expiry.ts';
 import { rowOf } from '../view/shard-view.ts';
@@ -78,6 +79,11 @@ export class Database<
   /** The directory, as an absolute path. */
   get path(): string {
     return this.#client.membership.path;
+  }
+
+  /** What it holds: the options `key`, `columns` or `value`, and `ttl` that it was created with. */
+  get schema(): SchemaOptions {
+    return schemaOptions(this.#client.membership.schema);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import test from 'ava';
-import { ProgressLine, progressLine } from '../../src/cli/progress.ts';
+import { exportLine, ProgressLine, progressLine } from '../../src/cli/progress.ts';
 import type { LoadProgress } from '../../src/index.ts';
 
 const HALF: LoadProgress = {
@@ -26,20 +26,34 @@ test('what is not known is not told', (t) => {
   t.is(progressLine({ ...HALF, phase: 'write' }, 80, false), 'Writing   1,234,567 rows');
 });
 
+test('an export is told of likewise', (t) => {
+  const progress = {
+    ...{ rows: 500, rowsTotal: 1000, bytes: 2e6, rowsPerSecond: 1e6, ms: 600, msLeft: 600 },
+  };
+  t.is(
+    exportLine(progress, 80, false),
+    'Exporting ━━━━━━━━━─────────   50 %  500 rows  1.0 M rows/s  0.6 s left  2.0 MB',
+  );
+  t.is(
+    exportLine({ ...progress, rowsTotal: null, msLeft: null }, 80, false),
+    'Exporting  500 rows  1.0 M rows/s  2.0 MB',
+  );
+});
+
 test('on a terminal the line is written over; elsewhere one comes every ten seconds', (t) => {
   let [text, ms] = ['', 0];
   const stderr = { write: (more: string) => (text += more), isTTY: false, columns: 80 };
   const context = {
-    ...{ stdin: async function* () {}, stdout: stderr, env: {} },
+    ...{ stdin: async function* () {}, stdout: stderr, binary: () => process.stdout, env: {} },
     ...{ signal: new AbortController().signal, now: () => ms },
   };
-  const log = new ProgressLine({ ...context, stderr });
+  const log = new ProgressLine({ ...context, stderr }, progressLine);
   for (; ms <= 25_000; ms += 250) log.at(HALF);
   log.end();
   t.is(text.split('\n').length, 3);
   t.false(text.includes('\x1b'));
   text = '';
-  const line = new ProgressLine({ ...context, stderr: { ...stderr, isTTY: true } });
+  const line = new ProgressLine({ ...context, stderr: { ...stderr, isTTY: true } }, progressLine);
   line.at(HALF);
   line.at(HALF);
   line.end();
@@ -47,6 +61,6 @@ test('on a terminal the line is written over; elsewhere one comes every ten seco
   t.true(text.endsWith('\r\x1b[2K'));
   text = '';
   const plain = { ...context, env: { NO_COLOR: '1' }, stderr: { ...stderr, isTTY: true } };
-  new ProgressLine(plain).at(HALF);
+  new ProgressLine(plain, progressLine).at(HALF);
   t.false(text.includes('\x1b[3'));
 });

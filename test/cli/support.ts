@@ -1,4 +1,5 @@
 /** Commands in this process, with outputs that are kept. */
+import { Writable } from 'node:stream';
 import { run } from '../../src/cli/program.ts';
 
 export interface Ran {
@@ -20,9 +21,20 @@ export interface World {
 export async function omendb(argv: readonly string[], world: World = {}): Promise<Ran> {
   const { columns, signal = new AbortController().signal, env = {}, onError } = world;
   let [out, err] = ['', ''];
+  // As of the process itself, which nobody ends.
+  const binary = Object.assign(
+    new Writable({
+      write(piece, _, done) {
+        out += piece.toString('latin1');
+        done();
+      },
+    }),
+    { fd: 1 },
+  );
   const code = await run(argv, {
     stdin: () => world.stdin ?? nothing(),
     stdout: { write: (text) => (out += text) },
+    binary: () => binary,
     stderr: {
       write: (text) => {
         err += text;
