@@ -1,16 +1,26 @@
 /**
- * Runs the benchmarks by name: `npm run bench -- [name …] [--rows N] [--tiny] [--json]`. Tables go to
- * stdout, what is going on to stderr. Every benchmark checks the answers it times.
+ * Runs the benchmarks by name: `npm run bench -- [name …] [--rows N] [--tiny] [--json FILE]`; without a name,
+ * the one that compares engines. Tables go to stdout, what is going on to stderr. Every benchmark checks the
+ * answers it times.
  */
+import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { withJsonValue } from './arguments.ts';
 
 interface Benchmark {
   readonly about: string;
   /** What `--help` says of it, where that is more than its name and options common to all. */
   readonly help?: () => Promise<string>;
   /** Runs at the size asked for, or at its own; `tiny` only shows that it still works. */
-  run(options: Options): Promise<{ result: unknown; text: string }>;
+  run(options: Options): Promise<Ran>;
+}
+
+interface Ran {
+  readonly result: unknown;
+  readonly text: string;
+  /** 0 where nothing is said. */
+  readonly exitCode?: number;
 }
 
 interface Options {
@@ -20,9 +30,21 @@ interface Options {
   readonly report: boolean;
   readonly brief: boolean;
   readonly alone: boolean;
+  readonly rounds: number | undefined;
+  readonly engines: readonly string[] | undefined;
+  readonly keys: readonly string[] | undefined;
+  readonly only: readonly string[] | undefined;
+  readonly against: string | undefined;
 }
 
+const COMPARE = 'compare';
+
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  [COMPARE]: {
+    about: 'OmenDB beside six other engines, all they do, and YCSB (1 M rows)',
+    help: async () => (await import('./compare.ts')).HELP,
+    run: async (options) => (await import('./compare/command.ts')).command(options),
+  },
   rmi: {
     about: 'the learned index from all sides, on every kind of keys (1 M rows)',
     help: async () => (await import('./rmi.ts')).HELP,
@@ -165,14 +187,28 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   },
 };
 
+function listed(text: string | undefined): string[] | undefined {
+  return text?.split(',').filter((one) => one !== '');
+}
+
+function numbered(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
+    args: withJsonValue(process.argv.slice(2), Object.keys(BENCHMARKS)),
     allowPositionals: true,
     options: {
       rows: { type: 'string' },
+      rounds: { type: 'string' },
       tiny: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
+      json: { type: 'string' },
       sets: { type: 'string' },
+      engines: { type: 'string' },
+      keys: { type: 'string' },
+      only: { type: 'string' },
+      against: { type: 'string' },
       report: { type: 'boolean', default: false },
       brief: { type: 'boolean', default: false },
       alone: { type: 'boolean', default: false },
@@ -191,25 +227,34 @@ async function main(): Promise<number> {
     );
     process.stderr.write(
       `${unknown === undefined ? '' : `There is no benchmark "${unknown}".\n`}` +
-        `Usage: npm run bench -- [name …] [--rows N] [--tiny] [--json]\n\n${list.join('\n')}\n`,
+        `Usage: npm run bench -- [name …] [--rows N] [--tiny] [--json FILE]\n` +
+        `       npm run bench -- ${COMPARE} --help\n\n${list.join('\n')}\n`,
     );
     return unknown === undefined ? 0 : 2;
   }
-  const rows = values.rows === undefined ? undefined : Number(values.rows);
-  const names = positionals.length > 0 ? positionals : Object.keys(BENCHMARKS);
+  const { tiny, report, brief, alone, against, json } = values;
+  const options: Options = {
+    ...{ tiny, report, brief, alone, against },
+    ...{ rows: numbered(values.rows), rounds: numbered(values.rounds) },
+    ...{ sets: listed(values.sets), engines: listed(values.engines) },
+    ...{ keys: listed(values.keys), only: listed(values.only) },
+  };
+  const names = positionals.length > 0 ? positionals : [COMPARE];
   const machine = `Node ${process.version}, ${availableParallelism()} × ${cpus()[0].model}`;
   const results: Record<string, unknown> = { machine };
-  if (!values.json) process.stdout.write(`${machine}\n`);
+  if (json !== '-') process.stdout.write(`${machine}\n`);
+  let exitCode = 0;
   for (const name of names) {
     process.stderr.write(`${name}: ${BENCHMARKS[name].about} …\n`);
-    const { tiny, report, brief, alone } = values;
-    const sets = values.sets?.split(',');
-    const { result, text } = await BENCHMARKS[name].run({ rows, tiny, sets, report, brief, alone });
-    results[name] = result;
-    if (!values.json) process.stdout.write(`\n${text}\n`);
+    const ran = await BENCHMARKS[name].run(options);
+    results[name] = ran.result;
+    exitCode = Math.max(exitCode, ran.exitCode ?? 0);
+    if (json !== '-') process.stdout.write(`\n${ran.text}\n`);
   }
-  if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-  return 0;
+  const text = `${JSON.stringify(results, null, 2)}\n`;
+  if (json === '-') process.stdout.write(text);
+  else if (json !== undefined) writeFileSync(json, text);
+  return exitCode;
 }
 
 process.exitCode = await main();

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AbstractLevel } from 'abstract-level';
 import { OmenLevel } from '../../src/level.ts';
+import { peer } from '../packages.ts';
 import { count, median, random, table } from './report.ts';
-import { peer } from './stores.ts';
 
 export interface LevelOptions {
   readonly rows?: number;

@@ -7,6 +7,7 @@
  * OmenDB makes a row object.
  */
 import { type OpenOptions, open } from '../../src/index.ts';
+import { peer } from '../packages.ts';
 
 export type Key = number | bigint | string | Buffer;
 
@@ -104,7 +105,7 @@ interface SortedBTree {
 }
 
 /** Of 32 (the default), 64, 128 and 256 the quickest for gets, at 1 M and at 4 M rows. */
-const TREE_NODE_SIZE = 256;
+export const TREE_NODE_SIZE = 256;
 
 export async function openTree(rows: Rows): Promise<Store> {
   const { default: module } = await peer<SortedBTree>('sorted-btree');
@@ -179,7 +180,10 @@ export async function openLmdb(path: string, rows: Rows, keyEncoding: LmdbKeys):
 }
 
 /** A key as bytes in its order. Eight are written over each time. */
-function eightBytes({ type, bigints }: Rows): (key: Key) => Buffer {
+export function eightBytes({
+  type,
+  bigints,
+}: Pick<Rows, 'type' | 'bigints'>): (key: Key) => Buffer {
   if (type === 'binary') return (key) => key as Buffer;
   const bytes = Buffer.alloc(8);
   if (bigints) {
@@ -202,9 +206,4 @@ function eightBytes({ type, bigints }: Rows): (key: Key) => Buffer {
     bytes.writeUInt32BE((key as number) >>> 0, 4);
     return bytes;
   };
-}
-
-/** By a name the compiler does not see: a peer is not installed where nobody benchmarks. */
-export async function peer<Module>(name: string): Promise<Module> {
-  return (await import(name)) as Module;
 }

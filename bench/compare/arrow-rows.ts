@@ -1,0 +1,73 @@
+/** Rows as Arrow record batches, in the memory that they are in where their types allow it. */
+import {
+  RecordBatch as ArrowBatch,
+  Field,
+  Float64,
+  Int64,
+  makeData,
+  type RecordBatch,
+  Schema,
+  Struct,
+  Utf8,
+} from 'apache-arrow';
+import { groups } from './in-flight.ts';
+import type { Rows } from './rows.ts';
+
+export function* arrowBatches(rows: Rows, size: number): Generator<RecordBatch> {
+  for (const { keys, values } of groups(rows, size)) {
+    yield batchOf([columnOf(keys, true), columnOf(values, false)]);
+  }
+}
+
+type Column =
+  | ReturnType<typeof textData>
+  | ReturnType<typeof integerData>
+  | ReturnType<typeof doubleData>;
+
+function columnOf(items: Float64Array | readonly string[], isKey: boolean): Column {
+  if (!(items instanceof Float64Array)) return textData(items);
+  return isKey ? integerData(items) : doubleData(items);
+}
+
+function batchOf([key, value]: readonly Column[]): RecordBatch {
+  const schema = new Schema([new Field('key', key.type), new Field('value', value.type)]);
+  const type = new Struct(schema.fields);
+  const data = makeData({ type, length: key.length, nullCount: 0, children: [key, value] });
+  return new ArrowBatch(schema, data);
+}
+
+function doubleData(values: Float64Array) {
+  return makeData({ type: new Float64(), length: values.length, data: values });
+}
+
+/** By words: making a bigint of each would take longer than all the rest. */
+function integerData(keys: Float64Array) {
+  const words = new Int32Array(2 * keys.length);
+  for (let i = 0; i < keys.length; i++) {
+    words[2 * i] = keys[i];
+    words[2 * i + 1] = Math.floor(keys[i] / 2 ** 32);
+  }
+  const data = new BigInt64Array(words.buffer);
+  return makeData({ type: new Int64(), length: keys.length, data });
+}
+
+const encoder = new TextEncoder();
+
+function textData(texts: readonly string[]) {
+  const valueOffsets = new Int32Array(texts.length + 1);
+  let bytes = new Uint8Array(64 * texts.length + 64);
+  let end = 0;
+  for (let i = 0; i < texts.length; i++) {
+    if (bytes.length - end < 3 * texts[i].length) bytes = grown(bytes, 3 * texts[i].length);
+    end += encoder.encodeInto(texts[i], bytes.subarray(end)).written;
+    valueOffsets[i + 1] = end;
+  }
+  const type = new Utf8();
+  return makeData({ type, length: texts.length, valueOffsets, data: bytes.subarray(0, end) });
+}
+
+function grown(bytes: Uint8Array<ArrayBuffer>, more: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(2 * bytes.length + more);
+  larger.set(bytes);
+  return larger;
+}
