@@ -25,6 +25,7 @@ export type {
   ExportTargetInput,
 } from './coordinator/export-options.ts';
 export type { Health, ShardHealth } from './coordinator/health.ts';
+export { type InferredSchema, inferSchema } from './coordinator/infer-schema.ts';
 export type {
   LoadFormat,
   LoadOptions,
@@ -48,6 +49,7 @@ export type { UpdateOptions } from './coordinator/update.ts';
 export type { Changes, Watch, WatchOptions } from './coordinator/watch.ts';
 export type { Comparisons, Where } from './coordinator/where.ts';
 export { ERRORS, type ErrorCode, OmenError } from './errors.ts';
+export type { InferredField } from './load/infer.ts';
 export type { SchemaOptions } from './schema/schema.ts';
 export type { Durability } from './shard-worker/host.ts';
 export type { Salvaged } from './shard-worker/salvaged.ts';

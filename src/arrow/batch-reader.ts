@@ -2,7 +2,7 @@
  * Record batches out of Arrow files and streams of anybody, by way of apache-arrow: a file's one at a time,
  * wherever in it they lie. It is loaded only when somebody reads one.
  */
-import { type RecordBatch, RecordBatchReader } from 'apache-arrow';
+import { type Schema as ArrowSchema, type RecordBatch, RecordBatchReader } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
 import type { StorageFile } from '../storage/storage.ts';
 
@@ -21,25 +21,47 @@ function asHandle(file: Pick<StorageFile, 'size' | 'read'>) {
   };
 }
 
+/** A file that can be read anywhere, or bytes one after the other. */
+export type ArrowSource = Pick<StorageFile, 'size' | 'read'> | AsyncIterable<Uint8Array>;
+
+async function readerOf(source: ArrowSource): Promise<RecordBatchReader> {
+  // Declared as a handle of node:fs/promises, of which three functions are called.
+  const from = Symbol.asyncIterator in source ? source : asHandle(source);
+  return RecordBatchReader.from(from as never) as unknown as Promise<RecordBatchReader>;
+}
+
+/** @throws OMEN_INVALID_SOURCE, or an error of ours as it is */
+function refuse(error: unknown, name: string): never {
+  if (error instanceof OmenError) throw error;
+  const text = error instanceof Error ? error.message : String(error);
+  const message = `${name} cannot be read as Arrow: ${text}`;
+  throw new OmenError('OMEN_INVALID_SOURCE', message, { cause: error });
+}
+
 /**
- * The batches of an Arrow IPC file, or of a stream that was kept in one.
+ * The batches of an Arrow IPC file, or of a stream, be it kept in a file. Of bytes one after the other that
+ * are a file, all are read first.
  * @param name for messages
- * @throws OMEN_INVALID_SOURCE, what the storage throws
+ * @throws OMEN_INVALID_SOURCE, what the storage or the stream throws
  */
 export async function* readBatches(
-  file: Pick<StorageFile, 'size' | 'read'>,
+  source: ArrowSource,
   name: string,
 ): AsyncGenerator<RecordBatch, undefined, undefined> {
   try {
-    // Declared as a handle of node:fs/promises, of which three functions are called.
-    const handle = asHandle(file) as unknown as Parameters<typeof RecordBatchReader.from>[0];
-    const reader = await RecordBatchReader.from(handle as never);
+    const reader = await readerOf(source);
     for await (const batch of reader as AsyncIterable<RecordBatch>) yield batch;
   } catch (error) {
-    if (error instanceof OmenError) throw error;
-    const text = error instanceof Error ? error.message : String(error);
-    throw new OmenError('OMEN_INVALID_SOURCE', `${name} cannot be read as Arrow: ${text}`, {
-      cause: error,
-    });
+    refuse(error, name);
+  }
+}
+
+/** The schema of its batches. @throws as `readBatches` */
+export async function readSchema(source: ArrowSource, name: string): Promise<ArrowSchema> {
+  try {
+    const reader = await (await readerOf(source)).open();
+    return reader.schema;
+  } catch (error) {
+    return refuse(error, name);
   }
 }

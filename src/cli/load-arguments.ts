@@ -1,5 +1,5 @@
 /** What `omendb load` is told, as options of `open` and of `bulkLoad`. */
-import type { LoadFormat, LoadOptions, OpenOptions } from '../index.ts';
+import type { InferredSchema, LoadFormat, LoadOptions, OpenOptions } from '../index.ts';
 import { type Field, numbered } from './arguments.ts';
 
 /** As commander gives them. */
@@ -7,6 +7,7 @@ export interface LoadArguments {
   readonly db: string;
   readonly key?: Field;
   readonly column?: readonly Field[];
+  readonly type?: readonly Field[];
   readonly shards?: number;
   readonly ttl?: number;
   readonly format?: LoadFormat;
@@ -44,14 +45,25 @@ function mappingOf({ key, column = [], map = [] }: LoadArguments): LoadOptions {
   return { key: field, ...(isNamed && { columns: others }) };
 }
 
-/** What describes a database that is to be created, as far as it was told. */
-export function schemaOf({ key, column, shards, ttl }: LoadArguments): OpenOptions {
-  const types = column?.map(({ name, type }) => [name, type]) ?? [];
-  const isWhole = types.length > 0 && types.every(([, type]) => type !== undefined);
-  return {
-    key: key?.type,
-    ...(isWhole && { columns: Object.fromEntries(types) }),
-    ...(shards !== undefined && { shards }),
-    ...(ttl !== undefined && { ttl }),
-  };
+/** A database that is to be created, where all of its types were told; else undefined. */
+export function schemaOf({ key, column = [], type = [] }: LoadArguments): OpenOptions | undefined {
+  const types = new Map(type.map((field) => [field.name, field.type]));
+  const columns = column.map(({ name, type }) => [name, type ?? types.get(name)] as const);
+  const isWhole = columns.length > 0 && columns.every(([, type]) => type !== undefined);
+  if (key?.type === undefined || !isWhole) return undefined;
+  return { key: key.type, columns: Object.fromEntries(columns) as Record<string, string> };
+}
+
+/** The same, with the types that a sample has where none were told. */
+export function completedSchema(given: LoadArguments, inferred: InferredSchema): OpenOptions {
+  const { key, column = [], type = [] } = given;
+  const { ttl } = inferred;
+  const told = [...column, ...type].flatMap(({ name, type }) => (type ? [[name, type]] : []));
+  const columns = { ...inferred.columns, ...Object.fromEntries(told) };
+  return { key: key?.type ?? inferred.key, columns, ...(ttl !== undefined && { ttl }) };
+}
+
+/** What a new database is beside its types. */
+export function shapeOf({ shards, ttl }: LoadArguments): OpenOptions {
+  return { ...(shards !== undefined && { shards }), ...(ttl !== undefined && { ttl }) };
 }

@@ -1,6 +1,15 @@
 /** `omendb load`: files, or the standard input, into a database, all of it or nothing. */
 import { type Command, Option } from 'commander';
-import { type Database, type LoadReport, OmenError, type OpenOptions, open } from '../index.ts';
+import {
+  type Database,
+  type InferredSchema,
+  inferSchema,
+  type LoadOptions,
+  type LoadReport,
+  OmenError,
+  type OpenOptions,
+  open,
+} from '../index.ts';
 import {
   bytesArgument,
   countArgument,
@@ -13,14 +22,23 @@ import {
 import type { Context } from './context.ts';
 import { makeTemporary, type Trace, traceOf } from './directories.ts';
 import { bytes, count, counted, duration, short } from './figures.ts';
-import { type LoadArguments, loadOptionsOf, schemaOf } from './load-arguments.ts';
+import {
+  completedSchema,
+  type LoadArguments,
+  loadOptionsOf,
+  schemaOf,
+  shapeOf,
+} from './load-arguments.ts';
 import { ProgressLine, progressLine } from './progress.ts';
+import { Replay } from './replay.ts';
 
 const EXAMPLES = `
-A database that is not there yet is created, with the types that are given:
+A database that is not there yet is created, with the types that are given, or that the first
+megabytes of the first file suggest:
 
+  omendb load --db ./weather --key time 2025/*.csv
   omendb load --db ./weather --key time:timestamp --column celsius:float64 2025/*.csv
-  zcat log.gz | omendb load --db ./log --format ndjson -
+  zcat log.gz | omendb load --db ./log --key id --type zip:utf8 -
 
 It is all there once the command has succeeded; before, or where it fails, nothing is.
 Types of keys: int64 uint64 float64 timestamp utf8 binary; of columns, with "?" behind
@@ -37,6 +55,11 @@ export function addLoad(program: Command, context: Context): void {
     .option(
       '--column <name:type>',
       'a column to load, and its type; again and again',
+      several(fieldArgument),
+    )
+    .option(
+      '--type <name:type>',
+      'the type of a column of a new database, instead of the inferred one; again and again',
       several(fieldArgument),
     )
     .option('--shards <n>', 'shards of a new database (default: one a processor)', wholeArgument)
@@ -79,11 +102,15 @@ export function addLoad(program: Command, context: Context): void {
     .action((files: string[], given: LoadArguments) => load(files, given, context));
 }
 
+/** What is to be loaded: paths, or the standard input, which can be looked at first. */
+type Source = readonly string[] | Replay;
+
 /** An open database, and what is to be done about it in the end. */
 interface Target {
   readonly db: Database;
   /** How it was created; null where it was there. */
   readonly created: OpenOptions | null;
+  readonly inferred: InferredSchema | null;
   /** Removes what this run has made. */
   readonly undo: Trace | null;
 }
@@ -97,16 +124,17 @@ async function load(
   const say = (text: string): void => {
     if (given.quiet !== true) stderr.write(`${text}\n`);
   };
-  const target = await openTarget(given);
+  const source = sourceOf(files, context);
+  const target = await openTarget(source, given);
   let isDone = false;
   try {
     const { db, created } = target;
-    if (created !== null) say(described(given, created));
+    if (created !== null) say(described(given, target, created));
     const progress = given.quiet === true ? null : new ProgressLine(context, progressLine);
     let report: LoadReport;
     try {
-      report = await db.bulkLoad(sourceOf(files, context), {
-        ...loadOptionsOf(given),
+      report = await db.bulkLoad(source, {
+        ...(await optionsOf(source, given, target.inferred)),
         onProgress: (step) => progress?.at(step),
         signal,
       });
@@ -126,42 +154,73 @@ async function load(
 }
 
 /** @throws OMEN_INVALID_OPTIONS */
-function sourceOf(
-  files: readonly string[],
-  { stdin }: Context,
-): Parameters<Database['bulkLoad']>[0] {
+function sourceOf(files: readonly string[], { stdin }: Context): Source {
   if (!files.includes('-')) return files;
-  if (files.length === 1) return stdin();
+  if (files.length === 1) return new Replay(stdin());
   throw new OmenError('OMEN_INVALID_OPTIONS', '"-", the standard input, stands alone.');
 }
 
-async function openTarget(given: LoadArguments): Promise<Target> {
+/** What the beginning of a source tells. @throws as `inferSchema` */
+function infer(source: Source, given: LoadArguments): Promise<InferredSchema> {
+  const { dryRun, rejects, ...options } = loadOptionsOf(given);
+  return inferSchema(source instanceof Replay ? source.beginning() : source, options);
+}
+
+/** How the source is to be read: as was told, else as its beginning suggests. */
+async function optionsOf(
+  source: Source,
+  given: LoadArguments,
+  before: InferredSchema | null,
+): Promise<LoadOptions> {
+  const options = loadOptionsOf(given);
+  const isUnknown = source instanceof Replay && options.format === undefined;
+  const inferred = before ?? (isUnknown ? await infer(source, given) : null);
+  if (inferred === null) return options;
+  const { format, delimiter } = inferred;
+  return {
+    ...options,
+    ...(isUnknown && { format }),
+    ...(options.delimiter === undefined && format === 'csv' && { delimiter }),
+  };
+}
+
+async function openTarget(source: Source, given: LoadArguments): Promise<Target> {
   const isTrial = given.dryRun === true;
-  const schema = schemaOf(given);
-  const existing = schema.columns !== undefined && schema.key !== undefined ? schema : {};
+  const told = schemaOf(given);
   try {
-    const options = { ...existing, createIfMissing: false, readOnly: isTrial };
-    return { db: await open(given.db, options), created: null, undo: null };
+    const options = { ...told, createIfMissing: false, readOnly: isTrial };
+    const db = await open(given.db, options);
+    return { db, created: null, inferred: null, undo: null };
   } catch (error) {
     if (!(error instanceof OmenError) || error.code !== 'OMEN_NOT_FOUND') throw error;
   }
-  if (schema.key === undefined || schema.columns === undefined) {
-    const message = `There is no database in ${given.db}. To create one, give the types: --key NAME:TYPE --column NAME:TYPE …`;
-    throw new OmenError('OMEN_INVALID_OPTIONS', message);
-  }
+  const inferred = told === undefined ? await infer(source, given) : null;
+  const types = inferred === null ? told : completedSchema(given, inferred);
+  const created = { ...types, ...shapeOf(given) };
   const undo = isTrial ? makeTemporary() : { ...traceOf(given.db), path: given.db };
   try {
-    return { db: await open(undo.path, schema), created: schema, undo };
+    return { db: await open(undo.path, created), created, inferred, undo };
   } catch (error) {
     undo.remove();
     throw error;
   }
 }
 
-function described({ db, dryRun }: LoadArguments, { key, columns = {} }: OpenOptions): string {
-  const fields = Object.entries(columns).map(([name, type]) => `  ${name}: ${type}`);
+function described(
+  { db, dryRun }: LoadArguments,
+  { inferred }: Target,
+  { key, columns = {}, ttl }: OpenOptions,
+): string {
   const does = dryRun === true ? 'Would create' : 'Creating';
-  return [`${does} ${db}`, `  key: ${key}`, ...fields].join('\n');
+  const from =
+    inferred === null
+      ? ''
+      : inferred.rows > 0
+        ? `, with types inferred from ${counted(inferred.rows, 'row')}`
+        : ', with the types that the file says';
+  const fields = Object.entries(columns).map(([name, type]) => `  ${name}: ${type}`);
+  const ending = ttl === undefined ? [] : ['  rows may expire'];
+  return [`${does} ${db}${from}`, `  key: ${key}`, ...fields, ...ending].join('\n');
 }
 
 function summary(report: LoadReport, { db, dryRun }: LoadArguments): string {

@@ -1,6 +1,7 @@
 /** What `bulkLoad` takes and gives back, and its options, checked. */
 import { OmenError } from '../errors.ts';
 import type { Mapping } from '../load/record-batch.ts';
+import type { LoadFormat } from '../load/sniff.ts';
 import type { OnDuplicate } from '../load/sort.ts';
 import { show } from '../schema/show.ts';
 
@@ -35,12 +36,12 @@ export type LoadSource<KeyInput = unknown, RowInput = unknown> =
   | AsyncIterable<LoadRow<KeyInput, RowInput> | AnyBatch>
   | AsyncIterable<Uint8Array | string>;
 
-export type LoadFormat = 'arrow' | 'csv' | 'tsv' | 'ndjson';
+export type { LoadFormat };
 
 export interface LoadOptions extends Mapping {
   /**
-   * How the bytes of a file or stream are to be read. Default: by the name of the file. Whatever it is may be
-   * compressed by gzip or zstd, but for Arrow.
+   * How the bytes of a file or stream are to be read. Default: by the name of the file, and where that does
+   * not tell, by its first bytes. Text, and any stream, may be compressed by gzip or zstd.
    */
   readonly format?: LoadFormat;
   /**

@@ -1,8 +1,11 @@
 /** What a bulk load reads, as what it is: rows and record batches, or text to be parsed. */
 import type { RecordBatch } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
-import { bytesOf, decompressed, fileBytes } from '../load/byte-stream.ts';
+import { bytesOf, decompressed, decompressedHead, fileBytes } from '../load/byte-stream.ts';
 import { isPattern, pathsOf } from '../load/glob.ts';
+import type { InferredField } from '../load/infer.ts';
+import { inferArrow } from '../load/infer-arrow.ts';
+import { formatOfBytes } from '../load/sniff.ts';
 import type { TextRules } from '../load/text-source.ts';
 import { show } from '../schema/show.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
@@ -18,13 +21,23 @@ export interface Extent {
   read: number;
 }
 
-export type OpenSource = { readonly name: string; readonly extent: Extent } & (
-  | { readonly items: Items }
+export type OpenSource = {
+  readonly name: string;
+  readonly extent: Extent;
+  /** Undefined: rows or record batches. */
+  readonly format: LoadFormat | undefined;
+} & (
+  | {
+      readonly items: Items;
+      /** Of Arrow, where it says what it holds. */
+      readonly schema?: () => Promise<readonly InferredField[]>;
+    }
   | { readonly text: AsyncIterable<Uint8Array>; readonly rules: TextRules }
 );
 
-const COMMA = 44;
-const TAB = 9;
+const HEAD_BYTES = 2 ** 18;
+export const COMMA = 44;
+export const TAB = 9;
 
 const SUFFIXES: Readonly<Record<string, LoadFormat>> = {
   ...{ arrow: 'arrow', arrows: 'arrow', feather: 'arrow', ipc: 'arrow' },
@@ -67,18 +80,18 @@ export function openSources(
 
 function openStream(source: unknown, settings: LoadSettings): OpenSource {
   const extent = { total: 0, read: 0 };
-  const own = { name: 'the source', extent };
-  if (settings.format !== undefined) {
+  const { format } = settings;
+  const own = { name: 'the source', extent, format };
+  if (format !== undefined) {
     const isStream =
       typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
-    if (!isStream || settings.format === 'arrow') {
-      const message = `A source with format "${settings.format}" is the path of a file${
-        settings.format === 'arrow' ? '' : ', or an async iterable of bytes or texts'
-      }, not ${show(source)}.`;
+    if (!isStream) {
+      const message = `A source with format "${format}" is the path of a file, or an async iterable of bytes or texts, not ${show(source)}.`;
       throw new OmenError('OMEN_INVALID_SOURCE', message);
     }
     const bytes = bytesOf(source as AsyncIterable<unknown>);
-    return { ...own, ...textOf(bytes, own.name, settings.format, settings) };
+    if (format === 'arrow') return { ...own, ...streamBatches(bytes, own.name) };
+    return { ...own, ...textOf(bytes, own.name, format, settings) };
   }
   if (isBatch(source)) return { ...own, items: [source] };
   if (typeof source === 'object' && source !== null) {
@@ -97,21 +110,27 @@ function openFile(storage: Storage, path: string, settings: LoadSettings): OpenS
   if (path === '' || !storage.exists(path)) {
     throw new OmenError('OMEN_INVALID_SOURCE', `There is no file ${show(path)}.`);
   }
-  const format = settings.format ?? formatOfName(path);
+  const { size, head } = beginningOf(storage, path);
+  const format = settings.format ?? formatOfName(path) ?? formatOfBytes(decompressedHead(head));
   if (format === undefined) {
-    const message = `The name ${path} does not tell what it is: say so with the option "format".`;
+    const message = `Neither the name of ${path} nor its first bytes tell what it is: say so with the option "format".`;
     throw new OmenError('OMEN_INVALID_SOURCE', message);
   }
-  const extent = { total: sizeOf(storage, path), read: 0 };
-  const own = { name: path, extent };
-  if (format === 'arrow') return { ...own, items: fileBatches(storage, path, extent) };
+  const extent = { total: size, read: 0 };
+  const own = { name: path, extent, format };
+  if (format === 'arrow') {
+    const items = fileBatches(storage, path, extent);
+    return { ...own, items, schema: () => fileSchema(storage, path) };
+  }
   return { ...own, ...textOf(fileBytes(storage, path, extent), path, format, settings) };
 }
 
-function sizeOf(storage: Storage, path: string): number {
+/** How long a file is, and what it begins with. */
+function beginningOf(storage: Storage, path: string): { size: number; head: Uint8Array } {
   const file = storage.open(path, 'read');
   try {
-    return file.size();
+    const head = new Uint8Array(HEAD_BYTES);
+    return { size: file.size(), head: head.subarray(0, file.read(head, 0)) };
   } finally {
     file.close();
   }
@@ -145,6 +164,30 @@ async function* fileBatches(
   } finally {
     file.close();
   }
+}
+
+async function fileSchema(storage: Storage, path: string): Promise<InferredField[]> {
+  const { readSchema } = await import('../arrow/batch-reader.ts');
+  const file = storage.open(path, 'read');
+  try {
+    return inferArrow(await readSchema(file, path));
+  } finally {
+    file.close();
+  }
+}
+
+/** Its batches, or its schema: a stream is read once. */
+function streamBatches(stream: AsyncIterable<Uint8Array>, name: string) {
+  const bytes = decompressed(stream, name);
+  const items = async function* () {
+    const { readBatches } = await import('../arrow/batch-reader.ts');
+    yield* readBatches(bytes, name);
+  };
+  const schema = async () => {
+    const { readSchema } = await import('../arrow/batch-reader.ts');
+    return inferArrow(await readSchema(bytes, name));
+  };
+  return { items: items(), schema };
 }
 
 /** A file that tells how much of it was read. */

@@ -18,12 +18,14 @@ import type { FieldBuilder } from './chunk.ts';
 import type { Places } from './record-batch.ts';
 
 /** Numbers of Arrow's types, and of their precisions and units (`Type`, `Precision`, `TimeUnit`). */
-const INT = 2;
-const FLOAT = 3;
-const BINARY = 4;
-const UTF8 = 5;
-const BOOL = 6;
-const TIMESTAMP = 10;
+export const INT = 2;
+export const FLOAT = 3;
+export const BINARY = 4;
+export const UTF8 = 5;
+export const BOOL = 6;
+export const DECIMAL = 7;
+export const DATE = 8;
+export const TIMESTAMP = 10;
 const SINGLE = 1;
 const DOUBLE = 2;
 const MILLISECOND = 1;

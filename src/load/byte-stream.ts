@@ -3,7 +3,13 @@
  * and around them gzip or zstd, told by their first bytes.
  */
 import { pipeline, Readable, type Transform } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import {
+  constants,
+  createGunzip,
+  createZstdDecompress,
+  gunzipSync,
+  zstdDecompressSync,
+} from 'node:zlib';
 import { OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -53,6 +59,23 @@ export async function* bytesOf(stream: AsyncIterable<unknown>): AsyncGenerator<U
   }
 }
 
+/** The first bytes of a stream, and all of it, to be read or returned. */
+export async function peeked(
+  stream: AsyncGenerator<Uint8Array>,
+): Promise<{ head: Uint8Array; whole: AsyncGenerator<Uint8Array> }> {
+  const first = await stream.next();
+  const head = first.done === true ? new Uint8Array(0) : first.value;
+  const whole = (async function* () {
+    try {
+      yield head;
+      yield* stream;
+    } finally {
+      await stream.return(undefined);
+    }
+  })();
+  return { head, whole };
+}
+
 /**
  * The same bytes, out of what they are compressed by.
  * @param name of the source, for messages
@@ -87,10 +110,24 @@ export async function* decompressed(
   }
 }
 
+const beginsWith = (head: Uint8Array, magic: readonly number[]) =>
+  magic.every((byte, i) => head[i] === byte);
+
 function transformFor(head: Uint8Array): Transform | null {
-  const beginsWith = (magic: readonly number[]) => magic.every((byte, i) => head[i] === byte);
-  if (beginsWith(GZIP)) return createGunzip();
-  return beginsWith(ZSTD) ? createZstdDecompress() : null;
+  if (beginsWith(head, GZIP)) return createGunzip();
+  return beginsWith(head, ZSTD) ? createZstdDecompress() : null;
+}
+
+/** What the first bytes of a file begin with, out of what they are compressed by; of damaged ones, nothing. */
+export function decompressedHead(head: Uint8Array): Uint8Array {
+  try {
+    // They end before what they are the beginning of does.
+    if (beginsWith(head, GZIP)) return gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH });
+    if (!beginsWith(head, ZSTD)) return head;
+    return zstdDecompressSync(head, { finishFlush: constants.ZSTD_e_continue });
+  } catch {
+    return new Uint8Array(0);
+  }
 }
 
 async function* through(

@@ -2,7 +2,7 @@
  * Arrow record batches of anybody as rows of a database: which field is the key and which are the columns,
  * and how a value of one Arrow type is given to a column of another.
  */
-import type { Schema as ArrowSchema, RecordBatch } from 'apache-arrow';
+import type { Schema as ArrowSchema, DataType, RecordBatch, Vector } from 'apache-arrow';
 import { OmenError } from '../errors.ts';
 import {
   type ColumnType,
@@ -12,6 +12,7 @@ import {
   type Schema,
 } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
+import { DECIMAL, TIMESTAMP } from './batch-columns.ts';
 
 /** Which fields of a source are the key and the columns of the database: by name, or by number from 0. */
 export interface Mapping {
@@ -90,10 +91,12 @@ export function fieldsOf(schema: Schema, source: ArrowSchema, mapping: Mapping):
       const key = batch.getChildAt(places.key);
       const columns = places.columns.map((place) => (place < 0 ? null : batch.getChildAt(place)));
       const expires = expiresColumn(schema);
+      const readers = schema.columns.map(({ type }, i) => readerOf(type, columns[i]));
       const cell = (column: number, row: number): unknown =>
-        converted(schema.columns[column].type, columns[column]?.get(row) ?? null);
+        readers[column](columns[column]?.get(row) ?? null);
+      const keyOf = readerOf(schema.key, key);
       return {
-        key: (row) => converted(schema.key, key?.get(row)),
+        key: (row) => keyOf(key?.get(row)),
         row: (row) => {
           if (schema.value !== null) {
             const value = cell(0, row);
@@ -108,6 +111,18 @@ export function fieldsOf(schema: Schema, source: ArrowSchema, mapping: Mapping):
       };
     },
   };
+}
+
+/** How a value of a vector is given to a column of a type: times are whole milliseconds, decimals numbers. */
+function readerOf(type: ColumnType | KeyType, vector: Vector | null): (value: unknown) => unknown {
+  const arrow = vector?.type as (DataType & { readonly scale?: number }) | undefined;
+  if (arrow?.typeId === TIMESTAMP && type === 'timestamp') {
+    return (value) => (typeof value === 'number' ? Math.floor(value) : value);
+  }
+  if (arrow?.typeId === DECIMAL && (type === 'float64' || type === 'float32')) {
+    return (value) => (value === null ? null : Number(`${value}e-${arrow.scale ?? 0}`));
+  }
+  return (value) => converted(type, value);
 }
 
 /** Arrow's integers of 64 bits are bigints, also where they go into a column of numbers. */

@@ -29,6 +29,11 @@ export interface TextBlock extends Block {
 
 const BOM = [0xef, 0xbb, 0xbf];
 
+/** Where a text begins in its bytes: behind a byte order mark. */
+export function beginningOfText(bytes: Uint8Array): number {
+  return BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0;
+}
+
 /** @throws OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN, what `splitRecords` throws */
 export async function* textBlocks(
   schema: Schema,
@@ -42,7 +47,7 @@ export async function* textBlocks(
     let at = 0;
     let linesBefore = 0;
     if (format === null) {
-      at = BOM.every((byte, i) => block.bytes[i] === byte) ? BOM.length : 0;
+      at = beginningOfText(block.bytes);
       if (rules.kind === 'ndjson') format = { kind: 'ndjson', mapping: rules.mapping };
       else {
         const records = new CsvRecords(block.bytes, rules.delimiter, at);

@@ -74,6 +74,37 @@ test('the standard input, and what is absent, in quotes or null', async (t) => {
   t.is((await omendb([...argv, 'more.csv'])).code, 2);
 });
 
+test('without types, the beginning of the source suggests them', async (t) => {
+  const { directory, db, write } = scratch(t);
+  const file = write('a.csv', 'id;zip;value\n1;1234;0.5\n2;4321;\n');
+  const argv = ['load', '--db', db, '--key', 'id', '--type', 'zip:utf8', '--shards', '1'];
+  const { code, err } = await omendb([...argv, file]);
+  t.is(code, 0, err);
+  t.regex(err, /inferred from 2 rows\n {2}key: int64\n {2}zip: utf8\n {2}value: float64\?\n/);
+  t.deepEqual(await rowsIn(db), [
+    [1, { zip: '1234', value: 0.5 }],
+    [2, { zip: '4321', value: null }],
+  ]);
+  const other = join(directory, 'other');
+  const stdin = Readable.from([
+    Buffer.from('{"key":"a",'),
+    Buffer.from('"x":true}\n{"key":"b","x":false}'),
+  ]);
+  const piped = await omendb(['load', '--db', other, '-'], { stdin });
+  t.is(piped.code, 0, piped.err);
+  t.deepEqual(await rowsIn(other), [
+    ['a', { x: true }],
+    ['b', { x: false }],
+  ]);
+  // What it is is told from its beginning for a database that is there, too.
+  const more = Readable.from([Buffer.from('key,x\nc,true\n')]);
+  t.is((await omendb(['load', '--db', other, '-'], { stdin: more })).code, 0);
+  t.is((await rowsIn(other)).length, 3);
+  const lost = await omendb(['load', '--db', join(directory, 'none'), file]);
+  t.is(lost.code, 1);
+  t.regex(lost.err, /no field "key"; the source has "id", "zip", "value"[\s\S]*--key FIELD/);
+});
+
 test('what fails leaves nothing behind, and says what to do', async (t) => {
   const { directory, db, write } = scratch(t);
   const bad = write('bad.csv', 'id,value\n1,2\n2,x\n3,4\n');
@@ -154,7 +185,6 @@ test('usage that makes no sense is told with the code 2', async (t) => {
     ['load', '--db', db, '--delimiter', 'ab', file],
     ['load', '--db', db, '--map', 'x', file],
     ['load', '--db', db, '--key', ':', file],
-    ['load', '--db', db, file],
     ['load', '--db', db, '--key', 'id:int65', '--column', 'value:float64', file],
     ['load', '--db', db, ...TYPES, file, '-'],
   ];

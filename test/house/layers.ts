@@ -39,7 +39,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   'keyv.ts': { uses: ['with-room.ts', 'index.ts'] },
   level: { uses: ['index.ts'], packages: ['abstract-level'] },
   'with-room.ts': { uses: ['index.ts'] },
-  'index.ts': { uses: ['coordinator', 'errors.ts'], types: ['shard-worker', 'view', 'schema'] },
+  'index.ts': {
+    uses: ['coordinator', 'errors.ts'],
+    types: ['shard-worker', 'load', 'view', 'schema'],
+  },
   coordinator: {
     uses: ['shard-worker', 'export', 'load', 'view', ...PARTS, ...BASE],
     types: ['apache-arrow'],

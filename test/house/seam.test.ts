@@ -18,6 +18,7 @@ const BEHIND_THE_SEAM = [
 /** Where the real storage is put into the engine; below, it is a parameter. */
 const COMPOSERS = [
   'src/coordinator/attach.ts',
+  'src/coordinator/infer-schema.ts',
   'src/coordinator/supervisor.ts',
   'src/load/pool-worker.ts',
   'src/shard-worker/main.ts',
