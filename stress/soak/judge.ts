@@ -15,9 +15,12 @@ export interface Verdict {
 /** How much a series may grow an hour, of its median. */
 export const GROWTH_MAX = 0.01;
 const LEVEL = 0.99;
-/** At the beginning, while memory fills. */
+/** Of the soak, and in every process, while memory fills. */
 const WARM_UP = 0.1;
+const WARM_UP_MS_MAX = 300_000;
 export const SAMPLES_MIN = 500;
+const LONG_HOURS = 1;
+const GROWTH_SHOWN = 0.1;
 export const DRIFT_MAX = 1.5;
 const THROUGHPUT_LEAST = 0.9;
 const SHARE_LEAST = 0.5;
@@ -25,7 +28,8 @@ const SHARE_LEAST = 0.5;
 const QUARTER_LEAST = 20_000;
 
 const HOUR_MS = 3_600_000;
-const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const digits = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const whole = { format: (value: number) => (Number.isFinite(value) ? digits.format(value) : '?') };
 
 /**
  * One point for each phase of each cycle, the median of its samples: those of one phase depend on each
@@ -53,25 +57,42 @@ export interface Trend {
   /** Units an hour that are allowed. */
   readonly allowed: number;
   readonly samples: number;
+  /** From the first sample to the last. */
+  readonly hours: number;
+}
+
+function warmOf(samples: readonly Sampled[], durationMs: number): Sampled[] {
+  const begun = new Map<number, number>();
+  for (const { life, atMs } of samples) if (!begun.has(life)) begun.set(life, atMs);
+  const warmUpMs = Math.min(WARM_UP_MS_MAX, WARM_UP * durationMs);
+  return samples.filter(({ life, atMs }) => {
+    return atMs >= WARM_UP * durationMs && atMs >= (begun.get(life) ?? 0) + warmUpMs;
+  });
 }
 
 export function trendsOf(samples: readonly Sampled[], durationMs: number): Trend[] {
-  const warm = samples.filter(({ atMs }) => atMs >= WARM_UP * durationMs);
+  const warm = warmOf(samples, durationMs);
   // One in a hundred of all series together (Bonferroni).
   const level = 1 - (1 - LEVEL) / SERIES_NAMES.length;
   return SERIES_NAMES.map((name) => {
     const points = pointsOf(warm, name);
     const median = medianOf(points.map(({ value }) => value));
     const allowed = Math.max(GROWTH_MAX * median, SERIES[name].least);
-    return { name, median, slope: theilSen(points, level), allowed, samples: warm.length };
+    const slope = theilSen(points, level);
+    const hours = points.length === 0 ? 0 : points[points.length - 1].at - points[0].at;
+    return { name, median, slope, allowed, samples: warm.length, hours };
   });
 }
 
-/** Whether it stays within its bound: null where neither is shown. */
-export function verdictOfTrend({ slope, allowed, samples }: Trend): boolean | null {
+/**
+ * Whether it stays within its bound: null where neither is shown. In a short soak memory is still
+ * filling: there only what adds up to a good part of it is growth.
+ */
+export function verdictOfTrend({ slope, allowed, samples, median, hours }: Trend): boolean | null {
   if (slope === null || samples < SAMPLES_MIN) return null;
   if (slope.upper < allowed) return true;
-  return slope.lower > allowed ? false : null;
+  const isMuch = hours >= LONG_HOURS || slope.lower * hours > GROWTH_SHOWN * median;
+  return slope.lower > allowed && isMuch ? false : null;
 }
 
 export function show(value: number, unit: string): string {
@@ -80,17 +101,17 @@ export function show(value: number, unit: string): string {
   return unit === 'ms' ? `${value.toFixed(3)} ms` : value.toFixed(2);
 }
 
-function trendVerdicts({ samples, state }: Soaked): Verdict[] {
+function trendVerdicts({ state }: Soaked, samples: readonly Sampled[]): Verdict[] {
   return trendsOf(samples, state.options.durationMs).map((trend) => {
     const { title, unit } = SERIES[trend.name];
     const { slope, median, allowed } = trend;
     const perHour = (value: number) => `${show(value, unit)}/h`;
     const growth =
-      slope === null
-        ? 'too few points'
+      slope === null || trend.samples < SAMPLES_MIN
+        ? 'too few samples'
         : `${perHour(slope.median)}, at most ${perHour(slope.upper)}, of ${show(median, unit)}`;
     return {
-      promise: `${title} does not grow`,
+      promise: `no growth: ${title}`,
       holds: verdictOfTrend(trend),
       figure: `${growth} (${whole.format(trend.samples)} samples)`,
       bound: `99 % upper bound under ${perHour(allowed)}`,
@@ -109,13 +130,13 @@ function latencyVerdicts({ state }: Soaked): Verdict[] {
     return {
       promise: `p99.9 of ${name}s does not drift`,
       holds: isEnough ? ratio <= DRIFT_MAX : null,
-      figure: `${show(first, 'ms')} in the first quarter, ${show(last, 'ms')} in the last: ${ratio.toFixed(2)} times`,
+      figure: `${show(first, 'ms')} in the first quarter, ${show(last, 'ms')} in the last${isEnough ? `: ${ratio.toFixed(2)} times` : ''}`,
       bound: `${DRIFT_MAX} times, faults excluded`,
     };
   });
 }
 
-function throughputVerdicts({ samples, state }: Soaked): Verdict[] {
+function throughputVerdicts({ state }: Soaked, samples: readonly Sampled[]): Verdict[] {
   const { durationMs } = state.options;
   // The first cycle runs as fast as it can.
   const calm = samples.filter(
@@ -147,6 +168,7 @@ function throughputVerdicts({ samples, state }: Soaked): Verdict[] {
 }
 
 export function verdictsOf(soaked: Soaked): Verdict[] {
+  const samples = soaked.samples();
   const { broken, faults, state } = soaked;
   const { operations, checked } = state.totals;
   return [
@@ -162,9 +184,9 @@ export function verdictsOf(soaked: Soaked): Verdict[] {
       figure: `${faults.length} faults, ${state.totals.restarts} processes`,
       bound: 'every one',
     },
-    ...trendVerdicts(soaked),
+    ...trendVerdicts(soaked, samples),
     ...latencyVerdicts(soaked),
-    ...throughputVerdicts(soaked),
+    ...throughputVerdicts(soaked, samples),
   ];
 }
 

@@ -3,11 +3,15 @@
  * code is 0 where every promise held, 1 where one did not, 2 where the options make no sense.
  */
 import { rmSync, writeFileSync } from 'node:fs';
+import { columnsOf } from './columns.ts';
 import { passes, type Verdict, verdictsOf } from './judge.ts';
+import { LivePage } from './live.ts';
 import { parseSoak, type SoakOptions, USAGE } from './options.ts';
+import { pageData, pageOf } from './page.ts';
+import { PLANTED, soakPlanted } from './planted.ts';
 import { Soaked } from './record.ts';
 import { Soak } from './soak.ts';
-import { clock, StatusLine } from './status.ts';
+import { clock, lineOf, StatusLine } from './status.ts';
 
 const MARKS = { true: 'holds', false: 'BROKEN', null: 'not shown' } as const;
 
@@ -28,16 +32,25 @@ function replayOf({ options }: Soaked['state']): string {
 
 function begin(options: SoakOptions): Soaked {
   if (!options.resume) return Soaked.begin(options);
-  const soaked = Soaked.resume(options.directory);
+  const soaked = Soaked.resume(options);
   process.stderr.write(`Goes on at ${clock(soaked.state.elapsedMs)}.\n`);
   return soaked;
 }
 
-async function soak(options: SoakOptions): Promise<number> {
-  const soaked = begin(options);
+async function soak(given: SoakOptions): Promise<number> {
+  const soaked = begin(given);
+  const { options } = soaked.state;
   const status = new StatusLine();
+  const { livePort } = options;
+  // While it goes on, of the newest alone: all of them are on disk.
+  const data = () => pageData(soaked, soaked.recent, []);
+  const live = livePort === null ? null : await LivePage.open(livePort, data);
+  if (live !== null) process.stderr.write(`${live.url}\n`);
   const course = new Soak(soaked, {
-    onSample: (sample) => status.at(soaked, sample),
+    onSample: (sample) => {
+      status.at(soaked, sample);
+      live?.now(lineOf(soaked, sample));
+    },
     onFault: (what) => {
       status.end();
       process.stderr.write(`${course.step}: ${what}\n`);
@@ -50,6 +63,7 @@ async function soak(options: SoakOptions): Promise<number> {
   });
   await course.run();
   status.end();
+  await live?.close();
   const verdicts = verdictsOf(soaked);
   const isGood = passes(verdicts, options.durationMs);
   if (options.report !== null) writeReport(options.report, soaked, verdicts);
@@ -67,8 +81,26 @@ async function soak(options: SoakOptions): Promise<number> {
 }
 
 function writeReport(path: string, soaked: Soaked, verdicts: readonly Verdict[]): void {
-  const { faults, broken, samples, state } = soaked;
-  writeFileSync(`${path}.json`, JSON.stringify({ state, verdicts, broken, faults, samples }));
+  const { faults, broken, state } = soaked;
+  const samples = soaked.samples();
+  writeFileSync(path, pageOf(pageData(soaked, samples, verdicts)));
+  const { quarters, ...rest } = state;
+  const data = { ...rest, verdicts, broken, faults, columns: columnsOf(samples) };
+  writeFileSync(`${path.replace(/\.html$/, '')}.json`, `${JSON.stringify(data)}\n`);
+}
+
+/** Four minutes, or as long as is asked for: by then it has to be found. */
+async function findPlanted(name: string, args: readonly string[]): Promise<number> {
+  const at = args.indexOf('--planted');
+  const given = args.toSpliced(at, 2);
+  const isTimed = given.some((arg) => /^--(hours|minutes|seconds)$/.test(arg));
+  const { caught, seconds, told } = await soakPlanted(
+    name,
+    isTimed ? given : ['--minutes', '4', ...given],
+  );
+  const outcome = caught ? `caught after ${seconds} s: ${told}` : `ESCAPED in ${seconds} s`;
+  process.stdout.write(`${name} (${PLANTED[name].what}): ${outcome}\n`);
+  return caught ? 0 : 1;
 }
 
 async function main(): Promise<number> {
@@ -78,7 +110,8 @@ async function main(): Promise<number> {
       process.stderr.write(USAGE);
       return 0;
     }
-    return await soak(options);
+    if (options.planted === null) return await soak(options);
+    return await findPlanted(options.planted, process.argv.slice(2));
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     process.stderr.write(`${error.message}\n${USAGE}`);

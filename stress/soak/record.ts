@@ -63,6 +63,8 @@ export interface State {
   elapsedMs: number;
   cycle: number;
   life: number;
+  /** Of the process under soak. */
+  pid: number;
   /** Operations a second by phase as fast as it can; empty before the calibration. */
   free: number[];
   /** By quarter and class: latencies outside of faults. */
@@ -77,10 +79,12 @@ export interface State {
 }
 
 export const QUARTERS = 4;
+const RECENT_MAX = 600;
 
 export class Soaked {
   readonly state: State;
-  readonly samples: Sampled[] = [];
+  /** The newest, for who shows them; all of them are on disk. */
+  readonly recent: Sampled[] = [];
   readonly faults: FaultSeen[] = [];
   readonly broken: Broken[] = [];
   readonly #directory: string;
@@ -95,23 +99,33 @@ export class Soaked {
       CLASSES.map(() => new Array<number>(BUCKETS).fill(0)),
     );
     const totals = { operations: 0, refused: 0, unknown: 0, checked: 0, restarts: 0 };
-    const state = { options, elapsedMs: 0, cycle: 0, life: 0, free: [], quarters, totals };
+    const state = { options, elapsedMs: 0, cycle: 0, life: 0, pid: 0, free: [], quarters, totals };
     return new Soaked(options.directory, state);
   }
 
-  /** @throws TypeError where there is no soak in the directory */
-  static resume(directory: string): Soaked {
+  /**
+   * One that was broken off, as it was begun but for where things go.
+   * @throws TypeError where there is no soak in the directory
+   */
+  static resume({ directory, livePort, report, json }: SoakOptions): Soaked {
     const path = join(directory, 'soak.json');
     if (!existsSync(path)) throw new TypeError(`There is no soak in ${directory}`);
-    const soaked = new Soaked(directory, JSON.parse(readFileSync(path, 'utf8')));
-    soaked.samples.push(...linesOf<Sampled>(directory, 'samples'));
+    const state = JSON.parse(readFileSync(path, 'utf8')) as State;
+    const options = { ...state.options, directory, livePort, report, json };
+    const soaked = new Soaked(directory, { ...state, options });
     soaked.faults.push(...linesOf<FaultSeen>(directory, 'faults'));
     soaked.broken.push(...linesOf<Broken>(directory, 'broken'));
     return soaked;
   }
 
+  /** All of them, read from disk: a day of them is more than a process should hold that is to judge memory. */
+  samples(): Sampled[] {
+    return linesOf<Sampled>(this.#directory, 'samples');
+  }
+
   addSample(sample: Sampled): void {
-    this.samples.push(sample);
+    this.recent.push(sample);
+    if (this.recent.length > RECENT_MAX) this.recent.shift();
     this.#append('samples', sample);
   }
 

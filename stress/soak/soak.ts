@@ -3,7 +3,7 @@
  * between, as the seed says, until time is up or a promise is broken. The process under soak is another
  * one; this one starts it, tells it what to do, and keeps what was seen (`record.ts`).
  */
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../src/storage/model-file.ts';
@@ -25,11 +25,12 @@ const CYCLES_LEAST = 12;
 const FAULTS_LEAST = 30;
 const FAULT_MS_MIN = 2500;
 const FAULT_MS_MAX = 14_000;
-/** Samples after a fault that count as disturbed. */
+/** Samples so long after a fault count as disturbed; a new process is slower at first. */
 const GRACE_MS = 2000;
+const NEW_PROCESS_MS = 5000;
 const QUIET_SAMPLES = 3;
 /** So long a soak has a middle in which the process is not killed, so that it can be seen to grow. */
-const CALM_MS_LEAST = 20 * 60_000;
+const CALM_MS_LEAST = 3 * 60_000;
 const CALM_FROM = 0.12;
 const CALM_TO = 0.85;
 /** Beyond so many keys, to merge everything in every cycle takes longer than a cycle. */
@@ -56,6 +57,7 @@ export class Soak {
   #isEnding = false;
   #last: { readonly sample: Sample; readonly life: number; readonly atMs: number } | null = null;
   #openMs = 500;
+  #samples = 0;
 
   constructor(soaked: Soaked, ears: SoakEars) {
     this.soaked = soaked;
@@ -108,6 +110,7 @@ export class Soak {
   async run(): Promise<void> {
     const { state } = this.soaked;
     mkdirSync(this.#options.directory, { recursive: true });
+    endLeftover(state.pid, this.#options.directory);
     this.soaked.save();
     await this.#start();
     while (!this.#isOver) {
@@ -148,7 +151,6 @@ export class Soak {
     const { state } = this.soaked;
     state.life++;
     state.totals.restarts++;
-    this.soaked.save();
     const sampleMs = durationMs < 10 * 60_000 ? 250 : 1000;
     const life = state.life;
     const options = { directory, keys, lanes, seed, life, sampleMs };
@@ -156,6 +158,8 @@ export class Soak {
       onSample: (sample) => this.#onSample(sample, life),
       onFault: (what) => this.#broken(what),
     });
+    state.pid = this.#process.pid;
+    this.soaked.save();
     return this.#process;
   }
 
@@ -194,12 +198,11 @@ export class Soak {
     const { state } = this.soaked;
     for (const phase of PHASES.keys()) {
       if (this.#isOver) return;
-      const first = this.soaked.samples.length;
       await this.#work(phase);
+      const [begun, operations] = [this.atMs, state.totals.operations];
       await setTimeout(this.#phaseMs);
-      const samples = this.soaked.samples.slice(first + 1);
-      const sum = samples.reduce((all, one) => all + one.operationsPerSecond, 0);
-      state.free[phase] = Math.max(100, sum / Math.max(1, samples.length));
+      const done = state.totals.operations - operations;
+      state.free[phase] = Math.max(100, (1000 * done) / (this.atMs - begun));
     }
     this.#nextFaultMs = this.atMs;
   }
@@ -221,9 +224,9 @@ export class Soak {
     const compact = layoutOf(this.#options.keys, 1, 0).total <= COMPACT_KEYS_MAX;
     this.#isQuiet = true;
     this.#take(await this.#holder.ask<Found>({ do: 'quiet', compact }, 600_000));
-    const wanted = this.soaked.samples.length + QUIET_SAMPLES;
+    const wanted = this.#samples + QUIET_SAMPLES;
     const lateMs = this.atMs + 10_000;
-    while (this.soaked.samples.length < wanted && this.atMs < lateMs && !this.#isBroken) {
+    while (this.#samples < wanted && this.atMs < lateMs && !this.#isBroken) {
       await setTimeout(20);
     }
   }
@@ -237,7 +240,7 @@ export class Soak {
     this.#fault = fault;
     this.#disturbedUntil = Number.POSITIVE_INFINITY;
     const seen = await fault.run(this.#stage());
-    this.#disturbedUntil = this.atMs + GRACE_MS;
+    this.#disturbedUntil = this.atMs + (fault.kills ? NEW_PROCESS_MS : GRACE_MS);
     this.#fault = null;
     const ms = this.atMs - atMs;
     const { name, expected } = fault;
@@ -303,6 +306,7 @@ export class Soak {
       p999: percentile(0.999),
       rows: sample.rows,
     };
+    this.#samples++;
     this.soaked.addSample(sampled);
     this.#ears.onSample(sampled);
   }
@@ -326,6 +330,18 @@ export class Soak {
 
 function round(value: number): number {
   return Math.round(value * 1000) / 1000;
+}
+
+/** The process under a supervisor that was killed ends by itself, unless it was stopped just then. */
+function endLeftover(pid: number, directory: string): void {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    if (pid > 0 && command.includes('holder.ts') && command.includes(directory)) {
+      process.kill(pid, 'SIGKILL');
+    }
+  } catch {
+    // It has ended.
+  }
 }
 
 /** −1 where the system does not say. */

@@ -1,5 +1,6 @@
 /** A short soak, with everything that a long one has; `npm run soak -- --hours 24` is the long one. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
@@ -33,8 +34,27 @@ test('a database that is killed, stopped, filled up and failed keeps its promise
   t.true(JSON.parse(read('package.json')).scripts.soak.includes('stress/soak/main.ts'));
 });
 
+test('a soak whose supervisor is killed goes on with what it knew', async (t) => {
+  t.timeout(240_000);
+  const directory = join(temporaryDirectory(t), 'soak');
+  const args = ['--seconds', '8', '--keys', '20000', '--seed', '7', '--dir', directory];
+  const broken = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  await once(broken.stderr, 'data');
+  broken.kill('SIGKILL');
+  const { isGood, verdicts } = await soak('--resume', '--dir', directory);
+  t.true(isGood, JSON.stringify(verdicts, null, 2));
+  const processes = Number(/(\d+) processes/.exec(verdicts[1].figure)?.[1]);
+  t.true(processes >= 3, verdicts[1].figure);
+});
+
 test('options that make no sense are told, with code 2', async (t) => {
-  for (const args of [['--keys', '7'], ['--hours', 'soon'], ['--resume'], ['--nothing']]) {
+  for (const args of [
+    ['--keys', '7'],
+    ['--hours', 'soon'],
+    ['--resume'],
+    ['--nothing'],
+    ['--planted', 'nothing'],
+  ]) {
     const error = await t.throwsAsync<Error & { code: number; stderr: string }>(
       run(process.execPath, [MAIN, ...args]),
     );
