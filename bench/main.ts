@@ -177,6 +177,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  metrics: {
+    about: 'what counting and timing costs gets and puts (1 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/metrics.ts');
+      const result = await run(tiny ? { rows: 5000, gets: 5000, puts: 2000, rounds: 2 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   memory: {
     about: 'what rows cost in memory (50 M rows)',
     async run({ rows, tiny }) {

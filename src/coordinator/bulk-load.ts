@@ -21,7 +21,9 @@ import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
 import { Retired } from '../view/retired.ts';
 import type { SegmentHandle } from '../view/segment.ts';
+import { publish } from './channels.ts';
 import type { Client } from './client.ts';
+import { LOAD } from './client-meter.ts';
 import type { LoadCalls } from './load-book.ts';
 import {
   type LoadOptions,
@@ -56,6 +58,7 @@ export async function bulkLoad(
   options: LoadOptions = {},
 ): Promise<LoadReport> {
   client.throwIfClosed();
+  const startMs = performance.now();
   const settings = parseLoadOptions(options, client.membership.memoryBytes);
   throwIfAborted(settings.signal);
   if (client.membership.readOnly && !settings.dryRun) {
@@ -64,7 +67,12 @@ export async function bulkLoad(
   const opened = openSources(client.storage, source, settings);
   const loading = new Loading(client, calls, settings, opened);
   try {
-    return await loading.run();
+    const report = await loading.run();
+    client.meter.rows(LOAD, report.rows);
+    const { path } = client.membership;
+    const { rows, bytes } = report;
+    publish('omendb:load', () => ({ path, rows, bytes, ms: performance.now() - startMs }));
+    return report;
   } catch (error) {
     if (client.isClosed) client.throwIfClosed();
     throw error;

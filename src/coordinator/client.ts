@@ -4,6 +4,7 @@ import { OmenError } from '../errors.ts';
 import type { Notice } from '../shard-worker/notice.ts';
 import type { LinkMemory } from '../shard-worker/protocol.ts';
 import type { Storage } from '../storage/storage.ts';
+import { ClientMeter } from './client-meter.ts';
 import { Events } from './events.ts';
 import { ExpiringReader } from './expiring-reader.ts';
 import type { Membership } from './membership.ts';
@@ -23,6 +24,7 @@ export class Client {
   readonly reader: Reader;
   readonly writer: Writer;
   readonly watchers: Watchers;
+  readonly meter: ClientMeter;
   readonly events = new Events();
   /** Where the database's files are; clients read logs only. */
   readonly storage: Storage;
@@ -31,12 +33,13 @@ export class Client {
 
   constructor(membership: Membership, storage: Storage) {
     this.membership = membership;
+    this.meter = new ClientMeter(membership);
     const onNotice = (notice: Notice): void => this.events.notify(notice);
     this.reader =
       membership.schema.ttl === undefined
-        ? new Reader(membership, onNotice, storage)
-        : new ExpiringReader(membership, onNotice, storage);
-    this.writer = new Writer(membership);
+        ? new Reader(membership, this.meter, onNotice, storage)
+        : new ExpiringReader(membership, this.meter, onNotice, storage);
+    this.writer = new Writer(membership, this.meter);
     this.watchers = new Watchers(membership);
     this.storage = storage;
   }
@@ -66,6 +69,7 @@ export class Client {
     this.writer.close(this.#closed);
     this.reader.close(this.#closed);
     this.watchers.close(this.#closed);
+    this.meter.close();
     this.#ending.abort(this.#closed);
   }
 }

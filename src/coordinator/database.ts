@@ -10,6 +10,7 @@ import { rowOf } from '../view/shard-view.ts';
 import { answerAttachRequests, attachClient, type Handle, type OwnerCalls } from './attach.ts';
 import { bulkLoad } from './bulk-load.ts';
 import type { Client } from './client.ts';
+import { COMPACT, DEL, FLUSH, LOAD, PUT, SNAPSHOT, UPDATE } from './client-meter.ts';
 import { type Condition, type PutOptions, type WriteOptions, writeOptions } from './condition.ts';
 import type { EventName, Listener } from './events.ts';
 import { type ExpiryOptions, saysExpiry } from './expiry.ts';
@@ -104,6 +105,7 @@ export class Database<
 
   has(key: KeyInput): boolean {
     this.#client.throwIfClosed();
+    this.#client.reader.countGet();
     return this.#client.reader.has(key);
   }
 
@@ -124,7 +126,11 @@ export class Database<
    */
   snapshot(): Snapshot<Key, Row, KeyInput, RowInput> {
     this.#client.throwIfClosed();
-    return new Snapshot(this.#client);
+    const { meter } = this.#client;
+    const startMs = meter.begin(SNAPSHOT);
+    const snapshot = new Snapshot<Key, Row, KeyInput, RowInput>(this.#client);
+    meter.end(SNAPSHOT, startMs);
+    return snapshot;
   }
 
   /**
@@ -195,7 +201,7 @@ export class Database<
     const { writer } = this.#client;
     const options = writeOptions(given, ['if', 'ttl', 'expiresAt']);
     if (options.if === undefined) return writer.putUntil(key, row, options);
-    return writer.batch([{ ...options, type: 'put', key, value: row }]);
+    return writer.batch([{ ...options, type: 'put', key, value: row }], PUT);
   }
 
   /** Deletes a row; with `if`, as `put`. Resolves also when there was none. Rejects as `put`. */
@@ -206,7 +212,7 @@ export class Database<
 
   async #delIf(key: KeyInput, given: WriteOptions<RowInput>): Promise<void> {
     const options = writeOptions(given, ['if']);
-    return this.#client.writer.batch([{ ...options, type: 'del', key }]);
+    return this.#client.writer.batch([{ ...options, type: 'del', key }], DEL);
   }
 
   /**
@@ -232,7 +238,8 @@ export class Database<
     const access = this.#accessTo(own, options ?? {});
     const changed = (row: unknown) => change(row as Row | undefined);
     const work = () => updateRow(access, changed, tries);
-    return (await inTurn(this.#updates, name, work)) as RowInput | undefined;
+    const turn = () => inTurn(this.#updates, name, work);
+    return (await this.#client.meter.run(UPDATE, turn)) as RowInput | undefined;
   }
 
   #accessTo(key: KeyInput, { ttl, expiresAt }: UpdateOptions): Access {
@@ -301,7 +308,8 @@ export class Database<
    * OMEN_DUPLICATE_KEY, OMEN_MEMORY_FULL, OMEN_DISK_FULL, OMEN_ABORTED.
    */
   bulkLoad(source: LoadSource<KeyInput, RowInput>, options?: LoadOptions): Promise<LoadReport> {
-    return bulkLoad(this.#client, this.#database.loads, source, options);
+    const load = () => bulkLoad(this.#client, this.#database.loads, source, options);
+    return this.#client.meter.run(LOAD, load);
   }
 
   /**
@@ -328,19 +336,25 @@ export class Database<
   /** Makes everything acknowledged durable, at any setting, and moves it from memtables to segments. */
   async flush(): Promise<void> {
     this.#client.throwIfClosed();
-    await this.#database.flush();
+    await this.#client.meter.run(FLUSH, () => this.#database.flush());
   }
 
   /** Flushes, then merges every shard into one run, without what was deleted. */
   async compact(): Promise<void> {
     this.#client.throwIfClosed();
-    await this.#database.compact();
+    await this.#client.meter.run(COMPACT, () => this.#database.compact());
     if (!this.#client.isClosed) this.#client.reader.releaseRetired();
   }
 
-  /** Sizes and counts of every shard, read from shared memory: no thread is asked. */
+  /**
+   * Sizes and counts of every shard, and what all threads did and how long it took, as plain data: see
+   * `Stats`. Read from shared memory; no thread is asked. Of other threads, gets are counted in steps of
+   * some thousand; shards bring their counts up to date whenever they are idle, and every 100 ms.
+   * @throws OMEN_CLOSED
+   */
   stats(): Stats {
     this.#client.throwIfClosed();
+    this.#client.reader.noteGets();
     return collectStats(this.#client.membership);
   }
 

@@ -9,6 +9,7 @@ import type { KeyBatch } from '../view/batch-lookup.ts';
 import type { Expiry } from '../view/expiry.ts';
 import type { Run } from '../view/segment.ts';
 import { rowOf, type ShardSnapshot } from '../view/shard-view.ts';
+import type { ClientMeter } from './client-meter.ts';
 import type { Membership } from './membership.ts';
 import { Reader } from './reader.ts';
 import type { Coding } from './text-coding.ts';
@@ -19,9 +20,14 @@ export class ExpiringReader extends Reader {
   readonly #expiry: Expiry;
 
   /** The parameters are those of a `Reader`. */
-  constructor(membership: Membership, onNotice: (notice: Notice) => void, storage: Storage) {
+  constructor(
+    membership: Membership,
+    meter: ClientMeter,
+    onNotice: (notice: Notice) => void,
+    storage: Storage,
+  ) {
     const instant = { nowMs: 0 };
-    super(membership, onNotice, storage, instant);
+    super(membership, meter, onNotice, storage, instant);
     this.#instant = instant;
     const { expiry } = this.readers;
     if (expiry === null) throw new Error('The rows of this database do not expire.');

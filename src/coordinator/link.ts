@@ -30,9 +30,12 @@ export interface Settler {
   reject(error: OmenError): void;
 }
 
-export interface BatchOutcomes {
+/** What a link tells its writer, besides what it settles. */
+export interface LinkOutcomes {
   batchDone(request: number): void;
   batchFailed(request: number, error: OmenError): void;
+  /** So many writes are rejected with this. */
+  failed(error: OmenError, writes: number): void;
 }
 
 const decoder = new TextDecoder();
@@ -44,7 +47,7 @@ export class Link {
   readonly #responses: RingConsumer;
   readonly #completed: Int32Array;
   readonly #doorbell: Doorbell;
-  readonly #outcomes: BatchOutcomes;
+  readonly #outcomes: LinkOutcomes;
   readonly #waiting = new Array<Settler | null>(IN_FLIGHT_MAX).fill(null);
   readonly #failures = new Map<number, OmenError>();
   readonly #deferred = new Map<number, Settler | null>();
@@ -56,7 +59,7 @@ export class Link {
   /** Why writes are refused: the thread did not come back. */
   refusal: OmenError | null = null;
 
-  constructor(thread: number, memory: LinkMemory, control: Control, outcomes: BatchOutcomes) {
+  constructor(thread: number, memory: LinkMemory, control: Control, outcomes: LinkOutcomes) {
     this.thread = thread;
     this.ring = new RingProducer(memory.requests);
     this.#chunks = new ChunkSender(this.ring, MESSAGE_BYTES_MAX);
@@ -124,6 +127,7 @@ export class Link {
       return;
     }
     this.#failures.delete(sequence);
+    this.#outcomes.failed(failure, 1);
     settler.reject(failure);
   }
 
@@ -160,8 +164,13 @@ export class Link {
   #settleDeferred(sequence: number, error: OmenError | null): void {
     const settler = this.#deferred.get(sequence);
     this.#deferred.delete(sequence);
-    if (error === null) settler?.resolve();
-    else settler?.reject(error);
+    if (!settler) return;
+    if (error === null) {
+      settler.resolve();
+      return;
+    }
+    this.#outcomes.failed(error, 1);
+    settler.reject(error);
   }
 
   #fail(sequence: number, error: OmenError): void {
@@ -182,6 +191,8 @@ export class Link {
     this.#done = this.#sent;
     this.#deferred.clear();
     this.#waiting.fill(null);
-    for (const settler of open) settler?.reject(error);
+    const settlers = open.filter((settler) => settler !== null);
+    this.#outcomes.failed(error, settlers.length);
+    for (const settler of settlers) settler.reject(error);
   }
 }

@@ -21,6 +21,8 @@ export interface MembershipData {
   /** The thread that owns each shard. */
   readonly threadOf: readonly number[];
   readonly memoryBytes: number;
+  /** Operations that take so long are told of; infinite: none. */
+  readonly slowMs: number;
   /** The largest part of a batch that a shard takes. */
   readonly operationsMax: number;
   readonly batchBytesMax: number;

@@ -51,6 +51,12 @@ export interface OpenOptions extends SchemaOptions {
    * last so many bytes, and nothing older than so many milliseconds. Default: nothing.
    */
   readonly retain?: RetainOption;
+  /**
+   * Operations that take so many milliseconds, or more, are counted as slow, and told of on the channel
+   * `omendb:slow` of `node:diagnostics_channel`. Each is timed for it, but of gets one in about a thousand.
+   * Default: none.
+   */
+  readonly slowMs?: number;
   /** Size of a memtable: entries, and bytes of the arena they lie in. */
   readonly memtable?: MemtableShape;
 }
@@ -77,6 +83,7 @@ const KNOWN = [
   'readOnly',
   'salvage',
   'retain',
+  'slowMs',
   'memtable',
 ];
 
@@ -96,6 +103,8 @@ export interface Settings {
   readonly salvage: boolean;
   /** Of all shards together; null: nothing. */
   readonly retain: Retain | null;
+  /** Infinite: nothing is slow. */
+  readonly slowMs: number;
   readonly memtableShape: MemtableShape;
 }
 
@@ -138,6 +147,12 @@ function parseMemtable(value: MemtableShape | undefined): MemtableShape {
   };
 }
 
+function parseSlowMs(value: unknown): number {
+  if (value === undefined) return Number.POSITIVE_INFINITY;
+  if (typeof value === 'number' && value >= 0) return value;
+  throw invalid(`The option "slowMs" is a number of milliseconds from 0, not ${String(value)}.`);
+}
+
 function parseRetain(value: unknown): Retain | null {
   if (value === undefined) return null;
   const isObject = typeof value === 'object' && value !== null;
@@ -175,6 +190,7 @@ export function parseSettings(options: OpenOptions): Settings {
     readOnly,
     salvage,
     retain: parseRetain(options.retain),
+    slowMs: parseSlowMs(options.slowMs),
     memtableShape: parseMemtable(options.memtable),
   };
 }

@@ -4,6 +4,8 @@
  * - One thread. A view is taken from its port when the shard's version word says that there is a new
  *   one, always before a watermark is read.
  * - A view with a bulk load is kept beside the one before it until the load is published: then it counts.
+ * - Gets are counted by a number that goes down to 0; then what was counted is noted where others read it,
+ *   and the next get is timed: so that the others do without both.
  * - The control block says which view of each shard this client goes by, and which ones its snapshots
  *   and iterators pin: a view is pinned there before the next one is taken.
  */
@@ -24,6 +26,7 @@ import type { Storage } from '../storage/storage.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
+import { explainLookup } from '../view/explain.ts';
 import type { Memtable } from '../view/memtable.ts';
 import { shardOf, splitsOf } from '../view/partition.ts';
 import { Retired } from '../view/retired.ts';
@@ -37,6 +40,7 @@ import {
   type ViewMessage,
 } from '../view/shard-view.ts';
 import { AggregatePool } from './aggregate-pool.ts';
+import { type ClientMeter, GET } from './client-meter.ts';
 import type { Membership } from './membership.ts';
 import { type Position, positionOf } from './position.ts';
 import { type Coding, textCoding } from './text-coding.ts';
@@ -56,6 +60,11 @@ const scratchI32 = new Int32Array(scratchI64.buffer);
 /** Fewer keys are looked up one by one. */
 const STAGED_KEYS_MIN = 16;
 
+/** One get in so many is timed: on the average, as one in a fixed number might keep step with its caller. */
+const GETS_PER_SAMPLE = 1024;
+/** And of one of so many of those it is noted what it had to look at. */
+const SAMPLES_PER_PROBE = 16;
+
 /** One instant of the whole database, and what it pins until it is released. */
 export interface Capture {
   readonly shards: readonly ShardSnapshot[];
@@ -73,6 +82,7 @@ export interface Located {
 export class Reader {
   readonly key: KeyCodec;
   readonly readers: RowReaders;
+  readonly meter: ClientMeter;
   /** The same for look-ups of one key, to which rows that have expired are absent. */
   readonly #pointReaders: RowReaders;
   readonly #membership: Membership;
@@ -94,6 +104,10 @@ export class Reader {
   declare private readonly shards: number;
   declare private readonly views: (ShardView | null)[];
   declare private readonly signed: Int32Array;
+  /** Gets until one is timed, and how many those are that are not noted yet, with those to come. */
+  declare private getsLeft: number;
+  #getsNoted: number;
+  #samplesLeft = SAMPLES_PER_PROBE;
   #closed: OmenError | null = null;
   readonly #splits: readonly Bound[];
   readonly #retired = new Retired();
@@ -103,12 +117,14 @@ export class Reader {
   #text: Coding | null = null;
 
   /**
+   * @param meter where operations are counted
    * @param onNotice hears what shard threads tell, through the same ports as their views
    * @param storage where files of segments are whose pages are to come
    * @param instant by which rows that expire are judged; null where none do
    */
   constructor(
     membership: Membership,
+    meter: ClientMeter,
     onNotice: (notice: Notice) => void,
     storage: Storage,
     instant: Instant | null = null,
@@ -117,6 +133,9 @@ export class Reader {
     this.#storage = storage;
     const { schema, bigints, shards, control, partitioning } = membership;
     this.#membership = membership;
+    this.meter = meter;
+    this.getsLeft = someGets();
+    this.#getsNoted = this.getsLeft;
     this.key = new KeyCodec(schema.key, bigints);
     this.readers = compileReaders(schema, bigints);
     this.#pointReaders = instant === null ? this.readers : compileReaders(schema, bigints, instant);
@@ -251,8 +270,9 @@ export class Reader {
 
   get(key: unknown): unknown {
     // Most look-ups, in as few instructions as they take (`F64Index.findNear` says why).
-    // Whether the key is an integer is asked only of those that are not there.
-    if (typeof key === 'number' && this.isFlat === true) {
+    // Whether the key is an integer is asked only of those that are not there. One that is to be timed goes
+    // the way of the others: a call more in here would cost more than to count does.
+    if (--this.getsLeft >= 0 && typeof key === 'number' && this.isFlat === true) {
       const number = key + 0;
       const shard = shardOfNumber(number, this.shards);
       const view = this.views[shard];
@@ -265,8 +285,61 @@ export class Reader {
     return typeof key === 'bigint' && this.takesBigints ? this.#getBigint(key) : this.#get(key);
   }
 
+  #timedGet(key: unknown): unknown {
+    this.getsLeft = 0;
+    this.#nextSample();
+    const start = performance.now();
+    const row = this.get(key);
+    this.meter.took(GET, performance.now() - start);
+    if (--this.#samplesLeft === 0) {
+      this.#samplesLeft = SAMPLES_PER_PROBE;
+      this.#noteProbes(key);
+    }
+    return row;
+  }
+
+  #nextSample(): void {
+    this.noteGets();
+    this.getsLeft = someGets();
+    this.#getsNoted = this.getsLeft;
+  }
+
+  /** Notes where others read it how many gets there were. */
+  noteGets(): void {
+    this.meter.count(GET, this.#getsNoted - this.getsLeft);
+    this.#getsNoted = this.getsLeft;
+  }
+
+  /** Counts a get that is none of `get`. */
+  countGet(): void {
+    if (--this.getsLeft >= 0) return;
+    this.getsLeft = 0;
+    this.#nextSample();
+    this.getsLeft--;
+  }
+
+  /** What a get of the key has to look at: to find that out takes longer than the get. */
+  #noteProbes(key: unknown): void {
+    const {
+      codec: { hi, lo, number, bytes },
+      hash,
+    } = this.#encoded(key);
+    const view = this.#pointView(this.shardOf(hash));
+    const { memtables, runs } = explainLookup(view, hash, hi, lo, number, bytes, this.nowMs);
+    this.meter.record('probes', memtables.length + runs.length);
+    for (const { segment } of runs)
+      if (segment !== null) this.meter.record('window', segment.window.keys);
+  }
+
+  #encoded(key: unknown): { codec: KeyCodec; hash: number } {
+    const codec = this.key;
+    codec.encode(key);
+    return { codec, hash: codec.hash() };
+  }
+
   /** The same short way for a bigint. One beyond 64 bits is found out where its lowest ones have a row. */
   #getBigint(key: bigint): unknown {
+    if (this.getsLeft < 0) return this.#timedGet(key);
     scratchI64[0] = key;
     const lo = scratchI32[0];
     const hi = scratchI32[1] ^ this.flip;
@@ -285,6 +358,7 @@ export class Reader {
   }
 
   #get(key: unknown): unknown {
+    if (this.getsLeft < 0) return this.#timedGet(key);
     if (this.#closed !== null) throw this.#closed;
     const codec = this.key;
     codec.encode(key);
@@ -380,9 +454,21 @@ export class Reader {
     coding: Coding = this,
   ): unknown[] {
     if (captured === null && coding === this && keys.length < STAGED_KEYS_MIN) {
-      return Array.from(keys, (key) => this.get(key));
+      return this.#getFew(keys);
     }
     return this.findMany(keys, captured, coding).rows(coding.readers);
+  }
+
+  /** These gets are none of a caller's. */
+  #getFew(keys: ArrayLike<unknown>): unknown[] {
+    const rows: unknown[] = [];
+    let begun = 0;
+    try {
+      while (begun < keys.length) rows.push(this.get(keys[begun++]));
+      return rows;
+    } finally {
+      this.meter.count(GET, -begun);
+    }
   }
 
   /** Keys and rows with text for what is bytes. */
@@ -515,6 +601,7 @@ export class Reader {
 
   /** Gives everything back: from now on, `get` throws `reason`. */
   close(reason: OmenError): void {
+    if (this.#closed === null) this.noteGets();
     this.#closed = reason;
     this.isFlat = false;
     this.takesBigints = false;
@@ -523,6 +610,11 @@ export class Reader {
     for (const port of this.#ports) port?.close();
     this.views.fill(null);
   }
+}
+
+/** How many gets are not timed until one is. */
+function someGets(): number {
+  return (2 * GETS_PER_SAMPLE * Math.random()) | 0;
 }
 
 interface Reading {

@@ -7,13 +7,14 @@ import { show } from '../schema/show.ts';
 import { greatestBound, leastBound } from '../view/bounds.ts';
 import { givenTime } from '../view/expiry.ts';
 import type { ShardSnapshot } from '../view/shard-view.ts';
-import { aggregate } from './aggregate.ts';
+import { type AggregateRun, aggregate } from './aggregate.ts';
 import {
   type AggregateOptions,
   type AggregateResult,
   type AggregateSpec,
   parseAggregate,
 } from './aggregate-spec.ts';
+import { AGGREGATE, GET_MANY, ORDERED } from './client-meter.ts';
 import { type ColumnsFound, columnsOf } from './columns.ts';
 import {
   ceilEntry,
@@ -69,9 +70,20 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     this.owner.throwIfClosed();
     const { source, reader, captured } = this;
     const list = isIndexed(keys) ? keys : [...keys];
-    if (options === undefined) return reader.getMany(list, captured, source) as (Row | undefined)[];
-    const batch = reader.findMany(list, captured, source);
-    return columnsOf(batch, source.readers, options.columns, source.key.bigints);
+    const { meter } = reader;
+    const startMs = meter.begin(GET_MANY);
+    const found =
+      options === undefined
+        ? (reader.getMany(list, captured, source) as (Row | undefined)[])
+        : columnsOf(
+            reader.findMany(list, captured, source),
+            source.readers,
+            options.columns,
+            source.key.bigints,
+          );
+    meter.end(GET_MANY, startMs);
+    meter.rows(GET_MANY, list.length);
+    return found;
   }
 
   /**
@@ -88,27 +100,29 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
   /** The last entry whose key is <= the given one, or undefined. */
   floor(key: KeyInput): [Key, Row] | undefined {
     const source = this.#encoded(key);
-    return floorEntry(source, source.key) as [Key, Row] | undefined;
+    return this.#ordered(() => floorEntry(source, source.key)) as [Key, Row] | undefined;
   }
 
   /** The first entry whose key is >= the given one, or undefined. */
   ceil(key: KeyInput): [Key, Row] | undefined {
     const source = this.#encoded(key);
-    return ceilEntry(source, source.key) as [Key, Row] | undefined;
+    return this.#ordered(() => ceilEntry(source, source.key)) as [Key, Row] | undefined;
   }
 
   /** The entry with the smallest key, or undefined. */
   first(): [Key, Row] | undefined {
     this.owner.throwIfClosed();
     const { source } = this;
-    return ceilEntry(source, leastBound(source.key.type)) as [Key, Row] | undefined;
+    const bound = leastBound(source.key.type);
+    return this.#ordered(() => ceilEntry(source, bound)) as [Key, Row] | undefined;
   }
 
   /** The entry with the largest key, or undefined. */
   last(): [Key, Row] | undefined {
     this.owner.throwIfClosed();
     const { source } = this;
-    return floorEntry(source, greatestBound(source.key.type)) as [Key, Row] | undefined;
+    const bound = greatestBound(source.key.type);
+    return this.#ordered(() => floorEntry(source, bound)) as [Key, Row] | undefined;
   }
 
   /**
@@ -118,7 +132,7 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
    */
   rank(key: KeyInput): number {
     const source = this.#encoded(key);
-    return rankOf(source, source.key);
+    return this.#ordered(() => rankOf(source, source.key));
   }
 
   /**
@@ -132,7 +146,16 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
       const message = `A rank is a whole number of rows, not negative: ${show(rank)} is none.`;
       throw new OmenError('OMEN_INVALID_RANGE', message);
     }
-    return entryWithRank(this.source, rank) as [Key, Row] | undefined;
+    return this.#ordered(() => entryWithRank(this.source, rank)) as [Key, Row] | undefined;
+  }
+
+  /** Counts and times a read that goes by the order of keys. */
+  #ordered<T>(read: () => T): T {
+    const { meter } = this.reader;
+    const startMs = meter.begin(ORDERED);
+    const found = read();
+    meter.end(ORDERED, startMs);
+    return found;
   }
 
   /** What is read, its codec holding the key. */
@@ -166,7 +189,7 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     const iteration = parseIteration(range, source.key, ['where']);
     const filter = parseWhere(schema, range?.where);
     const rows = { iteration: narrowed(iteration, filter, schema.key), filter };
-    return new RowIterator(owner, source, rows, read);
+    return new RowIterator(owner, source, rows, read, this.reader.meter);
   }
 
   /**
@@ -187,6 +210,7 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
       filter,
       fields: parseFields(schema, range?.columns),
       together: parseOrdered(range?.ordered) && !source.isByRange,
+      meter: this.reader.meter,
       capture: () => source.capture(),
       throwIfOver() {
         owner.throwIfClosed();
@@ -216,7 +240,7 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
     const known = ['where', 'groupBy', 'bucket', 'signal'];
     const iteration = parseIteration(range, source.key, known, ['reverse', 'limit']);
     const filter = parseWhere(schema, range?.where);
-    const found = await aggregate({
+    const run: AggregateRun = {
       schema,
       bigints: source.key.bigints,
       iteration: narrowed(iteration, filter, schema.key),
@@ -230,7 +254,8 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
         owner.throwIfClosed();
         throwIfAborted(range?.signal);
       },
-    });
+    };
+    const found = await reader.meter.run(AGGREGATE, () => aggregate(run));
     return found as AggregateResult<Options, Spec>;
   }
 
@@ -238,7 +263,8 @@ export abstract class Reads<Key, Row, KeyInput, RowInput> {
   count(range?: RangeOptions): number {
     this.owner.throwIfClosed();
     const { source } = this;
-    return countRows(source, parseIteration(range, source.key));
+    const iteration = parseIteration(range, source.key);
+    return this.#ordered(() => countRows(source, iteration));
   }
 }
 

@@ -10,6 +10,7 @@ import { filteredBlocks } from '../view/filtered-blocks.ts';
 import type { Block, RowBlocks, Source } from '../view/row-blocks.ts';
 import { Segment } from '../view/segment.ts';
 import { rowOf } from '../view/shard-view.ts';
+import { type ClientMeter, ITERATE } from './client-meter.ts';
 import type { Source as Read } from './ordered-reads.ts';
 import type { Iteration } from './range.ts';
 import type { Capture } from './reader.ts';
@@ -53,6 +54,7 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   readonly #iteration: Iteration;
   readonly #filter: Filter | null;
   readonly #read: RowRead<T>;
+  readonly #meter: ClientMeter;
   #snapshot: Capture | null = null;
   #blocks: RowBlocks | null = null;
   #block: Block | null = null;
@@ -61,8 +63,16 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   #left: number;
   #rows = FIRST_ROWS;
 
-  constructor(owner: Closable, from: Read, { iteration, filter }: RowsWanted, read: RowRead<T>) {
+  /** @param meter counts it at its first step, and times what that takes; and the rows of its blocks */
+  constructor(
+    owner: Closable,
+    from: Read,
+    { iteration, filter }: RowsWanted,
+    read: RowRead<T>,
+    meter: ClientMeter,
+  ) {
     super();
+    this.#meter = meter;
     this.#filter = filter;
     this.#owner = owner;
     this.#from = from;
@@ -107,8 +117,10 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
   /** To the next block with a row; false at the end, where the snapshot is given back. */
   #advance(): boolean {
     while (this.#left > 0) {
+      const startMs = this.#blocks === null ? this.#meter.begin(ITERATE) : 0;
       this.#blocks ??= this.#begin();
       const block = this.#blocks.next(Math.min(this.#left, this.#rows));
+      this.#meter.end(ITERATE, startMs);
       this.#rows = Math.min(GROWTH * this.#rows, BLOCK_ROWS_MAX);
       if (block === null) break;
       if (block.count === 0) continue;
@@ -116,6 +128,7 @@ export class RowIterator<T> extends Iterator<T, undefined> implements Rows<T> {
       this.#at = 0;
       this.#count = Math.min(block.count, this.#left);
       this.#left -= this.#count;
+      this.#meter.rows(ITERATE, this.#count);
       return true;
     }
     this.return();

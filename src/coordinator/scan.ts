@@ -8,7 +8,7 @@
  */
 import type { Schema as ArrowSchema, Data, RecordBatch, Table } from 'apache-arrow';
 import type { NamedField } from '../arrow/record-batch.ts';
-import { OmenError } from '../errors.ts';
+import { type ErrorCode, OmenError } from '../errors.ts';
 import { ownColumns, type Schema } from '../schema/schema.ts';
 import type { Filter } from '../view/filter.ts';
 import { filteredBlocks } from '../view/filtered-blocks.ts';
@@ -23,6 +23,7 @@ import {
 } from '../view/gather.ts';
 import type { Block, RowBlocks, Stretch } from '../view/row-blocks.ts';
 import type { Segment } from '../view/segment.ts';
+import { type ClientMeter, SCAN } from './client-meter.ts';
 import { fieldNamed } from './fields.ts';
 import type { Iteration } from './range.ts';
 import type { Capture } from './reader.ts';
@@ -46,6 +47,8 @@ export interface ScanPlan {
   readonly fields: readonly number[];
   /** Whether the rows of all shards come in one order; else shard follows shard. */
   readonly together: boolean;
+  /** Counts it at its first step, times it without what its caller does between, and counts its rows. */
+  readonly meter: ClientMeter;
   /** Called once, at the first step. */
   capture(): Capture;
   /** Called before every step; throws once the scan may not go on. */
@@ -142,7 +145,11 @@ async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined
   plan.throwIfOver();
   const arrow = await import('../arrow/record-batch.ts');
   plan.throwIfOver();
+  const { meter } = plan;
+  meter.begin(SCAN);
   if (iteration.isEmpty) return;
+  const stopwatch = new Stopwatch();
+  let code: ErrorCode | null = null;
   const snapshot = plan.capture();
   try {
     const batches = new BatchMaker(schema, fields, arrow, arrow.toArrowSchema(namedFields(plan)));
@@ -153,7 +160,10 @@ async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined
     for (const block of upTo(blocks, iteration.limit)) {
       for (const batch of batches.of(block)) {
         plan.throwIfOver();
+        meter.rows(SCAN, batch.numRows);
+        stopwatch.stop();
         yield batch;
+        stopwatch.start();
       }
       // What reads a scan without waiting for anything else would let nobody have a turn, not even its
       // signal.
@@ -163,8 +173,29 @@ async function* batchesOf(plan: ScanPlan): AsyncGenerator<RecordBatch, undefined
       }
       plan.throwIfOver();
     }
+  } catch (error) {
+    meter.failed(error);
+    if (error instanceof OmenError) code = error.code;
+    throw error;
   } finally {
     snapshot.release();
+    stopwatch.stop();
+    meter.took(SCAN, stopwatch.ms, code);
+  }
+}
+
+/** Runs from the beginning; to stop it twice is to stop it once. */
+class Stopwatch {
+  ms = 0;
+  #startMs: number | null = performance.now();
+
+  start(): void {
+    this.#startMs = performance.now();
+  }
+
+  stop(): void {
+    if (this.#startMs !== null) this.ms += performance.now() - this.#startMs;
+    this.#startMs = null;
   }
 }
 

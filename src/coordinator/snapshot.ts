@@ -40,11 +40,13 @@ export class Snapshot<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, KeyI
   /** The row of a key, or undefined. @throws OMEN_INVALID_KEY, OMEN_UNSAFE_INTEGER, OMEN_CLOSED */
   get(key: KeyInput): Row | undefined {
     this.throwIfClosed();
+    this.reader.countGet();
     return this.reader.getIn(this.captured, key, true) as Row | undefined;
   }
 
   has(key: KeyInput): boolean {
     this.throwIfClosed();
+    this.reader.countGet();
     return this.reader.getIn(this.captured, key, false) === true;
   }
 

@@ -230,6 +230,7 @@ export class Supervisor {
       salvaged: this.recovered.flatMap(({ salvaged }) => salvaged),
       threadOf: this.#threadOf,
       memoryBytes: settings.memoryBytes,
+      slowMs: settings.slowMs,
       operationsMax: Math.floor(entriesMax / 2),
       batchBytesMax: Math.floor(arenaBytes / 4),
     };
@@ -272,6 +273,7 @@ export class Supervisor {
     const { table } = this.control;
     this.control.setSnapshots(client, 0);
     this.control.logs.clearClient(client);
+    this.control.meters.clearClient(client);
     for (const ticket of table.undecided()) {
       if (table.isFilled(ticket) && table.owner(ticket).client === client) table.abort(ticket);
     }

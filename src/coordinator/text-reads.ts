@@ -46,11 +46,13 @@ export class TextReads<Key, Row, KeyInput, RowInput> extends Reads<Key, Row, Key
   /** The row of a key, or undefined. @throws OMEN_INVALID_KEY, OMEN_UNSAFE_INTEGER, OMEN_CLOSED */
   get(key: KeyInput): Row | undefined {
     this.owner.throwIfClosed();
+    this.reader.countGet();
     return this.reader.getIn(this.captured, key, true, this.source) as Row | undefined;
   }
 
   has(key: KeyInput): boolean {
     this.owner.throwIfClosed();
+    this.reader.countGet();
     return this.reader.getIn(this.captured, key, false, this.source) === true;
   }
 }

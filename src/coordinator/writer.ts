@@ -39,6 +39,7 @@ import {
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { encodeRange } from '../view/cleared.ts';
 import { shardOf, splitsOf } from '../view/partition.ts';
+import { BATCH, CLEAR, type ClientMeter, DEL as DELETE, PUT as STORE } from './client-meter.ts';
 import { conditionType } from './condition.ts';
 import {
   type ExpiryOptions,
@@ -93,6 +94,7 @@ interface Batch extends Settler {
 
 export class Writer {
   readonly #membership: Membership;
+  readonly #meter: ClientMeter;
   readonly #key: KeyCodec;
   readonly #row: RowEncoder;
   /** The same, where rows may expire. */
@@ -116,8 +118,9 @@ export class Writer {
   #keepAlive: NodeJS.Timeout | null = null;
   #closed: OmenError | null = null;
 
-  constructor(membership: Membership) {
+  constructor(membership: Membership, meter: ClientMeter) {
     this.#membership = membership;
+    this.#meter = meter;
     const { control, client, schema, bigints, partitioning } = membership;
     this.#key = new KeyCodec(schema.key, bigints);
     this.#row = rowEncoderOf(schema, () => control.nowMs);
@@ -136,14 +139,21 @@ export class Writer {
     return new Link(thread, memory, this.#membership.control, {
       batchDone: (request) => this.#settleBatch(request, null),
       batchFailed: (request, error) => this.#settleBatch(request, error),
+      failed: (error, writes) => this.#meter.failed(error, writes),
     });
   }
 
   #settleBatch(request: number, error: OmenError | null): void {
     const batch = this.#batches.get(request);
     this.#batches.delete(request);
-    if (error === null) batch?.resolve();
-    else batch?.reject(error);
+    if (batch === undefined) return;
+    if (error === null) batch.resolve();
+    else this.#reject(batch, error);
+  }
+
+  #reject(settler: Pick<Settler, 'reject'>, error: OmenError): void {
+    this.#meter.failed(error);
+    settler.reject(error);
   }
 
   get inFlight(): number {
@@ -160,23 +170,42 @@ export class Writer {
   }
 
   put(key: unknown, row: unknown): Promise<void> {
+    // As `#writing`, without a closure more.
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
-      this.#key.encode(key);
-      const rowBytes = this.#keyBytes + this.#row.encode(row);
-      this.#throwIfTooLarge(rowBytes);
-      this.#write(WRITE_PUT, rowBytes, { resolve, reject });
+      const settler = this.#meter.settler(STORE, this, { resolve, reject });
+      try {
+        this.#key.encode(key);
+        const rowBytes = this.#keyBytes + this.#row.encode(row);
+        this.#throwIfTooLarge(rowBytes);
+        this.#write(WRITE_PUT, rowBytes, settler);
+      } catch (error) {
+        this.#meter.failed(error);
+        throw error;
+      }
+    });
+  }
+
+  /** Counts a write, and what it is refused with at once. */
+  #writing(kind: number, send: (settler: Settler) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      try {
+        send(this.#meter.settler(kind, this, { resolve, reject }));
+      } catch (error) {
+        this.#meter.failed(error);
+        throw error;
+      }
     });
   }
 
   /** As `put`, of a row that expires when the options say, or else as the database does. */
   putUntil(key: unknown, row: unknown, options: ExpiryOptions): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#throwIfClosed();
+    return this.#writing(STORE, (settler) => {
       this.#key.encode(key);
       const rowBytes = this.#keyBytes + this.#encodeUntil(row, options);
       this.#throwIfTooLarge(rowBytes);
-      this.#write(WRITE_PUT, rowBytes, { resolve, reject });
+      this.#write(WRITE_PUT, rowBytes, settler);
     });
   }
 
@@ -188,12 +217,11 @@ export class Writer {
   }
 
   del(key: unknown): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#throwIfClosed();
+    return this.#writing(DELETE, (settler) => {
       this.#key.encode(key);
       const keyBytes = this.#keyBytes;
       this.#throwIfTooLarge(keyBytes);
-      this.#write(WRITE_DEL, keyBytes, { resolve, reject });
+      this.#write(WRITE_DEL, keyBytes, settler);
     });
   }
 
@@ -270,7 +298,7 @@ export class Writer {
       attempt: () => {
         const { refusal } = this.#linkOf(shard);
         if (refusal === null) return this.#send(outgoing, settler);
-        settler.reject(refusal);
+        this.#reject(settler, refusal);
         return true;
       },
     };
@@ -299,16 +327,13 @@ export class Writer {
       this.#backlog.length >= BACKLOG_MAX || this.#backlogBytes + task.bytes > BACKLOG_BYTES_MAX;
     // One that is too large alone still goes through an empty backlog.
     if (isOver && this.#backlog.length > 0) {
-      task.reject(
-        new OmenError(
-          'OMEN_BACKPRESSURE',
-          `${this.#backlog.length} writes wait for room. Await db.ready() before writing more.`,
-        ),
-      );
+      const message = `${this.#backlog.length} writes wait for room. Await db.ready() before writing more.`;
+      this.#reject(task, new OmenError('OMEN_BACKPRESSURE', message));
       return;
     }
     this.#backlog.push(task);
     this.#backlogBytes += task.bytes;
+    this.#meter.waits(this.#backlog.length);
     this.#pump();
     this.#listen();
   }
@@ -323,6 +348,7 @@ export class Writer {
     }
     if (sent === 0) return;
     this.#backlog = this.#backlog.slice(sent);
+    this.#meter.moved(this.#backlog.length);
     if (this.#backlog.length > 0) return;
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -333,13 +359,13 @@ export class Writer {
    * All operations or none, across shards.
    * @throws OMEN_INVALID_BATCH, OMEN_INVALID_CONDITION, OMEN_INVALID_EXPIRY, OMEN_ROW_TOO_LARGE, and what
    *   `put` throws: nothing is sent then
+   * @param kind what it counts as
    */
-  batch(operations: unknown): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#throwIfClosed();
+  batch(operations: unknown, kind = BATCH): Promise<void> {
+    return this.#writing(kind, (settler) => {
       const parts = this.#encodeParts(operations);
-      const settler = { resolve, reject };
-      if (parts.length === 0) resolve();
+      if (kind === BATCH) this.#meter.batch((operations as unknown[]).length);
+      if (parts.length === 0) settler.resolve();
       else if (parts.length === 1) this.#sendSingle(parts[0], settler);
       else this.#sendParts(parts, settler);
     });
@@ -389,32 +415,33 @@ export class Writer {
    */
   clear(bounds: KeyBounds, shards: readonly number[]): Promise<void> {
     const [lo, hi, ...rest] = encodeRange(bounds, this.#membership.schema.key);
-    return this.#sendBoundary([RANGE_DELETE, 4 * rest.length, lo, hi, ...rest], shards);
+    return this.#writing(CLEAR, (settler) =>
+      this.#sendBoundary([RANGE_DELETE, 4 * rest.length, lo, hi, ...rest], shards, settler),
+    );
   }
 
   /** Marks in all shards, at one instant, which writes are older than the load and which are newer. */
   markLoad(name: string): Promise<void> {
     const { hi, lo } = wordsOfLoad(name);
     const shards = Array.from({ length: this.#membership.shards }, (_, shard) => shard);
-    return this.#sendBoundary([LOAD_MARK, 0, lo, hi], shards);
+    return new Promise((resolve, reject) => {
+      this.#throwIfClosed();
+      this.#sendBoundary([LOAD_MARK, 0, lo, hi], shards, { resolve, reject });
+    });
   }
 
   /** Sends one operation that is older or newer than any other as a whole to several shards. */
-  #sendBoundary(operation: readonly number[], shards: readonly number[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#throwIfClosed();
-      const payload = operation[1];
-      this.#throwIfTooLarge(payload);
-      const header = MESSAGE_HEADER_BYTES / 4;
-      const parts = shards.map((shard): Part => {
-        const words = Uint32Array.of(0, 0, 0, 0, ...operation, 0);
-        return { shard, words, bytes: 4 * (header + 4) + ((payload + 7) & ~7), operations: 1 };
-      });
-      const settler = { resolve, reject };
-      // With a ticket, also where it is one shard's: in the order of tickets, it waits for batches in turn.
-      if (this.#membership.shards === 1) this.#sendSingle(parts[0], settler);
-      else this.#sendParts(parts, settler);
+  #sendBoundary(operation: readonly number[], shards: readonly number[], settler: Settler): void {
+    const payload = operation[1];
+    this.#throwIfTooLarge(payload);
+    const header = MESSAGE_HEADER_BYTES / 4;
+    const parts = shards.map((shard): Part => {
+      const words = Uint32Array.of(0, 0, 0, 0, ...operation, 0);
+      return { shard, words, bytes: 4 * (header + 4) + ((payload + 7) & ~7), operations: 1 };
     });
+    // With a ticket, also where it is one shard's: in the order of tickets, it waits for batches in turn.
+    if (this.#membership.shards === 1) this.#sendSingle(parts[0], settler);
+    else this.#sendParts(parts, settler);
   }
 
   #addOperation(parts: Map<number, Part>, type: number, rowBytes: number): void {
@@ -508,7 +535,7 @@ export class Writer {
     const links = parts.map(({ shard }) => this.#linkOf(shard));
     const refusal = links.find((link) => link.refusal !== null)?.refusal;
     if (refusal) {
-      batch.reject(refusal);
+      this.#reject(batch, refusal);
       return true;
     }
     if (!this.#stage(staged.values())) return false;
@@ -612,9 +639,8 @@ export class Writer {
     for (const [request, batch] of this.#batches) {
       if (!this.#abandonBatch(batch, thread)) continue;
       this.#batches.delete(request);
-      batch.reject(
-        new OmenError('OMEN_OUTCOME_UNKNOWN', `A shard thread of the batch ended: ${reason}`),
-      );
+      const message = `A shard thread of the batch ended: ${reason}`;
+      this.#reject(batch, new OmenError('OMEN_OUTCOME_UNKNOWN', message));
     }
     if (this.inFlight === 0) this.#letGo();
   }
@@ -650,7 +676,8 @@ export class Writer {
   /** Refuses everything from now on; what waits is rejected, what was sent is still answered. */
   close(error: OmenError): void {
     this.#closed = error;
-    for (const task of this.#backlog) task.reject(error);
+    for (const task of this.#backlog) this.#reject(task, error);
+    if (this.#backlog.length > 0) this.#meter.moved(0);
     this.#backlog = [];
     for (const resolve of this.#waiters) resolve();
     this.#waiters = [];

@@ -23,7 +23,8 @@ export interface MergePlan {
   readonly join: boolean;
 }
 
-function tier(rows: number): number {
+/** Runs of one tier are of like size: of 4^tier rows up to four times as many. */
+export function tier(rows: number): number {
   return Math.floor(Math.log(Math.max(1, rows)) / Math.log(FANOUT));
 }
 

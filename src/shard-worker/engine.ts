@@ -21,6 +21,7 @@ import assert from 'node:assert';
 import { join } from 'node:path';
 import { CORRUPT_ADVICE, isShortage, OmenError } from '../errors.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
+import { meteredStorage } from '../storage/metered.ts';
 import { removeLeftover, type Storage, TEMPORARY_SUFFIX } from '../storage/storage.ts';
 import { boundsOf, greatestBound, leastBound } from '../view/bounds.ts';
 import { type ClearedRange, decodeRange, encodeRange, isRange } from '../view/cleared.ts';
@@ -63,7 +64,7 @@ import {
   loadBatchName,
   loadName,
   OPERATION_BYTES,
-  type PUT,
+  PUT,
   RANGE_DELETE,
   TYPE,
   wordsOfLoad,
@@ -73,6 +74,7 @@ import { Reserve } from './reserve.ts';
 import { readSegmentFiles, type WrittenSegmentFiles } from './segment-files.ts';
 import { segmentLimit } from './segment-limit.ts';
 import { type Span, spanOf } from './segment-shape.ts';
+import { ShardMeter, sizeOf } from './shard-meter.ts';
 import { Shortage } from './shortage.ts';
 
 export interface EngineOptions {
@@ -186,26 +188,22 @@ export class Engine {
   #isServing = false;
   /** Whether the manifest names the log's newest file. */
   #isLogNamed = true;
-  readonly #counts = {
-    commits: 0,
-    flushes: 0,
-    compactions: 0,
-    modelsRebuilt: 0,
-    tornBytes: 0,
-    postponed: 0,
-  };
+  readonly #meter: ShardMeter;
+  /** Of the last recovery. */
+  readonly #found = { modelsRebuilt: 0, tornBytes: 0, records: 0, startMs: performance.now() };
 
   private constructor(options: EngineOptions) {
     const { storage, directory, shard, databaseId, control, schema } = options;
     this.#options = options;
     this.shard = shard;
+    this.#meter = new ShardMeter(control, shard);
     this.#place = { directory, schema, databaseId, shard };
     this.#manifest = ManifestFile.open(storage, directory, databaseId, shard);
     this.#nextId = this.#manifest.current.nextId;
     this.#version = control.version(shard) + 1;
     const identity = { databaseId: Uint8Array.from(Buffer.from(databaseId, 'hex')), shard };
     const { logFile, setAside, logLsn } = this.#manifest.current;
-    this.#log = openLocalLog(storage, directory, identity, {
+    this.#log = openLocalLog(meteredStorage(storage, this.#meter), directory, identity, {
       required: logFile === null ? [] : [logFile],
       setAside,
       neededLsn: logLsn,
@@ -261,7 +259,7 @@ export class Engine {
       );
     }
     this.#runs = runs;
-    this.#counts.modelsRebuilt = this.#rebuilt.size;
+    this.#found.modelsRebuilt = this.#rebuilt.size;
     this.#setAsideLoad();
   }
 
@@ -367,7 +365,8 @@ export class Engine {
           `and was durable up to ${durableLsn}. ${CORRUPT_ADVICE}`,
       );
     }
-    this.#counts.tornBytes = report.tail?.bytes ?? 0;
+    this.#found.tornBytes = report.tail?.bytes ?? 0;
+    this.#found.records = report.records;
     this.#replayed = replay;
     return withLoad(replay.finish(report, this.#manifest.current.salvaged), this.#load);
   }
@@ -489,6 +488,11 @@ export class Engine {
     this.publishView();
     this.announce();
     this.count();
+    this.#options.control.setCounter(
+      this.shard,
+      'recoveryMs',
+      performance.now() - this.#found.startMs,
+    );
     this.#noteSpace();
     this.#pageIn();
     this.maintain();
@@ -574,6 +578,8 @@ export class Engine {
   ): void {
     const log = this.#log;
     const record = log.reserve(OPERATION_BYTES + rowBytes) >>> 2;
+    if (type === PUT) this.#meter.put();
+    else this.#meter.del();
     const target = log.u32;
     target[record + TYPE] = type;
     target[record + KEY_LO] = lo;
@@ -650,6 +656,11 @@ export class Engine {
     return this.#log.groupRecords > 0;
   }
 
+  /** For what its owner counts. */
+  get meter(): ShardMeter {
+    return this.#meter;
+  }
+
   get pendingBytes(): number {
     return this.#log.groupBytes;
   }
@@ -662,10 +673,12 @@ export class Engine {
   commit(sync: boolean): void {
     assert.ok(this.failure === null);
     this.logDecisions();
+    const { groupRecords, groupBytes } = this.#log;
     try {
       if (!this.#isLogNamed) this.#nameLogFile();
       this.#log.commit(sync || this.ledger.wantsSync);
     } catch (error) {
+      this.#meter.discarded();
       this.#active.discard();
       this.#stumble(error);
       throw error;
@@ -673,7 +686,7 @@ export class Engine {
     if (this.#active.hasPending) this.#options.control.setSettled(this.shard, 0);
     this.#mark(this.#active.usedBytes);
     this.#active.publish();
-    this.#counts.commits++;
+    this.#meter.committed(groupRecords, groupBytes);
   }
 
   /** Adds the outcomes of batches that are not logged yet to the group. */
@@ -986,7 +999,7 @@ export class Engine {
 
   /** The job found no room: it is done again, from its beginning, at a try to come. */
   #postpone(job: Pick<WritingJob, 'kind' | 'firstId'>, error: OmenError): void {
-    this.#counts.postponed++;
+    this.#meter.postponed++;
     // Told once for a row of tries in vain.
     if (job.kind === 'merge' && !this.#shortage.isTrying) this.#tellOf(error);
     this.#shortage[job.kind] = error;
@@ -1063,6 +1076,7 @@ export class Engine {
     const { flushedLsn } = this.#manifest.current;
     const firstLsn = Math.max(flushedLsn, this.#loads.markBefore(lastLsn)) + 1;
     const job = this.#flushJob(memtable, { firstLsn, lastLsn });
+    const startMs = performance.now();
     const written = await this.#runJob(job);
     if (written === null) return;
     const opened = this.#openSegments(written);
@@ -1071,7 +1085,7 @@ export class Engine {
     if (!this.#install(job, runs, lastLsn)) return;
     this.#sealed.pop();
     this.#shortage.relax();
-    this.#counts.flushes++;
+    this.#meter.flushed(sizeOf(written), performance.now() - startMs);
     this.publishView();
     this.#pool.retire(memtable.handle, this.#version);
     this.truncateLog();
@@ -1092,6 +1106,8 @@ export class Engine {
     const fromEnd = this.#runs.length - plan.start;
     const oldest = chosen[chosen.length - 1];
     const firstId = plan.join ? this.#nextId : this.#takeIds();
+    const startMs = performance.now();
+    let files: readonly WrittenSegmentFiles[] = [];
     let merged: readonly Segment[];
     if (plan.join) {
       const handles = joinSegments(chosen);
@@ -1109,6 +1125,7 @@ export class Engine {
         span: spanOf(this.#recordsOf(chosen).flat()),
       });
       if (written === null) return;
+      files = written;
       merged = this.#openSegments(written);
     }
     // Flushes may have put newer runs in front meanwhile, and cleared ranges of these ones.
@@ -1123,7 +1140,7 @@ export class Engine {
     );
     const { flushedLsn } = this.#manifest.current;
     if (!this.#install({ kind: 'merge', firstId }, runs, flushedLsn)) return;
-    this.#counts.compactions++;
+    this.#meter.compacted(sizeOf(files), performance.now() - startMs);
     this.publishView();
     this.#dropSegments();
     this.#shortage.relax();
@@ -1207,13 +1224,13 @@ export class Engine {
     try {
       const written = await running;
       for (const one of written) load.written.set(one.record.id, one);
-      const sum = (of: (record: SegmentRecord) => number) =>
-        written.reduce((total, { record }) => total + of(record), 0);
+      const { rows, bytes } = sizeOf(written);
+      this.#meter.loadWrittenBytes += bytes;
       return {
         ids: written.map(({ record }) => record.id),
         segments: written.map(({ handle }) => handle),
-        rows: sum(({ rows }) => rows),
-        bytes: sum(({ fileBytes, modelBytes }) => fileBytes + modelBytes),
+        rows,
+        bytes,
       };
     } catch (error) {
       this.#removeJobFiles(firstId);
@@ -1351,6 +1368,7 @@ export class Engine {
     if (isOurs) {
       if (isPublished) {
         this.#runs = undecided.runs;
+        this.#meter.loadRows += undecided.run?.rows ?? 0;
         this.#load = { ...undecided.load, run: null };
         if (undecided.run !== null) this.#unlogged.push(name);
       } else {
@@ -1567,18 +1585,21 @@ export class Engine {
       sum(({ modelBytes }) => modelBytes),
     );
     set('memtableBytes', this.#active.usedBytes);
+    set('memtables', 1 + this.#sealed.length);
+    set('memtableEntries', memtableEntries);
+    const memtables = [this.#active, ...this.#sealed.map(({ memtable }) => memtable)];
+    const memtableMemory = memtables.reduce((all, { handle }) => all + handle.memory.byteLength, 0);
+    set('memtablePoolBytes', memtableMemory + this.#pool.bytes);
     if (!this.#options.readOnly) {
       set('walBytes', this.#log.fileBytes);
       set('walKeptBytes', this.#log.keptBytes);
       set('lsn', this.#log.lastLsn);
     }
-    set('commits', this.#counts.commits);
-    set('flushes', this.#counts.flushes);
-    set('compactions', this.#counts.compactions);
-    set('modelsRebuilt', this.#counts.modelsRebuilt);
-    set('tornTails', Math.sign(this.#counts.tornBytes));
-    set('tornBytes', this.#counts.tornBytes);
-    set('postponed', this.#counts.postponed);
+    set('modelsRebuilt', this.#found.modelsRebuilt);
+    set('tornTails', Math.sign(this.#found.tornBytes));
+    set('tornBytes', this.#found.tornBytes);
+    set('recoveryRecords', this.#found.records);
+    this.#meter.publish(this.#runs);
     set(
       'windowMax',
       segments.reduce((max, { model }) => Math.max(max, model.windowMax), 0),

@@ -41,6 +41,7 @@ const SPIN_ROUNDS = 60;
 const IDLE_MS = 250;
 const BUSY_MS = 1;
 const COUNT_MS = 100;
+const HEAP_MS = 1000;
 const OUTCOMES_MS = 1000;
 
 interface Waiter {
@@ -80,6 +81,9 @@ export class Host {
   #lastSyncMs = 0;
   #lastTurnMs = 0;
   #lastCountMs = 0;
+  #lastHeapMs = 0;
+  /** When the taking up of messages began. */
+  #groupStartMs = 0;
 
   constructor(control: Control, thread: number, durability: Durability) {
     this.#control = control;
@@ -159,6 +163,7 @@ export class Host {
   async run(): Promise<void> {
     while (!this.#isClosing) {
       const seen = this.#doorbell.read();
+      this.#groupStartMs = performance.now();
       const taken = this.#takeAll();
       this.#commitAll();
       this.#settle(taken === 0);
@@ -181,6 +186,11 @@ export class Host {
     if (!isIdle && now - this.#lastCountMs < COUNT_MS) return;
     this.#lastCountMs = now;
     for (const { engine } of this.#lanes.values()) engine.count();
+    if (now - this.#lastHeapMs < HEAP_MS) return;
+    this.#lastHeapMs = now;
+    const [first] = this.#lanes.keys();
+    if (first === undefined) return;
+    this.#control.setCounter(first, 'heapBytes', process.memoryUsage().heapUsed);
   }
 
   #tend(): void {
@@ -399,6 +409,7 @@ export class Host {
       }
       from += operationWords(words[from + 1]);
     }
+    engine.meter.batch();
     if (ticket !== 0) engine.beginPart(ticket, this.#control.table.participants(ticket), left);
     for (; left > 0; left--) {
       const type = words[from] as typeof PUT | typeof DEL | typeof RANGE_DELETE | typeof LOAD_MARK;
@@ -411,11 +422,13 @@ export class Host {
   }
 
   #refuse(lane: Lane, waiter: Waiter, message: Message, error: OmenError): void {
+    lane.engine.meter.refused++;
     this.#abort(lane, waiter, message)?.(error);
   }
 
   /** A condition did not hold: told when what it was judged by is certain. */
   #fail(lane: Lane, waiter: Waiter, message: Message, error: OmenError): void {
+    lane.engine.meter.refused++;
     const tell = this.#abort(lane, waiter, message);
     if (tell === null) return;
     if (lane.engine.hasPending) lane.verdicts.push((lost) => tell(lost ?? error));
@@ -472,6 +485,7 @@ export class Host {
       this.#groupFailed(lane, error);
       return;
     }
+    if (lane.waiters.length > 0) engine.meter.served(performance.now() - this.#groupStartMs);
     for (const ticket of engine.ledger.groupCommitted(engine.isDurable))
       this.#tellOwner(ticket, null);
     // The outcomes in this group may be what a flush has waited for.

@@ -69,6 +69,11 @@ export class MemtablePool {
     return { id, memory, shape, storesKeys: this.#storesKeys };
   }
 
+  /** Bytes of memory that waits to be reused. */
+  get bytes(): number {
+    return this.#retired.reduce((sum, { memory }) => sum + memory.byteLength, 0);
+  }
+
   /** Lets go of all memory that waits to be reused. */
   clear(): void {
     this.#retired = [];

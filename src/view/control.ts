@@ -12,18 +12,20 @@
  * - the bulk load that was published last, one word (the supervisor writes)
  * - the commit table (`commit-table.ts`)
  * - how far the logs are, and who follows them (`log-board.ts`)
+ * - what clients and shards count and time beyond that (`meters.ts`)
  * - the time, where it is not the system's: for tests of what expires
  */
 import assert from 'node:assert';
 import { COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
 import { LogBoard } from './log-board.ts';
+import { MeterBoard } from './meters.ts';
 import { STATUS_BYTES, StatusBoard } from './status.ts';
 
 export const THREADS_MAX = 64;
 export const CLIENTS_MAX = 64;
 
 const LINE_BYTES = 128;
-const SHARD_BYTES = 3 * LINE_BYTES;
+const SHARD_BYTES = 6 * LINE_BYTES;
 const THREADS_AT = 0;
 const CLIENTS_AT = THREADS_AT + THREADS_MAX * LINE_BYTES;
 const SHARDS_AT = CLIENTS_AT + CLIENTS_MAX * LINE_BYTES;
@@ -35,7 +37,8 @@ const STATUS_AT = TABLE_AT + COMMIT_TABLE_BYTES;
 const LOGS_AT = Math.ceil((STATUS_AT + SHARDS_MAX * STATUS_BYTES) / LINE_BYTES) * LINE_BYTES;
 const CLOCK_AT = LOGS_AT + LogBoard.bytes(SHARDS_MAX, CLIENTS_MAX);
 const PUBLISHED_AT = CLOCK_AT + LINE_BYTES;
-const BYTES = PUBLISHED_AT + LINE_BYTES;
+const METERS_AT = PUBLISHED_AT + LINE_BYTES;
+const BYTES = METERS_AT + MeterBoard.bytes(SHARDS_MAX, CLIENTS_MAX);
 assert.ok(
   TABLE_AT % 8 === 0 && STATUS_AT % 8 === 0 && CLOCK_AT % 8 === 0 && PUBLISHED_AT % 8 === 0,
 );
@@ -50,7 +53,10 @@ const VERSION_WORD = 0;
 const SETTLED_WORD = 1;
 const COUNTERS_AT = LINE_BYTES;
 
-/** What a shard counts. All are written by its owner, unless they say so, and read by anybody. */
+/**
+ * What a shard counts. All are written by its owner, unless they say so, and read by anybody. Counts go on
+ * from where the thread before left them, where a shard's thread was replaced.
+ */
 export const SHARD_COUNTERS = [
   'rows',
   'runs',
@@ -78,6 +84,35 @@ export const SHARD_COUNTERS = [
   'reserveBytes',
   /** Bytes of log files that it keeps for watches alone. */
   'walKeptBytes',
+  /** Memtables, the active one and those that wait for their flush, and entries in all of them. */
+  'memtables',
+  'memtableEntries',
+  /** Bytes of memory that memtables have, in use and kept for reuse. */
+  'memtablePoolBytes',
+  /** Operations that were committed, those of batches one by one, and batches or parts of them. */
+  'puts',
+  'dels',
+  'batches',
+  /** Messages that were refused, or whose conditions did not hold. */
+  'refused',
+  /** Bytes of the records that were committed: keys, rows and 16 more each. */
+  'acceptedBytes',
+  /** Bytes written to files: the log with what is prewritten, segments by flushes, merges and loads. */
+  'logWrittenBytes',
+  'flushWrittenBytes',
+  'compactionWrittenBytes',
+  'loadWrittenBytes',
+  /** Rows that flushes and merges wrote, and how long they took, milliseconds; rows loaded. */
+  'flushRows',
+  'flushMs',
+  'compactionRows',
+  'compactionMs',
+  'loadRows',
+  /** How long the last open or recovery took until the shard served, milliseconds, and records it read. */
+  'recoveryMs',
+  'recoveryRecords',
+  /** Bytes of its thread's heap, in the thread's first shard: looked up every second. */
+  'heapBytes',
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
 assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);
@@ -95,6 +130,7 @@ export class Control {
   readonly table: CommitTable;
   readonly statuses: StatusBoard;
   readonly logs: LogBoard;
+  readonly meters: MeterBoard;
   /** The words as point reads compare them: V8 need not check that a signed one is small. */
   readonly signed: Int32Array;
   readonly #words: Uint32Array;
@@ -106,6 +142,7 @@ export class Control {
     this.table = new CommitTable(memory, TABLE_AT);
     this.statuses = new StatusBoard(memory, STATUS_AT, SHARDS_MAX);
     this.logs = new LogBoard(memory, LOGS_AT, SHARDS_MAX, CLIENTS_MAX);
+    this.meters = new MeterBoard(memory, METERS_AT, CLIENTS_MAX);
     this.#words = new Uint32Array(memory);
     this.signed = new Int32Array(memory);
     this.#floats = new Float64Array(memory);

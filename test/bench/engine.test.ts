@@ -7,6 +7,7 @@ import * as get from '../../bench/engine/get.ts';
 import * as level from '../../bench/engine/level.ts';
 import * as load from '../../bench/engine/load.ts';
 import * as memory from '../../bench/engine/memory.ts';
+import * as metrics from '../../bench/engine/metrics.ts';
 import * as puts from '../../bench/engine/puts.ts';
 import * as recovery from '../../bench/engine/recovery.ts';
 import * as reopen from '../../bench/engine/reopen.ts';
@@ -50,6 +51,15 @@ test.serial('the benchmark of memory runs, and counts its rows', async (t) => {
   t.is(result.stats.rows, 10_000);
   t.regex(memory.show(result), /learned index/);
 });
+
+test.serial(
+  'the benchmark of metrics runs, over sources that count and sources that do not',
+  async (t) => {
+    const result = await metrics.run({ rows: 3000, gets: 3000, puts: 2000, rounds: 2 });
+    t.true(result.get.counting > 0 && result.put.without > 0);
+    t.regex(metrics.show(result), /half of the turns/);
+  },
+);
 
 test.serial('the benchmark of reads that alternate with writes runs', async (t) => {
   const options = { entries: 8192, turns: 100, shards: [1, 2], opens: 1 };

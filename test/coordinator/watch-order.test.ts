@@ -1,5 +1,6 @@
 /** Watches over logs that are written by hand: every order in which shards can get on. */
 import test from 'ava';
+import { ClientMeter } from '../../src/coordinator/client-meter.ts';
 import { formatPosition, type Position, parsePosition } from '../../src/coordinator/position.ts';
 import { parseIteration } from '../../src/coordinator/range.ts';
 import { Reader } from '../../src/coordinator/reader.ts';
@@ -74,10 +75,16 @@ class Logs {
     partitioning: { kind: 'hash' },
     threadOf: [0, 0, 0],
     memoryBytes: 2 ** 20,
+    slowMs: Number.POSITIVE_INFINITY,
     operationsMax: 100,
     batchBytesMax: 2 ** 20,
   } as const;
-  readonly reader = new Reader(this.membership, () => {}, realStorage);
+  readonly reader = new Reader(
+    this.membership,
+    new ClientMeter(this.membership),
+    () => {},
+    realStorage,
+  );
   readonly watchers = new Latched(this.membership);
   readonly #key = new KeyCodec('int64', false);
   readonly #row = new RowEncoder(SCHEMA);

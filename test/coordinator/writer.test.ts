@@ -1,4 +1,6 @@
 import test from 'ava';
+import { ClientMeter } from '../../src/coordinator/client-meter.ts';
+import type { Membership } from '../../src/coordinator/membership.ts';
 import { Writer } from '../../src/coordinator/writer.ts';
 import { createRing } from '../../src/ring/ring.ts';
 import { parseSchema } from '../../src/schema/schema.ts';
@@ -28,7 +30,7 @@ test('rows and batches many times as large as a ring are written, one after the 
 function lonelyWriter(): { writer: Writer; control: Control } {
   const control = new Control(createControl());
   const schema = parseSchema(NUMBERS);
-  const writer = new Writer({
+  const membership: Membership = {
     control,
     schema,
     client: 0,
@@ -42,9 +44,11 @@ function lonelyWriter(): { writer: Writer; control: Control } {
     partitioning: { kind: 'hash' },
     threadOf: [0, 0],
     memoryBytes: 2 ** 30,
+    slowMs: Number.POSITIVE_INFINITY,
     operationsMax: 1000,
     batchBytesMax: 2 ** 20,
-  });
+  };
+  const writer = new Writer(membership, new ClientMeter(membership));
   const memory = {
     requests: createRing(REQUEST_RING_BYTES),
     responses: createRing(RESPONSE_RING_BYTES),

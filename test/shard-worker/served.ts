@@ -99,6 +99,7 @@ export class TestClient {
     this.link = new Link(0, memory, served.control, {
       batchDone: (request) => this.batches.set(request, { error: null }),
       batchFailed: (request, error) => this.batches.set(request, { error }),
+      failed() {},
     });
     served.host.addClient({ client: number, memory, views: this.#channel.port1 });
   }
