@@ -24,6 +24,7 @@ export const ERRORS = {
     'When a row is to expire is no time, or rows of this database do not expire at all.',
   OMEN_INVALID_SOURCE:
     'The source of a bulk load cannot be read, or is nothing that can be loaded.',
+  OMEN_MISSING_PACKAGE: 'A package that this needs, an optional one, is not installed.',
   OMEN_INVALID_TARGET: 'The target of an export cannot be written, or is nothing to write to.',
   OMEN_REJECTED_ROWS: 'A bulk load came upon more bad rows than "maxErrors". Nothing was loaded.',
   OMEN_DUPLICATE_KEY:

@@ -398,6 +398,8 @@ function pairOf(item: unknown, isBare: boolean): readonly [unknown, unknown] {
     if (!isBare) return [key, row];
     if ('value' in row) return [key, row.value];
   }
+  // A source that knows what is wrong with a row.
+  if (item instanceof OmenError) throw item;
   const message = `A row to load is [key, row], or an object with "key", not ${show(item)}.`;
   throw new OmenError('OMEN_INVALID_ROW', message);
 }

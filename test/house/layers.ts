@@ -37,6 +37,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   server: { uses: ['index.ts'] },
   'level.ts': { uses: ['level', 'with-room.ts', 'index.ts'], packages: ['abstract-level'] },
   'keyv.ts': { uses: ['with-room.ts', 'index.ts'] },
+  'import.ts': { uses: ['import'] },
+  import: {
+    uses: ['index.ts'],
+    node: ['node:sqlite'],
+    packages: ['lmdb', 'classic-level'],
+  },
   level: { uses: ['index.ts'], packages: ['abstract-level'] },
   'with-room.ts': { uses: ['index.ts'] },
   'index.ts': {
@@ -88,7 +94,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 export const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   'src/coordinator/lock.ts': ['node:fs', 'node:net'],
   'src/cli/directories.ts': ['node:fs'],
+  'src/import/foreign.ts': ['node:fs'],
 };
 
 /** Packages that are slow to load: nobody waits for them who does not use what they are for. */
-export const SLOW: readonly string[] = ['apache-arrow', 'hyparquet-writer'];
+export const SLOW: readonly string[] = [
+  'apache-arrow',
+  'hyparquet-writer',
+  'lmdb',
+  'classic-level',
+];

@@ -87,6 +87,25 @@ test('the store for Keyv works where neither Keyv nor abstract-level is installe
   t.is(await outputOf('keyv.mjs', program), 'b\n');
 });
 
+test('imports tell which package they need, and SQLite needs none', async (t) => {
+  const program = `
+    import { writeFileSync } from 'node:fs';
+    import { DatabaseSync } from 'node:sqlite';
+    import { fromLmdb, fromSqlite } from 'omendb/import';
+    const path = ${JSON.stringify(join(scratch, 'rows.sqlite'))};
+    const sqlite = new DatabaseSync(path);
+    sqlite.exec('CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT)');
+    sqlite.close();
+    console.log(JSON.stringify(await fromSqlite(path).schema()));
+    writeFileSync(path + '.mdb', '');
+    await fromLmdb(path + '.mdb').schema().catch(({ code, message }) => console.log(code, message));
+  `;
+  t.regex(
+    await outputOf('import.mjs', program),
+    /"columns":{"t":"utf8\?"}}\n(.*Warning.*\n)*OMEN_MISSING_PACKAGE .*npm install lmdb\n/,
+  );
+});
+
 test.serial('the Level face needs its optional peer, and works with it', async (t) => {
   const program = `
     import { OmenLevel } from 'omendb/level';
@@ -166,7 +185,7 @@ test('the tarball holds what is published and nothing else', (t) => {
     files.filter((file) => !published.test(file)),
     [],
   );
-  const entries = ['index', 'level', 'keyv'].flatMap((name) => [
+  const entries = ['index', 'level', 'keyv', 'import'].flatMap((name) => [
     `dist/${name}.js`,
     `dist/${name}.d.ts`,
   ]);
