@@ -164,6 +164,10 @@ class Loading {
       await this.#client.writer.markLoad(name);
       await this.#readAll();
       this.#enter('write');
+      await Promise.all(this.#shards.map((rows) => rows.settle()));
+      // What its threads and this one have let go of is not to be there while segments grow.
+      await this.#pool.close();
+      if (this.#bytes > GARBAGE_BYTES) collectGarbage();
       const written = await Promise.all(this.#shards.map((rows) => rows.finish()));
       const { onDuplicate } = this.#settings;
       const rows = written.reduce((sum, one) => sum + one.rows, 0);

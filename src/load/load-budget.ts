@@ -31,7 +31,11 @@ const JOIN_MIN = 4;
 /** What sorting takes beside the rows: a second copy, and two lists of keys and places. */
 const SORT_FACTOR = 2.5;
 
+/** The rest is for what is let go of and not collected yet, and for what tasks need beside rows. */
+const ROWS_SHARE = 0.75;
+
 /**
+ * @param memory of the load, in bytes
  * @param threads of the pool that sorts
  * @param writers threads that have shards
  * @param segmentBytesMax of a segment
@@ -43,19 +47,17 @@ export function budgetOf(
   writers: number,
   segmentBytesMax: number,
 ): LoadBudget {
-  const runBytes = Math.min(RUN_BYTES_MAX, memory / (8 * Math.max(shards, threads)));
-  const chunkBytes = Math.min(CHUNK_BYTES_MAX, memory / (16 * shards));
-  const pieceBytes = Math.max(
-    PIECE_BYTES_MIN,
-    Math.min(segmentBytesMax / 2, memory / (4 * shards)),
-  );
-  const sliceBytes = Math.min(segmentBytesMax, memory / (4 * writers));
-  const blockBytes = Math.max(BLOCK_BYTES_MIN, Math.min(BLOCK_BYTES_MAX, memory / 4096));
+  const ours = ROWS_SHARE * memory;
+  const runBytes = Math.min(RUN_BYTES_MAX, ours / (8 * Math.max(shards, threads)));
+  const chunkBytes = Math.min(CHUNK_BYTES_MAX, ours / (16 * shards));
+  const pieceBytes = Math.max(PIECE_BYTES_MIN, Math.min(segmentBytesMax / 2, ours / (4 * shards)));
+  const sliceBytes = Math.min(segmentBytesMax, ours / (4 * writers));
+  const blockBytes = Math.max(BLOCK_BYTES_MIN, Math.min(BLOCK_BYTES_MAX, ours / 4096));
   const waiting = shards * (runBytes + chunkBytes) + (threads + 1) * runBytes;
   const working = waiting + SORT_FACTOR * threads * runBytes;
   return {
     ...{ chunkBytes, runBytes, pieceBytes, sliceBytes, blockBytes },
-    keptBytes: Math.max(0, memory - Math.max(working, sliceBytes * writers)),
+    keptBytes: Math.max(0, ours - Math.max(working, sliceBytes * writers)),
     joinRuns: Math.max(JOIN_MIN, Math.floor(sliceBytes / (4 * blockBytes))),
   };
 }

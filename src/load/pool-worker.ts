@@ -2,7 +2,7 @@
 import { type ErrorCode, OmenError } from '../errors.ts';
 import { realStorage } from '../storage/real.ts';
 import type { Storage } from '../storage/storage.ts';
-import { collectGarbage } from '../view/collect-garbage.ts';
+import { Retired } from '../view/retired.ts';
 import type { SpilledRun } from '../view/spilled-run.ts';
 import { type Parsed, type ParseTask, parseBlock } from './parse.ts';
 import { type SortedRun, type SortTask, sortChunks } from './sort.ts';
@@ -20,20 +20,21 @@ export type SpillOutcome =
   | { readonly run: SpilledRun }
   | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
 
-let isDue = false;
+/** What tasks read and make is shared memory, of which V8 counts nothing; more of it is not left about. */
+const retired = new Retired(16 * 2 ** 20);
 
 export default function run(task: LoadTask): SortedRun | Parsed | SpillOutcome {
-  if (!isDue) {
-    isDue = true;
-    // What tasks read may be hundreds of megabytes of shared memory, of which V8 counts nothing.
-    setImmediate(() => {
-      isDue = false;
-      collectGarbage();
-    });
-  }
+  retired.add(2 * bytesOf(task));
   if ('sort' in task) return sortChunks(task.sort);
   if ('parse' in task) return parseBlock(task.parse);
   return outcomeOf(realStorage, task);
+}
+
+function bytesOf(task: LoadTask): number {
+  if ('parse' in task) return task.parse.bytes.length;
+  if ('join' in task) return 0;
+  const segments = 'sort' in task ? task.sort.chunks : task.spill.segments;
+  return segments.reduce((sum, { layout }) => sum + layout.bodyBytes, 0);
 }
 
 function outcomeOf(

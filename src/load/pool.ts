@@ -16,6 +16,8 @@ export class LoadPool {
   readonly #storage: Storage;
   readonly #pool = new ClientPool(
     new URL(`./pool-worker${extname(import.meta.url)}`, import.meta.url),
+    // So that threads collect what tasks left.
+    true,
   );
   #isClosed = false;
 

@@ -163,10 +163,15 @@ export class ShardRows {
     }
   }
 
-  /** Writes what is left. All segments together are a run, in key order. */
-  async finish(): Promise<Piece> {
+  /** Sorts what is left: after that nothing runs in the pool. */
+  async settle(): Promise<void> {
     this.#sort();
     await this.#taken;
+  }
+
+  /** Writes what is left. All segments together are a run, in key order. */
+  async finish(): Promise<Piece> {
+    await this.settle();
     if (this.#kept.length === 0) {
       if (this.#following.length > 0) await this.#writePiece();
       return joined(this.#pieces);

@@ -4,6 +4,7 @@
  * keys come before the next of all others, a row costs one comparison.
  */
 import type { Selection } from './column-writer.ts';
+import { mergeByTree } from './merge-tree.ts';
 import type { Segment } from './segment.ts';
 
 /** The part of a run that is merged: from a row of its first segment up to one of its last. */
@@ -80,6 +81,9 @@ export class MergeSource {
   }
 }
 
+/** From so many sources on a tree finds the next sooner than looking at all of them. */
+const TREE_FROM = 6;
+
 /** Writes the next merged rows into `chosen` and returns how many: at most `max`, 0 at the end. */
 export function mergeBlock(
   sources: readonly MergeSource[],
@@ -87,6 +91,7 @@ export function mergeBlock(
   max: number,
 ): number {
   const live = sources.filter((source) => !source.done);
+  if (live.length >= TREE_FROM) return mergeByTree(live, chosen, max);
   const isNumeric = sources.every((source) => source.isNumeric);
   let count = 0;
   while (count < max && live.length > 0) {

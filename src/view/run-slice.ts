@@ -6,7 +6,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type Bound, isBelow } from './bounds.ts';
 import type { Trim } from './merge-keys.ts';
-import { Segment } from './segment.ts';
+import { Segment, type SegmentHandle } from './segment.ts';
 import {
   boundOf,
   isSpilled,
@@ -43,14 +43,23 @@ export interface OpenSlice {
 export function openSlice(storage: Storage, schema: Schema, slice: RunSlice): OpenSlice {
   const from = slice.from && boundOf(slice.from);
   const to = slice.to && boundOf(slice.to);
+  const spilled = slice.runs.flat().filter(isSpilled);
+  // One stretch for all: so large a one is given back to the system when it is collected.
+  const body = new SharedArrayBuffer(spilled.reduce((sum, part) => sum + partBytes(part), 0));
+  let at = 0;
+  const read = (part: RunPart): SegmentHandle[] => {
+    if (!isSpilled(part)) return [part];
+    const handles = readBlocks(storage, schema, part, body, at);
+    at += partBytes(part);
+    return handles;
+  };
   const runs: Segment[][] = [];
   const trims: Trim[] = [];
   for (const parts of slice.runs) {
     const segments: Segment[] = [];
     let trim: Trim = { start: 0, end: 0 };
     for (const part of parts) {
-      const handles = isSpilled(part) ? readBlocks(storage, schema, part) : [part];
-      for (const handle of handles) {
+      for (const handle of read(part)) {
         const segment = new Segment(handle, schema.key);
         const start = from === null ? 0 : firstRowFrom(segment, from);
         const end = to === null ? segment.rows : firstRowFrom(segment, to);

@@ -71,22 +71,23 @@ export function boundOf({ hi, lo, bytes }: PlainKey): Bound {
 }
 
 /**
- * Reads the blocks, every byte checked, all into one stretch of memory.
+ * Reads the blocks, every byte checked, into memory from `to` on.
  * @throws OMEN_CORRUPT naming file and offset, what the storage throws
  */
 export function readBlocks(
   storage: Storage,
   schema: Schema,
-  { path, blocks }: SpilledBlocks,
+  spilled: SpilledBlocks,
+  body: SharedArrayBuffer,
+  to: number,
 ): SegmentHandle[] {
+  const { path, blocks } = spilled;
   const start = blocks[0].offset;
-  const last = blocks[blocks.length - 1];
   const file = storage.open(path, 'read');
   try {
-    const body = new SharedArrayBuffer(last.offset + last.bodyBytes - start);
-    readWhole(file, path, body, start);
+    readWhole(file, path, new Uint8Array(body, to, partBytes(spilled)), start);
     return blocks.map((block) => {
-      const at = block.offset - start;
+      const at = to + block.offset - start;
       if (crc32(new Uint8Array(body, at, block.bodyBytes)) !== block.crc) {
         throw damaged(path, block.offset, 'its checksum is wrong');
       }
@@ -99,9 +100,9 @@ export function readBlocks(
   }
 }
 
-function readWhole(file: StorageFile, path: string, body: SharedArrayBuffer, start: number): void {
-  const count = file.read(new Uint8Array(body), start);
-  if (count < body.byteLength) throw damaged(path, start + count, 'it ends there');
+function readWhole(file: StorageFile, path: string, target: Uint8Array, start: number): void {
+  const count = file.read(target, start);
+  if (count < target.length) throw damaged(path, start + count, 'it ends there');
 }
 
 function damaged(path: string, offset: number, what: string): OmenError {

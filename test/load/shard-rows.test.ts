@@ -150,7 +150,7 @@ const FAULTS: readonly Fault[] = [
 ];
 
 test('whatever operation fails, the load fails with its code, or is whole', async (t) => {
-  const lists = Array.from({ length: 5 }, (_, i) => shuffled(10 * i, 30));
+  const lists = Array.from({ length: 4 }, (_, i) => shuffled(10 * i, 30));
   const budget = { keptBytes: 800, sliceBytes: 3000, blockBytes: 300, joinRuns: 3 };
   const options = { schema: NUMBERS, budget };
   const whole = new CrashStorage();

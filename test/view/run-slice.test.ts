@@ -44,7 +44,7 @@ test('a slice of runs is what each has between two keys, whatever segments it li
   const forms = fc.constantFrom<'f64' | 'words'>('f64', 'words');
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(anyRun, fc.integer({ min: 1, max: 9 }), forms), { maxLength: 5 }),
+      fc.array(fc.tuple(anyRun, fc.integer({ min: 1, max: 9 }), forms), { maxLength: 12 }),
       cuts,
       cuts,
       fc.integer({ min: 1, max: 20 }),
