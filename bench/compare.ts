@@ -51,7 +51,7 @@ export interface CompareRun {
   readonly cells: readonly Cell[];
 }
 
-const ROWS = 1e6;
+export const ROWS = 1e6;
 const ROUNDS = 3;
 
 /** What was asked for is not there to be had. */

@@ -11,8 +11,8 @@ import {
   TWO_32,
   wordsOf,
 } from '../../src/rmi/model.ts';
+import { short } from '../report/html.ts';
 import { type FixedSet, keyAt } from './key-sets.ts';
-import { short } from './report/html.ts';
 import { eachLeaf } from './shape.ts';
 import type { Subject } from './subject.ts';
 

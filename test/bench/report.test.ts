@@ -1,10 +1,10 @@
 /** Pieces of the report. */
 import test from 'ava';
 import fc from 'fast-check';
+import { chart, evenTicks, powerTicks } from '../../bench/report/chart.ts';
+import { escapeText, figure, short } from '../../bench/report/html.ts';
 import { makeSet } from '../../bench/rmi/key-sets.ts';
 import { ERROR_SPAN, pictureOf } from '../../bench/rmi/picture.ts';
-import { chart, evenTicks, powerTicks } from '../../bench/rmi/report/chart.ts';
-import { escapeText, figure, short } from '../../bench/rmi/report/html.ts';
 import { trainSubject } from '../../bench/rmi/subject.ts';
 
 test('figures are short, and say what they are', (t) => {

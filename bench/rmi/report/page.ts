@@ -1,33 +1,22 @@
 /** The report: one page that needs nothing but itself. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { count } from '../../engine/report.ts';
+import { escapeText, figure } from '../../report/html.ts';
+import { factList, page } from '../../report/parts.ts';
 import type { RmiRun } from '../../rmi.ts';
 import { SET_NAMES } from '../key-sets.ts';
 import type { IndexResult, SetResult } from '../measure-set.ts';
-import { CLIP } from './chart.ts';
-import { escapeText, figure } from './html.ts';
 import { curveChart, errorChart, stretchChart } from './pictures.ts';
-import { STYLE } from './style.ts';
 import { engineBars, languageCard, rivalTable, summary } from './tables.ts';
 import { legend, tradeOffChart } from './trade-off.ts';
 
 export function reportOf(run: Omit<RmiRun, 'report'>): string {
   const title = 'OmenDB: the learned index, measured';
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<svg width="0" height="0" style="position:absolute" aria-hidden="true">${CLIP}</svg>
-${header(run)}
-${run.sets.map(sectionOf).join('\n')}
-</body>
-</html>
-`;
+  return page(
+    title,
+    `${header(run)}
+${run.sets.map(sectionOf).join('\n')}`,
+  );
 }
 
 function header({ rows, rounds, probes, gets, shards, sets }: Omit<RmiRun, 'report'>): string {
@@ -49,13 +38,6 @@ ${factList(facts)}
 <p class="soft">All times are medians of ${rounds} rounds of random hits in which the contenders take turns, ${figure(probes)} look-ups or ${figure(gets)} gets each; every answer is compared with the truth, and a wrong one ends the run. Contenders are given their best: each chooses by trial among several searches, each has a copy of the timed loop compiled for it alone. A machine that is shared moves the nanoseconds: trust the ratios. <span class="missed">Red</span> is a figure that misses what we aim for at this size.</p>
 ${summary(sets)}
 </header>`;
-}
-
-function factList(facts: Readonly<Record<string, string>>): string {
-  const entries = Object.entries(facts).map(
-    ([name, value]) => `<div><dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd></div>`,
-  );
-  return `<dl class="facts">${entries.join('')}</dl>`;
 }
 
 function sectionOf(set: SetResult): string {

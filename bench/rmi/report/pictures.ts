@@ -1,8 +1,9 @@
 /** Charts of a set and of the model over it. */
+
+import { chart, evenTicks, type Plot, path } from '../../report/chart.ts';
+import { at, escapeText, short } from '../../report/html.ts';
 import type { Picture, Stretch } from '../picture.ts';
 import { ERROR_SPAN } from '../picture.ts';
-import { chart, evenTicks, type Plot, path } from './chart.ts';
-import { at, escapeText, short } from './html.ts';
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 const SHARES = [0, 0.25, 0.5, 0.75, 1];

@@ -1,5 +1,7 @@
 /** The figures in words: what each set came to, and each contender. */
 import { count } from '../../engine/report.ts';
+import { escapeText, figure } from '../../report/html.ts';
+import { type Bar, bars, type Cell, card, table } from '../../report/parts.ts';
 import type { Figures, Languages } from '../languages.ts';
 import type { IndexResult, SetResult } from '../measure-set.ts';
 import { DESIGNS, ENGINES, SEARCHES } from '../names.ts';
@@ -14,28 +16,6 @@ import {
   timesLmdbMin,
   timesTreeMin,
 } from '../targets.ts';
-import { escapeText, figure } from './html.ts';
-
-type Cell =
-  | string
-  | {
-      readonly text: string;
-      readonly isMissed: boolean;
-      /** How long a bar behind the text is, in percent of the cell. */
-      readonly share?: number;
-    };
-
-/** A table; the first column to the left, the others to the right. It scrolls by itself on a phone. */
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const cellOf = (cell: Cell): string => {
-    if (typeof cell === 'string') return `<td>${cell}</td>`;
-    const classes = [...(cell.isMissed ? ['missed'] : []), ...(cell.share ? ['meter'] : [])];
-    const style = cell.share ? ` style="--share:${cell.share.toFixed(0)}%"` : '';
-    return `<td class="${classes.join(' ')}"${style}>${cell.text}</td>`;
-  };
-  return `<div class="scroll"><table><thead><tr>${head.map((text) => `<th>${escapeText(text)}</th>`).join('')}</tr></thead>
-<tbody>${rows.map((row) => `<tr>${row.map(cellOf).join('')}</tr>`).join('\n')}</tbody></table></div>`;
-}
 
 const NONE = '–';
 /** What fills a cell. */
@@ -113,14 +93,14 @@ export function rivalTable({ training, rivals }: IndexResult): string {
 export function languageCard(languages: Languages): string {
   const { ours, wasm, native } = languages;
   const barsOf = (name: string, isOurs: boolean, ns: Partial<Figures>): Bar[] =>
-    Object.entries(ns).map(([way, one]) => ({ name: `${name}${WAYS[way]}`, ns: one, isOurs }));
+    Object.entries(ns).map(([way, one]) => barOf(`${name}${WAYS[way]}`, one, ours.single, isOurs));
   const figures = [
     ...barsOf('OmenDB', true, ours),
     ...(wasm === null ? [] : barsOf('WebAssembly', false, wasm)),
     ...(native === null ? [] : barsOf('C++, the same model', false, native.cells)),
     ...(native === null ? [] : barsOf('C++, lines under a table', false, native.lines)),
   ];
-  return card('Against other languages.', saidOf(languages), bars(figures, ours.single));
+  return card('Against other languages.', saidOf(languages), bars(figures));
 }
 
 /** As in the bars of a language. */
@@ -143,28 +123,14 @@ function saidOf(languages: Languages): string {
   return `${ofNative} A kernel in WebAssembly takes ${(wasm.batch / ours.batch).toFixed(2)} of our time in batches.`;
 }
 
-function card(title: string, saidInHtml: string, content: string): string {
-  return `<figure><figcaption><b>${escapeText(title)}</b> ${saidInHtml}</figcaption>${content}</figure>`;
-}
-
 function timesOf(times: number, max: number): string {
   const text = `${times.toFixed(2)} times`;
   return times > max ? `<span class="missed">${text}</span>` : text;
 }
 
-interface Bar {
-  readonly name: string;
-  readonly ns: number;
-  readonly isOurs: boolean;
-}
-
-function bars(figures: readonly Bar[], oursNs: number): string {
-  const slowest = Math.max(...figures.map(({ ns }) => ns));
-  const items = figures.map(({ name, ns, isOurs }) => {
-    const share = ((100 * ns) / slowest).toFixed(1);
-    return `<li class="${isOurs ? 'ours' : 'other'}"><span>${escapeText(name)}</span><i style="--share:${share}%"></i><b>${figure(ns)} ns</b><em>${(ns / oursNs).toFixed(2)} ×</em></li>`;
-  });
-  return `<ol class="bars">${items.join('\n')}</ol>`;
+function barOf(name: string, ns: number, oursNs: number, isOurs: boolean): Bar {
+  const note = `${(ns / oursNs).toFixed(2)} ×`;
+  return { name, value: ns, text: `${figure(ns)} ns`, note, kind: isOurs ? 'ours' : 'other' };
 }
 
 const OURS = ['omendb', 'many', 'columns'];
@@ -173,8 +139,8 @@ const OURS = ['omendb', 'many', 'columns'];
 export function engineBars({ engine }: SetResult): string {
   const figures = Object.entries({ ...engine.ns, many: engine.manyNs, columns: engine.columnsNs })
     .map(([name, ns]): Bar => {
-      return { name: ENGINES[name], ns, isOurs: OURS.includes(name) };
+      return barOf(ENGINES[name], ns, engine.ns.omendb, OURS.includes(name));
     })
-    .sort((a, b) => a.ns - b.ns);
-  return bars(figures, engine.ns.omendb);
+    .sort((a, b) => a.value - b.value);
+  return bars(figures);
 }

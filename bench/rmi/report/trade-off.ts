@@ -1,38 +1,20 @@
 /** Size against time: every contender in all its sizes. */
+
+import { chart, evenTicks, type Plot, path, powerTicks } from '../../report/chart.ts';
+import { at, escapeText, figure } from '../../report/html.ts';
+import { MARKS, type Shape, signOf } from '../../report/marks.ts';
 import type { Design } from '../contenders/field.ts';
 import type { IndexResult, RivalFigures } from '../measure-set.ts';
 import { DESIGNS, SEARCHES } from '../names.ts';
-import { chart, evenTicks, type Plot, path, powerTicks } from './chart.ts';
-import { at, escapeText, figure } from './html.ts';
 
 /** Never the colour alone: each design has a shape of its own. */
-const SHAPES: Readonly<Record<Exclude<Design, 'binary'>, (x: number, y: number) => string>> = {
-  omendb: (x, y) => `<circle cx="${at(x)}" cy="${at(y)}" r="4.5"/>`,
-  'rmi-linear': (x, y) => `<rect x="${at(x - 3.5)}" y="${at(y - 3.5)}" width="7" height="7"/>`,
-  'rmi-cubic': (x, y) =>
-    polygon([
-      [x, y - 5],
-      [x + 5, y],
-      [x, y + 5],
-      [x - 5, y],
-    ]),
-  radix: (x, y) =>
-    polygon([
-      [x, y - 4.5],
-      [x + 4.5, y + 3.5],
-      [x - 4.5, y + 3.5],
-    ]),
-  pgm: (x, y) =>
-    polygon([
-      [x - 4.5, y - 3.5],
-      [x + 4.5, y - 3.5],
-      [x, y + 4.5],
-    ]),
+const SHAPES: Readonly<Record<Exclude<Design, 'binary'>, Shape>> = {
+  omendb: MARKS.circle,
+  'rmi-linear': MARKS.square,
+  'rmi-cubic': MARKS.diamond,
+  radix: MARKS.up,
+  pgm: MARKS.down,
 };
-
-function polygon(points: readonly (readonly [number, number])[]): string {
-  return `<polygon points="${points.map(([x, y]) => `${at(x)},${at(y)}`).join(' ')}"/>`;
-}
 
 const DRAWN = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
 
@@ -92,8 +74,7 @@ function seriesOf(
 /** What the shapes and colours mean. */
 export function legend(): string {
   const entries = DRAWN.map(
-    (design) =>
-      `<span><svg class="mark" viewBox="-7 -7 14 14" aria-hidden="true"><g class="design ${design}">${SHAPES[design](0, 0)}</g></svg>${DESIGNS[design]}</span>`,
+    (design) => `<span>${signOf(design, SHAPES[design])}${DESIGNS[design]}</span>`,
   );
   return `<p class="legend">${entries.join('')}</p>`;
 }

@@ -4,13 +4,13 @@ export const STYLE = `
   color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1d1c1a; --soft: #6b6862; --rule: #e4e0d8; --band: #f1ede4;
   --ours: #6d28d9; --meter: #e9dffb; --missed: #b42318;
-  --linear: #c2570c; --cubic: #a16207; --radix: #15803d; --pgm: #0369a1; --other: #a8a29a;
+  --linear: #c2570c; --cubic: #a16207; --radix: #15803d; --pgm: #0369a1; --pink: #be185d; --other: #a8a29a;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14130f; --card: #1c1b17; --ink: #ece8df; --soft: #a19c91; --rule: #33312b; --band: #26241f;
     --ours: #b794f6; --meter: #3a2a5c; --missed: #f9776c;
-    --linear: #fb923c; --cubic: #facc15; --radix: #4ade80; --pgm: #38bdf8; --other: #6f6a60;
+    --linear: #fb923c; --cubic: #facc15; --radix: #4ade80; --pgm: #38bdf8; --pink: #f472b6; --other: #6f6a60;
   }
 }
 * { box-sizing: border-box; }
@@ -53,6 +53,17 @@ svg .design { fill: var(--tone); stroke: var(--card); stroke-width: 1; }
 svg .design path { fill: none; stroke: var(--tone); stroke-width: 1.5; opacity: .7; }
 .omendb { --tone: var(--ours); } .rmi-linear { --tone: var(--linear); } .rmi-cubic { --tone: var(--cubic); }
 .radix { --tone: var(--radix); } .pgm { --tone: var(--pgm); }
+.lmdb { --tone: var(--linear); } .leveldb { --tone: var(--cubic); } .sqlite { --tone: var(--radix); }
+.duckdb { --tone: var(--pgm); } .btree { --tone: var(--pink); } .map { --tone: var(--other); }
+svg .even { stroke: var(--ours); stroke-width: 1.5; }
+svg .stripe { fill: var(--band); }
+svg .name { fill: var(--ink); }
+svg .unsure { stroke: var(--tone); stroke-width: 1.5; opacity: .6; }
+.wide { min-width: 44rem; }
+.word { white-space: nowrap; }
+td small { display: block; color: var(--soft); font-size: .78em; }
+td.best { font-weight: 650; color: var(--ours); }
+dl.setup { font-size: .88rem; max-width: 60rem; } dl.setup dt { font-weight: 600; margin-top: .7rem; } dl.setup dd { margin: 0; color: var(--soft); }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .85rem; color: var(--soft); max-width: none; margin: .8rem 0; }
 .legend span { display: inline-flex; align-items: center; gap: .4rem; }
 svg.mark { width: 14px; }
@@ -68,6 +79,7 @@ td.meter { background: linear-gradient(var(--meter), var(--meter)) left center /
 .bars li { display: grid; grid-template-columns: 12.5rem 1fr 5rem 4rem; gap: .7rem; align-items: center; padding: .28rem 0; }
 .bars i { height: .8rem; width: var(--share); border-radius: .2rem; background: var(--other); }
 .bars .ours i { background: var(--ours); }
+.bars .faint i { opacity: .45; } .bars .faint span { color: var(--soft); }
 .bars .ours span { font-weight: 600; }
 .bars b { text-align: right; font-weight: 500; } .bars em { text-align: right; font-style: normal; color: var(--soft); }
 figure .bars { margin: auto 0; padding: .4rem 0 .8rem; font-size: .8rem; }
