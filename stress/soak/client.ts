@@ -60,6 +60,11 @@ const HELD_LOOK_MS = 500;
 /** So often it goes round when nothing is due. */
 const IDLE_MS_MAX = 5;
 
+/** What is due later than this is waited for by a timer. */
+const LONG_MS = 4;
+const NAP_MS_MAX = 0.25;
+const nap = new Int32Array(new SharedArrayBuffer(4));
+
 const data = workerData as ClientData;
 const { lane, layout } = data;
 const board = new Board(data.board);
@@ -125,9 +130,13 @@ async function work(
       board.setLateness(lane, Math.max(0, delay.mean / 1e6 - 10), behind);
       delay.reset();
     }
-    const wait = Math.floor(next - performance.now());
-    if (rate === null || wait < 1) await setImmediate();
-    else await setTimeout(Math.min(wait, IDLE_MS_MAX));
+    const waitMs = rate === null ? 0 : next - performance.now();
+    if (waitMs > LONG_MS) await setTimeout(Math.min(waitMs - 1, IDLE_MS_MAX));
+    else {
+      // Timers wait for a millisecond at least, and to turn without a rest takes a processor.
+      if (waitMs > 0) Atomics.wait(nap, 0, 0, Math.min(waitMs, NAP_MS_MAX));
+      await setImmediate();
+    }
   }
   delay.disable();
 }

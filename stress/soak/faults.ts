@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Random } from '../../src/storage/model-file.ts';
-import type { Opened } from './holder.ts';
+import type { Counts, Opened } from './holder.ts';
 import type { HolderProcess } from './process.ts';
 
 export interface FaultStage {
@@ -60,6 +60,33 @@ async function meanwhile(
 async function tolerate(stage: FaultStage, refused: boolean, unknown: boolean): Promise<void> {
   await stage.process().ask({ do: 'tolerate', refused, unknown });
 }
+
+async function counts(stage: FaultStage): Promise<Counts | null> {
+  return await stage.process().ask<Counts>({ do: 'counts' });
+}
+
+/** What came of writes meanwhile, and how often system calls failed, where any did. */
+function since(before: Counts | null, after: Counts | null): string {
+  if (before === null || after === null) return '';
+  const kinds = Object.keys(after.injected) as (keyof Counts['injected'])[];
+  const told = kinds.flatMap((kind) => {
+    const count = after.injected[kind] - before.injected[kind];
+    return count === 0 ? [] : [`${count} × ${SYSTEM_CALLS[kind]}`];
+  });
+  const refused = after.refused - before.refused;
+  const unknown = after.unknown - before.unknown;
+  if (refused > 0) told.push(`${refused} writes refused`);
+  if (unknown > 0) told.push(`${unknown} of unknown outcome`);
+  return told.length === 0 ? 'nothing met it; ' : `${told.join(', ')}; `;
+}
+
+const SYSTEM_CALLS: Readonly<Record<keyof Counts['injected'], string>> = {
+  sync: 'sync failed',
+  delay: 'sync delayed',
+  short: 'write cut short',
+  read: 'read failed',
+  full: 'no room',
+};
 
 /** All shards serve, and no write is unknown any more. */
 async function heal(stage: FaultStage): Promise<string> {
@@ -126,11 +153,13 @@ export const FAULTS: readonly Fault[] = [
     expected: 'writes under way are unknown, the thread is replaced',
     async run(stage) {
       await tolerate(stage, false, true);
+      const before = await counts(stage);
       const which = Math.floor(stage.random() * 16);
       const name = await stage.process().ask<string>({ do: 'kill-shard', which });
       const healed = await heal(stage);
+      const told = since(before, await counts(stage));
       await tolerate(stage, false, false);
-      return `${name} ended, then ${healed}`;
+      return `${name} ended; ${told}${healed}`;
     },
   },
   {
@@ -151,6 +180,7 @@ export const FAULTS: readonly Fault[] = [
     expected: 'its shard refuses writes, and recovers when opened anew',
     async run(stage) {
       await tolerate(stage, false, true);
+      const before = await counts(stage);
       await stage.process().ask({ do: 'fault', word: 'syncFailures', value: 1 });
       let failed = false;
       for (let i = 0; i < 200 && !failed; i++) {
@@ -159,9 +189,10 @@ export const FAULTS: readonly Fault[] = [
         failed = health?.includes('failed') ?? true;
       }
       if (!failed) stage.onFault('a sync failed, and its shard went on');
+      const told = since(before, await counts(stage));
       const seen = await reopened(stage, 0);
       await tolerate(stage, false, false);
-      return `a shard ${failed ? 'failed' : 'went on'}, then ${seen}`;
+      return `${told}a shard ${failed ? 'failed' : 'went on'}, then ${seen}`;
     },
   },
   {
@@ -171,8 +202,10 @@ export const FAULTS: readonly Fault[] = [
     expected: 'nothing is refused, no alarm',
     async run(stage) {
       const syncDelayMs = Math.round(between(stage.random, 5, 120));
+      const before = await counts(stage);
       await meanwhile(stage, { syncDelayMs }, between(stage.random, 500, 2000));
-      return `${syncDelayMs} ms a sync, ${await healthy(stage)}`;
+      const told = since(before, await counts(stage));
+      return `${syncDelayMs} ms a sync: ${told}${await healthy(stage)}`;
     },
   },
   {
@@ -182,11 +215,13 @@ export const FAULTS: readonly Fault[] = [
     expected: 'puts are refused, and taken again once there is room',
     async run(stage) {
       await tolerate(stage, true, false);
+      const before = await counts(stage);
       const roomBytes = Math.round(between(stage.random, 1, 2 ** 20));
       await meanwhile(stage, { roomBytes, full: 1 }, between(stage.random, 500, 2500));
       const healed = await heal(stage);
+      const told = since(before, await counts(stage));
       await tolerate(stage, false, false);
-      return `${roomBytes} bytes of room, then ${healed}`;
+      return `${roomBytes} bytes of room: ${told}${healed}`;
     },
   },
   {
@@ -195,8 +230,9 @@ export const FAULTS: readonly Fault[] = [
     kills: false,
     expected: 'nothing is refused, no alarm',
     async run(stage) {
+      const before = await counts(stage);
       await meanwhile(stage, { shortWrites: 1 }, between(stage.random, 500, 2000));
-      return healthy(stage);
+      return since(before, await counts(stage)) + (await healthy(stage));
     },
   },
   {

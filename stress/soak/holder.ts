@@ -16,7 +16,16 @@ import { SESSIONS, type Sessions, TABLE, type Table } from './databases.ts';
 import { layoutOf } from './layout.ts';
 import { Notes, notesPath, readBase, writeBase } from './notes.ts';
 import { Oracle, oracleMemory } from './oracle.ts';
-import { FAULT_KINDS, injected, latestMs, rememberLatest, setClock, WORDS, words } from './shim.ts';
+import {
+  FAULT_KINDS,
+  type FaultKind,
+  injected,
+  latestMs,
+  rememberLatest,
+  setClock,
+  WORDS,
+  words,
+} from './shim.ts';
 import { Staff } from './staff.ts';
 import { setTolerance, type Tolerance, toleranceMemory } from './tolerance.ts';
 import { type Found, settleLane, verifyAll } from './verify.ts';
@@ -53,6 +62,8 @@ export type Command =
   /** Waits until every shard serves, then finds out what became of unknown writes. */
   | { readonly do: 'heal'; readonly withinMs: number }
   | { readonly do: 'health' }
+  /** What writes came to so far, and how often faults came to pass. */
+  | { readonly do: 'counts' }
   | { readonly do: 'end' };
 
 export interface Opened extends Found {
@@ -68,8 +79,6 @@ export interface Sample {
   readonly sharedBytes: number;
   readonly rows: number;
   readonly snapshots: number;
-  readonly retired: number;
-  readonly injected: Readonly<Record<string, number>>;
 }
 
 /** What it says: the answer to a command, a sample, or what is wrong. */
@@ -295,6 +304,19 @@ async function end(): Promise<void> {
   await staff.end();
 }
 
+export interface Counts {
+  readonly refused: number;
+  readonly unknown: number;
+  /** By kind of fault. */
+  readonly injected: Readonly<Record<FaultKind, number>>;
+}
+
+function counts(): Counts {
+  const [, refused, unknown] = board.sum().outcomes;
+  const kinds = FAULT_KINDS.map((kind) => [kind, injected(kind)]);
+  return { refused, unknown, injected: Object.fromEntries(kinds) };
+}
+
 const delay = monitorEventLoopDelay({ resolution: 10 });
 
 function sample(): Sample {
@@ -310,8 +332,6 @@ function sample(): Sample {
     sharedBytes: sum(({ total }) => total.segmentBytes + total.indexBytes + total.memtableBytes),
     rows: sum(({ total }) => total.rows),
     snapshots: sum(({ snapshots }) => snapshots),
-    retired: sum(({ watches }) => watches),
-    injected: Object.fromEntries(FAULT_KINDS.map((kind) => [kind, injected(kind)])),
   };
 }
 
@@ -337,6 +357,8 @@ async function obey(command: Command): Promise<unknown> {
       return heal(command.withinMs);
     case 'health':
       return [table, sessions].map((db) => db.health().status);
+    case 'counts':
+      return counts();
     case 'end':
       return end();
   }

@@ -138,9 +138,8 @@ function latencyVerdicts({ state }: Soaked): Verdict[] {
 
 function throughputVerdicts({ state }: Soaked, samples: readonly Sampled[]): Verdict[] {
   const { durationMs } = state.options;
-  // The first cycle runs as fast as it can.
   const calm = samples.filter(
-    ({ disturbed, phase, cycle }) => !disturbed && phase !== 'quiet' && cycle > 0,
+    ({ disturbed, phase, cycle }) => !disturbed && phase !== 'quiet' && cycle >= state.freeCycles,
   );
   const of = (from: number, to: number) =>
     medianOf(

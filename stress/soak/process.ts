@@ -39,6 +39,8 @@ export class HolderProcess {
       },
     });
     this.#child.on('message', (word: Word) => this.#hear(word));
+    // What is sent to one that was killed comes to nothing; that it ended is told by its exit.
+    this.#child.on('error', () => {});
     this.#gone = once(this.#child, 'exit').then(([code, signal]) => this.#ended(code ?? signal));
     this.opened = this.#answerTo(0) as Promise<Opened | null>;
   }

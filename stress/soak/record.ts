@@ -65,6 +65,8 @@ export interface State {
   life: number;
   /** Of the process under soak. */
   pid: number;
+  /** Cycles at the beginning that go as fast as they can. */
+  readonly freeCycles: number;
   /** Operations a second by phase as fast as it can; empty before the calibration. */
   free: number[];
   /** By quarter and class: latencies outside of faults. */
@@ -79,6 +81,8 @@ export interface State {
 }
 
 export const QUARTERS = 4;
+/** A soak so long has a cycle in which it gets warm, before the one by which its rate is set. */
+const WARM_UP_MS_LEAST = 20 * 60_000;
 const RECENT_MAX = 600;
 
 export class Soaked {
@@ -99,7 +103,9 @@ export class Soaked {
       CLASSES.map(() => new Array<number>(BUCKETS).fill(0)),
     );
     const totals = { operations: 0, refused: 0, unknown: 0, checked: 0, restarts: 0 };
-    const state = { options, elapsedMs: 0, cycle: 0, life: 0, pid: 0, free: [], quarters, totals };
+    const freeCycles = options.durationMs >= WARM_UP_MS_LEAST ? 2 : 1;
+    const begun = { elapsedMs: 0, cycle: 0, life: 0, pid: 0, free: [] };
+    const state = { options, ...begun, freeCycles, quarters, totals };
     return new Soaked(options.directory, state);
   }
 

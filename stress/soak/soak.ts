@@ -28,6 +28,8 @@ const FAULT_MS_MAX = 14_000;
 /** Samples so long after a fault count as disturbed; a new process is slower at first. */
 const GRACE_MS = 2000;
 const NEW_PROCESS_MS = 5000;
+/** So many seconds behind what is due count as behind. */
+const BEHIND_MAX_S = 0.1;
 const QUIET_SAMPLES = 3;
 /** So long a soak has a middle in which the process is not killed, so that it can be seen to grow. */
 const CALM_MS_LEAST = 3 * 60_000;
@@ -57,6 +59,8 @@ export class Soak {
   #isEnding = false;
   #last: { readonly sample: Sample; readonly life: number; readonly atMs: number } | null = null;
   #openMs = 500;
+  /** Operations a second; null: as many as it can. */
+  #rate: number | null = null;
   #samples = 0;
 
   constructor(soaked: Soaked, ears: SoakEars) {
@@ -114,7 +118,7 @@ export class Soak {
     this.soaked.save();
     await this.#start();
     while (!this.#isOver) {
-      if (state.cycle === 0) await this.#calibrate();
+      if (state.cycle < state.freeCycles) await this.#calibrate();
       else await this.#cycle();
       await this.#quiet();
       state.cycle++;
@@ -185,7 +189,9 @@ export class Soak {
     this.#isQuiet = false;
     const { rate } = this.#options;
     const free = this.soaked.state.free[phase];
-    const share = rate ?? (free === undefined ? null : SHARE_OF_FREE * free);
+    const isFree = this.soaked.state.cycle < this.soaked.state.freeCycles;
+    const share = rate ?? (isFree ? null : SHARE_OF_FREE * free);
+    this.#rate = share;
     await this.#holder.ask({ do: 'run', phase, rate: share, heldMs: this.#cycleMs / 3 });
   }
 
@@ -282,6 +288,10 @@ export class Soak {
     const operations = minus(board.counts, before.counts).reduce((a, b) => a + b, 0);
     const latencies = board.latencies.map((counts, i) => minus(counts, before.latencies[i]));
     const disturbed = last.atMs < this.#disturbedUntil;
+    // What was due during a fault is made up for: until then the fault is felt.
+    if (disturbed && this.#rate !== null && board.behind > BEHIND_MAX_S * this.#rate) {
+      this.#disturbedUntil = Math.max(this.#disturbedUntil, atMs + 1);
+    }
     const { state } = this.soaked;
     state.totals.operations += operations;
     state.totals.refused += board.outcomes[1] - before.outcomes[1];
@@ -291,7 +301,7 @@ export class Soak {
       Math.floor((QUARTERS * atMs) / this.#options.durationMs),
     );
     // As fast as it can, everything waits for everything.
-    if (!disturbed && state.cycle > 0) this.soaked.addLatencies(quarter, latencies);
+    if (!disturbed && state.cycle >= state.freeCycles) this.soaked.addLatencies(quarter, latencies);
     const percentile = (share: number) =>
       CLASSES.map((_, i) => round(percentileUs(latencies[i], share) / 1000));
     const sampled: Sampled = {
