@@ -215,6 +215,7 @@ export class Soak {
 
   async #cycle(): Promise<void> {
     for (const phase of PHASES.keys()) {
+      if (this.#isOver) return;
       const endMs = this.atMs + this.#phaseMs;
       await this.#work(phase);
       while (!this.#isOver && this.atMs < endMs) {
