@@ -95,6 +95,24 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  'load-budget': {
+    about: 'bulk loads within 512 MB, and CSV on one processor and all, in processes (50 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/load-budget.ts');
+      const result = await run(tiny ? { rows: 50_000, rounds: 1, memory: 1e7 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
+  'load-scale': {
+    about: 'what a billion rows take to load, calculated, and checked (200 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/load-scale.ts');
+      const onProgress = (what: string) => process.stderr.write(`load-scale: ${what}\n`);
+      const sizes = tiny ? { rows: 160_000, memory: 2 ** 20 } : { rows };
+      const result = await run({ ...sizes, onProgress });
+      return { result, text: show(result) };
+    },
+  },
   durability: {
     about: 'what safety costs: puts at each durability, and bare system calls (500 k rows)',
     async run({ rows, tiny }) {
@@ -231,7 +249,7 @@ async function main(): Promise<number> {
   }
   if (values.help || unknown !== undefined) {
     const list = Object.entries(BENCHMARKS).map(
-      ([name, { about }]) => `  ${name.padEnd(10)} ${about}`,
+      ([name, { about }]) => `  ${name.padEnd(12)} ${about}`,
     );
     process.stderr.write(
       `${unknown === undefined ? '' : `There is no benchmark "${unknown}".\n`}` +

@@ -2,19 +2,11 @@
  * Bulk loads of rows `int64 → float64` from an Arrow file, sorted and shuffled, and from a CSV file, all of it
  * durable; against `put` of such rows, many in flight, and against LMDB's append load, in turns of one run.
  */
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Float64, Int64, makeData, makeVector, RecordBatchFileWriter, Table } from 'apache-arrow';
 import { type LoadReport, open } from '../../src/index.ts';
+import { SCHEMA, STEP, shuffled, writeArrow, writeCsv } from './load-files.ts';
 import { count, median, table } from './report.ts';
 
 export interface LoadOptions {
@@ -27,63 +19,7 @@ export interface LoadOptions {
   readonly directory?: string;
 }
 
-const BATCH_ROWS = 2 ** 20;
 const LMDB_ROWS = 500_000;
-const STEP = 3;
-
-/** Key of row i in the order of the source. */
-type KeyOf = (i: number) => number;
-
-/** A permutation of all rows: an odd factor is coprime to a power of two. */
-function shuffled(rows: number): KeyOf {
-  const modulus = 2 ** Math.ceil(Math.log2(rows));
-  const factor = 0x9e3779b1;
-  return (i) => {
-    let at = i;
-    do at = Number((BigInt(at) * BigInt(factor) + 12345n) % BigInt(modulus));
-    while (at >= rows);
-    return STEP * at;
-  };
-}
-
-function writeArrow(path: string, rows: number, keyOf: KeyOf): void {
-  const batches = [];
-  for (let from = 0; from < rows; from += BATCH_ROWS) {
-    const length = Math.min(BATCH_ROWS, rows - from);
-    const keys = new BigInt64Array(length);
-    const values = new Float64Array(length);
-    for (let i = 0; i < length; i++) {
-      const key = keyOf(from + i);
-      keys[i] = BigInt(key);
-      values[i] = key / 2;
-    }
-    batches.push(
-      new Table({
-        key: makeVector(makeData({ type: new Int64(), length, data: keys })),
-        value: makeVector(makeData({ type: new Float64(), length, data: values })),
-      }),
-    );
-  }
-  const [first, ...others] = batches;
-  const writer = RecordBatchFileWriter.writeAll(first.concat(...others));
-  writeFileSync(path, writer.toUint8Array(true));
-}
-
-function writeCsv(path: string, rows: number, keyOf: KeyOf): void {
-  const file = openSync(path, 'w');
-  writeSync(file, 'key,value\n');
-  for (let from = 0; from < rows; from += BATCH_ROWS) {
-    const lines: string[] = [];
-    for (let i = from; i < Math.min(rows, from + BATCH_ROWS); i++) {
-      const key = keyOf(i);
-      lines.push(`${key},${key / 2}\n`);
-    }
-    writeSync(file, lines.join(''));
-  }
-  closeSync(file);
-}
-
-const SCHEMA = { key: 'int64', columns: { value: 'float64' } } as const;
 
 async function load(path: string, source: string, rows: number, shards: number) {
   await using db = await open(path, { ...SCHEMA, shards });
@@ -156,8 +92,8 @@ export async function run(options: LoadOptions = {}) {
     'Arrow, shuffled': join(directory, 'shuffled.arrow'),
     'CSV, shuffled': join(directory, 'shuffled.csv'),
   };
-  writeArrow(sources['Arrow, sorted'], rows, (i) => STEP * i);
-  writeArrow(sources['Arrow, shuffled'], rows, shuffled(rows));
+  await writeArrow(sources['Arrow, sorted'], rows, (i) => STEP * i);
+  await writeArrow(sources['Arrow, shuffled'], rows, shuffled(rows));
   writeCsv(sources['CSV, shuffled'], rows, shuffled(rows));
   const seconds = new Map<string, number[]>();
   const reports = new Map<string, LoadReport>();

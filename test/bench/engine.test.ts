@@ -6,6 +6,8 @@ import * as durability from '../../bench/engine/durability.ts';
 import * as get from '../../bench/engine/get.ts';
 import * as level from '../../bench/engine/level.ts';
 import * as load from '../../bench/engine/load.ts';
+import * as loadBudget from '../../bench/engine/load-budget.ts';
+import * as loadScale from '../../bench/engine/load-scale.ts';
 import * as memory from '../../bench/engine/memory.ts';
 import * as metrics from '../../bench/engine/metrics.ts';
 import * as puts from '../../bench/engine/puts.ts';
@@ -32,6 +34,20 @@ test.serial('the benchmark of loads runs, and every row is there', async (t) => 
   const result = await load.run({ rows: 3000, rounds: 1, peers: false });
   t.is(Object.keys(result.seconds).length, 4);
   t.regex(load.show(result), /Arrow, shuffled/);
+});
+
+test.serial('the benchmark of loads within a budget runs, and tells its bound', async (t) => {
+  const result = await loadBudget.run({ rows: 30_000, rounds: 1, memory: 1.1e6 });
+  t.true(result.loads[1].last.spilledBytes > 0);
+  t.true(result.peakBytes > result.residentBytes);
+  t.regex(loadBudget.show(result), /the bound of/);
+});
+
+test.serial('the benchmark of larger and larger loads runs, and calculates', async (t) => {
+  const result = await loadScale.run({ rows: 64_000, memory: 1.1e6 });
+  t.is(result.far.rows, 1e9);
+  t.true(result.far.fileBytes > 1e10);
+  t.regex(loadScale.show(result), /off by/);
 });
 
 test.serial('the benchmark of durability runs, and every row is there', async (t) => {
