@@ -48,7 +48,9 @@ export function addLoad(program: Command, context: Context): void {
   program
     .command('load')
     .summary('load files into a database')
-    .description('Loads CSV, TSV, lines of JSON or Arrow into a database, all of it or nothing.')
+    .description(
+      'Loads CSV, TSV, lines of JSON, Arrow or Parquet into a database, all of it or nothing.',
+    )
     .argument('<files...>', 'files or patterns; text may be compressed by gzip or zstd; "-": stdin')
     .requiredOption('--db <directory>', 'the database')
     .option('--key <name:type>', 'the field that is the key, and its type', fieldArgument)
@@ -70,6 +72,7 @@ export function addLoad(program: Command, context: Context): void {
         'csv',
         'tsv',
         'ndjson',
+        'parquet',
       ]),
     )
     .option('--delimiter <char>', 'between two values of CSV', delimiterArgument)

@@ -11,6 +11,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { type ErrorCode, OmenError } from '../errors.ts';
 import { InFlight } from '../load/in-flight.ts';
 import { budgetOf } from '../load/load-budget.ts';
+import type { ParquetGroup } from '../load/parquet.ts';
 import type { Parsed } from '../load/parse.ts';
 import { LoadPool } from '../load/pool.ts';
 import { Router, type Target } from '../load/router.ts';
@@ -79,6 +80,13 @@ export async function bulkLoad(
   }
 }
 
+/** What is being parsed, and what becomes of it. */
+interface Waiting {
+  readonly source: OpenSource;
+  readonly parsed: Promise<Parsed>;
+  readonly take: (parsed: Parsed) => void;
+}
+
 class Loading {
   readonly #client: Client;
   readonly #calls: LoadCalls;
@@ -106,8 +114,8 @@ class Loading {
   /** Rows taken out of text, and lines of the source passed. */
   #parsedRows = 0;
   #lines = 0;
-  /** Blocks of text that are being parsed, in their order. */
-  readonly #waiting: { source: OpenSource; block: TextBlock; parsed: Promise<Parsed> }[] = [];
+  /** Blocks of text and row groups that are being parsed, in their order. */
+  readonly #waiting: Waiting[] = [];
   #lastTurnMs = this.#startMs;
   #lastProgressMs = this.#startMs;
 
@@ -229,6 +237,8 @@ class Loading {
         await this.#takeWaiting();
         this.#begin(source);
         await this.#read(source.items);
+      } else if ('groups' in source) {
+        await this.#readGroups(source, source.groups(this.#target.schema));
       } else {
         await this.#readText(source, source.text, source.rules);
       }
@@ -331,15 +341,28 @@ class Loading {
       const rejectsMax = this.#settings.maxErrors - this.#rejected + 1;
       const parsed = this.#pool.parse({ target, format, bytes, at, rejectsMax });
       parsed.catch(() => {});
-      this.#waiting.push({ source, block, parsed });
+      this.#waiting.push({ source, parsed, take: (done) => this.#takeParsed(block, done) });
       if (this.#waiting.length > 2 * this.#pool.threads) await this.#takeFirst();
     }
   }
 
+  /** Row groups are large: no more of them are held than there are threads. */
+  async #readGroups(source: OpenSource, groups: AsyncIterable<ParquetGroup>): Promise<void> {
+    const target = this.#target;
+    for await (const group of abortable(groups, this.#signal)) {
+      const rejectsMax = this.#settings.maxErrors - this.#rejected + 1;
+      const parsed = this.#pool.group({ target, group, rejectsMax });
+      parsed.catch(() => {});
+      const { before } = group;
+      this.#waiting.push({ source, parsed, take: (done) => this.#takeGroup(before, done) });
+      if (this.#waiting.length >= this.#pool.threads) await this.#takeFirst();
+    }
+  }
+
   async #takeFirst(): Promise<void> {
-    const [{ source, block, parsed }] = this.#waiting.splice(0, 1);
+    const [{ source, parsed, take }] = this.#waiting.splice(0, 1);
     if (source !== this.#source) this.#begin(source);
-    this.#takeParsed(block, await parsed);
+    take(await parsed);
     await this.#pause();
   }
 
@@ -358,6 +381,15 @@ class Loading {
     this.#lines += parsed.lines;
     this.#parsedRows += parsed.rows;
     this.#seen += parsed.rows + parsed.rejects.length;
+    for (const [shard, chunk] of parsed.chunks) this.#keep(shard, chunk);
+  }
+
+  #takeGroup(before: number, parsed: Parsed): void {
+    for (const { line, code, reason } of parsed.rejects) {
+      const row = before + line + 1;
+      this.#reject(code, reason, `row ${row} of ${this.#source.name}`, { row }, undefined);
+    }
+    this.#parsedRows += parsed.rows;
     for (const [shard, chunk] of parsed.chunks) this.#keep(shard, chunk);
   }
 

@@ -75,7 +75,9 @@ async function inferStream(source: AsyncIterable<unknown>, settings: LoadSetting
   if (format === undefined || format === 'parquet') {
     await whole.return(undefined);
     const message =
-      'The first bytes of the source do not tell what it is: say so with the option "format".';
+      format === 'parquet'
+        ? 'Parquet says at its end what it holds: give the path of a file, not a stream.'
+        : 'The first bytes of the source do not tell what it is: say so with the option "format".';
     throw new OmenError('OMEN_INVALID_SOURCE', message);
   }
   if (format !== 'arrow') return inferText(whole, format, settings);

@@ -122,7 +122,7 @@ const KNOWN = [
   ],
   ...['memory', 'dryRun', 'onProgress', 'signal'],
 ];
-const FORMATS: readonly unknown[] = ['arrow', 'csv', 'tsv', 'ndjson'];
+const FORMATS: readonly unknown[] = ['arrow', 'csv', 'tsv', 'ndjson', 'parquet'];
 const DUPLICATES: readonly unknown[] = ['last', 'first', 'error'];
 const MEMORY_MIN = 2 ** 20;
 

@@ -5,8 +5,11 @@ import { bytesOf, decompressed, decompressedHead, fileBytes } from '../load/byte
 import { isPattern, pathsOf } from '../load/glob.ts';
 import type { InferredField } from '../load/infer.ts';
 import { inferArrow } from '../load/infer-arrow.ts';
+import { type ParquetGroup, parquetFields, parquetGroups } from '../load/parquet.ts';
+import type { Mapping } from '../load/record-batch.ts';
 import { formatOfBytes } from '../load/sniff.ts';
 import type { TextRules } from '../load/text-source.ts';
+import type { Schema } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import type { Storage, StorageFile } from '../storage/storage.ts';
 import type { LoadFormat, LoadSettings } from './load-options.ts';
@@ -33,6 +36,11 @@ export type OpenSource = {
       readonly schema?: () => Promise<readonly InferredField[]>;
     }
   | { readonly text: AsyncIterable<Uint8Array>; readonly rules: TextRules }
+  | {
+      /** Row groups of Parquet. */
+      readonly groups: (schema: Schema) => AsyncIterable<ParquetGroup>;
+      readonly schema: () => Promise<readonly InferredField[]>;
+    }
 );
 
 const HEAD_BYTES = 2 ** 18;
@@ -42,6 +50,7 @@ export const TAB = 9;
 const SUFFIXES: Readonly<Record<string, LoadFormat>> = {
   ...{ arrow: 'arrow', arrows: 'arrow', feather: 'arrow', ipc: 'arrow' },
   ...{ csv: 'csv', tsv: 'tsv', ndjson: 'ndjson', jsonl: 'ndjson' },
+  ...{ parquet: 'parquet', parq: 'parquet', pq: 'parquet' },
 };
 
 /** The format that a file's name tells, its compression aside. */
@@ -90,6 +99,11 @@ function openStream(source: unknown, settings: LoadSettings): OpenSource {
       throw new OmenError('OMEN_INVALID_SOURCE', message);
     }
     const bytes = bytesOf(source as AsyncIterable<unknown>);
+    if (format === 'parquet') {
+      const message =
+        'Parquet says at its end what it holds: give the path of a file, not a stream.';
+      throw new OmenError('OMEN_INVALID_SOURCE', message);
+    }
     if (format === 'arrow') return { ...own, ...streamBatches(bytes, own.name) };
     return { ...own, ...textOf(bytes, own.name, format, settings) };
   }
@@ -118,6 +132,13 @@ function openFile(storage: Storage, path: string, settings: LoadSettings): OpenS
   }
   const extent = { total: size, read: 0 };
   const own = { name: path, extent, format };
+  if (format === 'parquet') {
+    return {
+      ...own,
+      groups: (schema) => fileGroups(storage, path, schema, settings.mapping, extent),
+      schema: () => withFile(storage, path, (file) => parquetFields(file, path)),
+    };
+  }
   if (format === 'arrow') {
     const items = fileBatches(storage, path, extent);
     return { ...own, items, schema: () => fileSchema(storage, path) };
@@ -139,7 +160,7 @@ function beginningOf(storage: Storage, path: string): { size: number; head: Uint
 function textOf(
   bytes: AsyncIterable<Uint8Array>,
   name: string,
-  format: Exclude<LoadFormat, 'arrow'>,
+  format: Exclude<LoadFormat, 'arrow' | 'parquet'>,
   { header, nulls, mapping, delimiter }: LoadSettings,
 ) {
   const rules: TextRules = {
@@ -166,11 +187,40 @@ async function* fileBatches(
   }
 }
 
-async function fileSchema(storage: Storage, path: string): Promise<InferredField[]> {
-  const { readSchema } = await import('../arrow/batch-reader.ts');
+async function withFile<T>(
+  storage: Storage,
+  path: string,
+  read: (file: StorageFile) => Promise<T>,
+): Promise<T> {
   const file = storage.open(path, 'read');
   try {
+    return await read(file);
+  } finally {
+    file.close();
+  }
+}
+
+function fileSchema(storage: Storage, path: string): Promise<InferredField[]> {
+  return withFile(storage, path, async (file) => {
+    const { readSchema } = await import('../arrow/batch-reader.ts');
     return inferArrow(await readSchema(file, path));
+  });
+}
+
+async function* fileGroups(
+  storage: Storage,
+  path: string,
+  schema: Schema,
+  mapping: Mapping,
+  extent: Extent,
+): AsyncGenerator<ParquetGroup> {
+  const file = storage.open(path, 'read');
+  try {
+    for await (const group of parquetGroups(file, path, schema, mapping)) {
+      extent.read = group.end;
+      yield group;
+    }
+    extent.read = extent.total;
   } finally {
     file.close();
   }

@@ -8,6 +8,7 @@ import type { SegmentHandle } from '../view/segment.ts';
 import { CellEncoder } from './cells.ts';
 import { CsvRecords } from './csv.ts';
 import { jsonReader } from './ndjson.ts';
+import type { ParquetGroup } from './parquet.ts';
 import type { Mapping, Places } from './record-batch.ts';
 import { Router, type Target } from './router.ts';
 
@@ -35,7 +36,7 @@ export interface ParseTask {
 
 /** A row that is none. */
 export interface Reject {
-  /** Lines and bytes before it in its block. */
+  /** Lines and bytes before it in its block; of a row group, rows. */
   readonly line: number;
   readonly offset: number;
   readonly code: ErrorCode;
@@ -67,6 +68,30 @@ export function parseBlock(task: ParseTask): Parsed {
   const lines = read(task, router, attempt, () => rejects.length >= task.rejectsMax);
   router.finish();
   return { chunks, rows: router.rows, lines, rejects };
+}
+
+/** A row group and where its rows go. */
+export interface GroupTask {
+  readonly target: Target;
+  readonly group: ParquetGroup;
+  readonly rejectsMax: number;
+}
+
+/** @throws OMEN_INVALID_SOURCE, OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN */
+export async function parseGroup({ target, group, rejectsMax }: GroupTask): Promise<Parsed> {
+  const { batchOfGroup } = await import('./parquet-group.ts');
+  const chunks: [number, SegmentHandle][] = [];
+  const rejects: Reject[] = [];
+  const router = new Router(target, (shard, chunk) => chunks.push([shard, chunk]));
+  const batch = await batchOfGroup(group);
+  const reject = (error: unknown, row: number): void => {
+    if (!(error instanceof OmenError)) throw error;
+    if (rejects.length >= rejectsMax) return;
+    rejects.push({ line: row, offset: 0, code: error.code, reason: error.message });
+  };
+  router.addBatch(batch, group.mapping, 0, group.rows, reject);
+  router.finish();
+  return { chunks, rows: router.rows, lines: 0, rejects };
 }
 
 type Attempt = (line: number, offset: number, take: () => void) => void;

@@ -4,8 +4,8 @@ import { OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
 import { partBytes, type SpilledRun } from '../view/spilled-run.ts';
 import { ClientPool } from './client-pool.ts';
-import { type Parsed, type ParseTask, parseBlock } from './parse.ts';
-import type { LoadTask, SpillOutcome } from './pool-worker.ts';
+import { type GroupTask, type Parsed, type ParseTask, parseBlock, parseGroup } from './parse.ts';
+import type { Failed, LoadTask, SpillOutcome } from './pool-worker.ts';
 import { type SortedRun, type SortTask, sortChunks } from './sort.ts';
 import { type JoinTask, joinRuns, type SpillTask, spillRun } from './spill.ts';
 
@@ -40,6 +40,14 @@ export class LoadPool {
   async parse(parse: ParseTask): Promise<Parsed> {
     if (parse.bytes.length < SMALL_BYTES) return parseBlock(parse);
     return (await this.#run({ parse })) as Parsed;
+  }
+
+  /** @throws OMEN_INVALID_SOURCE, OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN */
+  async group(group: GroupTask): Promise<Parsed> {
+    if (group.group.bytes.length < SMALL_BYTES) return parseGroup(group);
+    const outcome = (await this.#run({ group })) as Parsed | Failed;
+    if (!('failed' in outcome)) return outcome;
+    throw new OmenError(outcome.failed.code, outcome.failed.message);
   }
 
   /** @throws what the storage throws; then there is no file */

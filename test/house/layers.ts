@@ -70,7 +70,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     uses: ['view', ...PARTS, ...BASE],
     types: ['apache-arrow'],
     node: ['node:stream'],
-    packages: ['piscina'],
+    packages: ['piscina', 'hyparquet'],
   },
   view: {
     uses: [...PARTS, ...BASE],
@@ -100,6 +100,7 @@ export const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
 /** Packages that are slow to load: nobody waits for them who does not use what they are for. */
 export const SLOW: readonly string[] = [
   'apache-arrow',
+  'hyparquet',
   'hyparquet-writer',
   'lmdb',
   'classic-level',
