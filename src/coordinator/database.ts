@@ -2,6 +2,7 @@
  * The database as a client's thread sees it. Reads are synchronous, straight from shared memory;
  * writes resolve when they are as durable as was asked.
  */
+import type { Registry } from 'prom-client';
 import { OmenError } from '../errors.ts';
 import { type SchemaOptions, schemaOptions } from '../schema/schema.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
@@ -19,6 +20,7 @@ import { exportRows } from './export.ts';
 import type { ExportOptions, ExportReport, ExportTargetInput } from './export-options.ts';
 import { type Health, healthOf } from './health.ts';
 import type { LoadOptions, LoadReport, LoadSource } from './load-options.ts';
+import { metricsOf } from './metrics.ts';
 import type { OpenOptions } from './options.ts';
 import type { Source } from './ordered-reads.ts';
 import { formatPosition, noPosition, parsePosition } from './position.ts';
@@ -356,6 +358,20 @@ export class Database<
     this.#client.throwIfClosed();
     this.#client.reader.noteGets();
     return collectStats(this.#client.membership);
+  }
+
+  /**
+   * The same for Prometheus: a registry of the package prom-client, whose `metrics()` and `contentType` are
+   * what `/metrics` answers. It reads shared memory when it is asked, and until then costs nothing; it throws
+   * OMEN_CLOSED once the database is closed. Each call makes another one.
+   */
+  async metrics(): Promise<Registry> {
+    this.#client.throwIfClosed();
+    const { membership, reader } = this.#client;
+    return metricsOf(membership, () => {
+      this.#client.throwIfClosed();
+      reader.noteGets();
+    });
   }
 
   /**

@@ -18,6 +18,11 @@ function say(message: unknown): void {
 
 const tasks = {
   async idle() {},
+  /** Says what Prometheus would be told here. */
+  async scrape(db: Numbers) {
+    say(await (await db.metrics()).metrics());
+    await db.close();
+  },
   /** Says every event, with its code where it has one, until it is told to stop. */
   async listen(db: Numbers) {
     db.on('error', ({ code }) => say(['error', code]));

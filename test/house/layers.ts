@@ -53,7 +53,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     uses: ['shard-worker', 'export', 'load', 'view', ...PARTS, ...BASE],
     types: ['apache-arrow'],
     node: ['node:worker_threads', 'node:diagnostics_channel', 'node:stream', 'node:stream/web'],
-    packages: ['comlink', 'piscina'],
+    packages: ['comlink', 'piscina', 'prom-client'],
   },
   'shard-worker': {
     uses: ['view', ...PARTS, ...BASE],
@@ -102,6 +102,7 @@ export const SLOW: readonly string[] = [
   'apache-arrow',
   'hyparquet',
   'hyparquet-writer',
+  'prom-client',
   'lmdb',
   'classic-level',
 ];
