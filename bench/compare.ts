@@ -88,7 +88,11 @@ export async function run(options: CompareOptions = {}): Promise<CompareRun> {
   if (contestants.length === 0) {
     throw new BadOption('None of the engines is installed: npm ci in bench/ installs them.');
   }
-  const settings = { rows, rounds, scale, kinds, only, contestants };
+  const fitting = kinds.filter((kind) => fits(kind, rows, contestants.length));
+  for (const kind of kinds.filter((one) => !fitting.includes(one))) {
+    skipped.push({ title: `${kind} keys`, why: 'so many rows do not fit into memory.' });
+  }
+  const settings = { rows, rounds, scale, kinds: fitting, only, contestants };
   const progress = new Progress(stepsOf(settings), say, isTerminal);
   const directory = mkdtempSync(join(options.directory ?? tmpdir(), 'omendb-bench-compare-'));
   const cells: Cell[] = [];
@@ -110,6 +114,24 @@ export async function run(options: CompareOptions = {}): Promise<CompareRun> {
     ...{ format: 1, at, machine, rows, rounds, scale, engines, skipped },
     ...{ interrupted: signal.aborted, cells },
   };
+}
+
+/** Bytes that a row takes in the process of one engine, or in the page cache for it, on average. */
+const BYTES_A_ROW: Readonly<Record<KeyKind, number>> = {
+  uniform: 35,
+  sequential: 35,
+  strings: 170,
+};
+/** Besides, the rows that one of them is about to load. */
+const LOADED_BYTES_A_ROW: Readonly<Record<KeyKind, number>> = {
+  uniform: 30,
+  sequential: 30,
+  strings: 250,
+};
+
+/** All engines have their rows at the same time. */
+function fits(kind: KeyKind, rows: number, engines: number): boolean {
+  return rows * (engines * BYTES_A_ROW[kind] + LOADED_BYTES_A_ROW[kind]) < 0.8 * totalmem();
 }
 
 /** Those that are installed, and can hold so many rows. */

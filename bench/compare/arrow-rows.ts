@@ -11,7 +11,7 @@ import {
   Utf8,
 } from 'apache-arrow';
 import { groups } from './in-flight.ts';
-import type { Rows } from './rows.ts';
+import { int64s, type Rows } from './rows.ts';
 
 export function* arrowBatches(rows: Rows, size: number): Generator<RecordBatch> {
   for (const { keys, values } of groups(rows, size)) {
@@ -40,15 +40,8 @@ function doubleData(values: Float64Array) {
   return makeData({ type: new Float64(), length: values.length, data: values });
 }
 
-/** By words: making a bigint of each would take longer than all the rest. */
 function integerData(keys: Float64Array) {
-  const words = new Int32Array(2 * keys.length);
-  for (let i = 0; i < keys.length; i++) {
-    words[2 * i] = keys[i];
-    words[2 * i + 1] = Math.floor(keys[i] / 2 ** 32);
-  }
-  const data = new BigInt64Array(words.buffer);
-  return makeData({ type: new Int64(), length: keys.length, data });
+  return makeData({ type: new Int64(), length: keys.length, data: int64s(keys) });
 }
 
 const encoder = new TextEncoder();

@@ -37,6 +37,7 @@ export async function command(options: CommandOptions) {
     stop.abort();
   };
   process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onInterrupt);
   try {
     const base = against === undefined ? null : readBase(against);
     const size = tiny ? TINY : { rows: options.rows ?? base?.rows ?? ROWS, rounds, scale: 1 };
@@ -63,6 +64,7 @@ export async function command(options: CommandOptions) {
     return { result: null, text: `This run is void. ${error.message}`, exitCode: 1 };
   } finally {
     process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
   }
 }
 

@@ -19,6 +19,8 @@ export interface Engine {
   /** Looks the keys up in one call, and adds up the values of those that are there. */
   getMany?(keys: Rows['keys']): Sum | Promise<Sum>;
   put?(key: Key, value: Value): void | Promise<void>;
+  /** One of some that are under way together, and need not be durable; where it is left out, that is `put`. */
+  putAmongOthers?(key: Key, value: Value): void | Promise<void>;
   /** Puts that are there at one time, each on its own: who has them asks for each one's outcome. */
   putInFlight?(rows: Rows): void | Promise<void>;
   /** All or nothing. */

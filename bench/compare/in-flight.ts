@@ -22,6 +22,15 @@ export async function byWriters(
 /** Rows in groups of so many, for engines that are quicker when somebody collects what is under way. */
 export function* groups({ keys, values }: Rows, size: number): Generator<Rows> {
   for (let from = 0; from < keys.length; from += size) {
-    yield { keys: keys.slice(from, from + size), values: values.slice(from, from + size) };
+    yield { keys: part(keys, from, from + size), values: part(values, from, from + size) };
   }
+}
+
+/** Numbers where they are. */
+function part<Items extends Float64Array | readonly string[]>(
+  items: Items,
+  from: number,
+  to: number,
+) {
+  return items instanceof Float64Array ? items.subarray(from, to) : items.slice(from, to);
 }

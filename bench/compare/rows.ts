@@ -164,12 +164,12 @@ export function rowsToLoad(kind: KeyKind, count: number, order: Order): Rows {
   return { keys, values };
 }
 
-/** Keys are permuted numbers, or random ones of ascending keys. */
+/** Numbers of rows in the order of their keys, or in a random one. By loops: there may be 50 M of them. */
 export function numbersInOrder(kind: KeyKind, count: number, order: Order): Uint32Array {
-  const numbers = Uint32Array.from({ length: count }, (_, i) => i);
+  const numbers = new Uint32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
   if (kind === 'sequential') return order === 'sorted' ? numbers : shuffle(numbers);
-  if (order === 'shuffled') return numbers;
-  return sortedBy(count, permuted);
+  return order === 'shuffled' ? numbers : sortByKey(numbers);
 }
 
 function shuffle(numbers: Uint32Array): Uint32Array {
@@ -181,12 +181,13 @@ function shuffle(numbers: Uint32Array): Uint32Array {
   return numbers;
 }
 
-/** Numbers by what they are permuted to: sorted as keys, and permuted back. */
-function sortedBy(count: number, place: (number: number) => number): Uint32Array {
-  const places = new Float64Array(count);
-  for (let i = 0; i < count; i++) places[i] = place(i);
+/** By what they are permuted to, which is permuted back. */
+function sortByKey(numbers: Uint32Array): Uint32Array {
+  const places = new Float64Array(numbers.length);
+  for (let i = 0; i < places.length; i++) places[i] = permuted(i);
   places.sort();
-  return Uint32Array.from(places, numberOf);
+  for (let i = 0; i < places.length; i++) numbers[i] = numberOf(places[i]);
+  return numbers;
 }
 
 /** The inverse of `permuted`. */
@@ -199,4 +200,14 @@ export function numberOf(place: number): number {
     left = before;
   }
   return left * HALF + right;
+}
+
+/** Integer keys as 64-bit integers, by words: making a bigint of each would take longer than all the rest. */
+export function int64s(keys: Float64Array): BigInt64Array<ArrayBuffer> {
+  const words = new Int32Array(2 * keys.length);
+  for (let i = 0; i < keys.length; i++) {
+    words[2 * i] = keys[i];
+    words[2 * i + 1] = Math.floor(keys[i] / 2 ** 32);
+  }
+  return new BigInt64Array(words.buffer);
 }

@@ -110,7 +110,10 @@ export interface Seen {
   sum: number;
 }
 
-export async function perform(engine: Required<Engine>, operations: Operations): Promise<Seen> {
+type Serving = Engine & Required<Pick<Engine, 'get' | 'put' | 'range'>>;
+
+export async function perform(engine: Serving, operations: Operations): Promise<Seen> {
+  const put = engine.putAmongOthers ?? engine.put;
   const { kinds, keys, values, lengths } = operations;
   const seen = { tags: 0, rows: 0, sum: 0 };
   for (let from = 0; from < kinds.length; from += CLIENTS) {
@@ -131,7 +134,7 @@ export async function perform(engine: Required<Engine>, operations: Operations):
     const writes: Promise<void>[] = [];
     for (let i = from; i < to; i++) {
       if (kinds[i] !== WRITE && kinds[i] !== CHANGE) continue;
-      const written = engine.put(keys[i], values[i] as Value);
+      const written = put(keys[i], values[i] as Value);
       if (written !== undefined) writes.push(written);
     }
     if (writes.length > 0) await Promise.all(writes);

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { peer, versionOf } from '../../packages.ts';
 import type { Engine, EngineKind, Place, Sum } from '../engine.ts';
 import { groups } from '../in-flight.ts';
-import { amountIn, type Key, type Value } from '../rows.ts';
+import { amountIn, int64s, type Key, type Value } from '../rows.ts';
 
 /** What is used of the package. */
 interface DuckDb {
@@ -99,7 +99,7 @@ async function open({ directory, kind }: Place): Promise<Engine> {
       const chunk = module.DuckDBDataChunk.create(chunkTypes);
       for (const { keys, values } of groups(rows, CHUNK_ROWS)) {
         chunk.reset();
-        chunk.setColumns([isText ? keys : bigints(keys as Float64Array), values]);
+        chunk.setColumns([keys instanceof Float64Array ? int64s(keys) : keys, values]);
         appender.appendDataChunk(chunk);
       }
       appender.closeSync();
@@ -139,10 +139,6 @@ async function open({ directory, kind }: Place): Promise<Engine> {
       instance.closeSync();
     },
   };
-}
-
-function bigints(keys: Float64Array): BigInt64Array {
-  return BigInt64Array.from(keys as unknown as ArrayLike<number> & Iterable<number>, BigInt);
 }
 
 /** Keys are read as well, since entries were asked for. */
