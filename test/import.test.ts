@@ -1,5 +1,5 @@
 /** Imports by their entry point: what is no such database, options, and sources that are left. */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
@@ -15,15 +15,20 @@ test('what is no such database is refused, and none is made', async (t) => {
     join(directory, 'text.sqlite'),
     'this is a text, and no database at all, be it long',
   );
+  mkdirSync(join(directory, 'folder.mdb'));
+  mkdirSync(join(directory, 'lmdb'));
+  writeFileSync(join(directory, 'lmdb', 'data.mdb'), '');
   for (const source of [
     ...[fromLmdb, fromLevel, fromSqlite].map((from) => from(join(directory, 'none'))),
     ...[fromLmdb(directory), fromLevel(directory), fromLmdb(''), fromSqlite('')],
     ...[fromSqlite(join(directory, 'text.sqlite')), fromLmdb(join(directory, 'none.mdb'))],
+    ...[fromLmdb(join(directory, 'text.sqlite')), fromLmdb(join(directory, 'folder.mdb'))],
+    fromLmdb(join(directory, 'lmdb')),
   ]) {
     t.is(await codeOfAsync(source.schema()), 'OMEN_INVALID_SOURCE');
     t.is(await codeOfAsync(Array.fromAsync(source)), 'OMEN_INVALID_SOURCE');
   }
-  t.deepEqual(readdirSync(directory), ['text.sqlite']);
+  t.deepEqual(readdirSync(directory).sort(), ['folder.mdb', 'lmdb', 'text.sqlite']);
 });
 
 test('options that make no sense are refused at once', (t) => {

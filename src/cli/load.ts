@@ -226,7 +226,11 @@ function described(
   return [`${does} ${db}${from}`, `  key: ${key}`, ...fields, ...ending].join('\n');
 }
 
-function summary(report: LoadReport, { db, dryRun }: LoadArguments): string {
+/** What came of a load, for people. */
+export function summary(
+  report: LoadReport,
+  { db, dryRun }: Pick<LoadArguments, 'db' | 'dryRun'>,
+): string {
   const { rows, duplicates, rejected, ms } = report;
   const notes = [
     ...(duplicates > 0 ? [`${count(duplicates)} replaced by rows of the same key`] : []),

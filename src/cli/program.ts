@@ -10,10 +10,15 @@ import { Command, CommanderError } from 'commander';
 import type { Context } from './context.ts';
 import { addExport } from './export.ts';
 import { tellFailure } from './failure.ts';
+import { addImport } from './import.ts';
 import { addLoad } from './load.ts';
 
 /** One file a command, in the order of the help. */
-const COMMANDS: readonly ((program: Command, context: Context) => void)[] = [addLoad, addExport];
+const COMMANDS: readonly ((program: Command, context: Context) => void)[] = [
+  addLoad,
+  addImport,
+  addExport,
+];
 
 const USAGE = 2;
 

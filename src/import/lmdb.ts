@@ -1,7 +1,7 @@
 /** Rows of an LMDB database, by way of the package `lmdb`: in one read transaction, in the order of its keys. */
 import { extname } from 'node:path';
 import { OmenError } from '../index.ts';
-import { mustBeThere, packageNamed } from './foreign.ts';
+import { mustBeLmdb, packageNamed } from './foreign.ts';
 import {
   checkOptions,
   type ImportSource,
@@ -62,7 +62,7 @@ async function opened(
 ) {
   if (typeof from !== 'string') return { database: from as LmdbDatabase, close: () => {} };
   // As the package has it: a name with an ending is that of a file.
-  mustBeThere(from, 'LMDB', extname(from) === '' ? ['data.mdb'] : []);
+  mustBeLmdb(from, extname(from) !== '');
   const { open } = await packageNamed('lmdb', () => import('lmdb'));
   const root = ((): LmdbDatabase => {
     try {

@@ -98,7 +98,7 @@ function tableQuery(
 ): Query {
   const names = database
     .prepare(
-      "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'",
+      "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name",
     )
     .all()
     .map(({ name }) => String(name));

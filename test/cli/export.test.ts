@@ -27,7 +27,7 @@ test('rows of a range to a file, with a report for people or for programs', asyn
   const ran = await omendb(['export', ...range, file('some.csv')]);
   t.is(ran.code, 0, ran.err);
   t.is(ran.out, '');
-  t.regex(ran.err, /^3 rows exported to .*some\.csv\. .* rows\/s, \d+ B\.\n$/);
+  t.regex(ran.err, /^3 rows exported to .*some\.csv\. .* rows\/s, \d+ B\.\n$/m);
   t.is(
     readFileSync(file('some.csv'), 'utf8'),
     'key,celsius,note\n2026-01-02T00:00:00Z,1,\n2026-01-03T00:00:00Z,1.5,"odd, ""day"""\n2026-01-04T00:00:00Z,2,\n',

@@ -33,7 +33,7 @@ const BASE = ['schema', 'errors.ts', 'shared-memory.ts'];
 const PARTS = ['ring', 'rmi', 'wal', 'arrow', 'storage'];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
-  cli: { uses: ['index.ts'], packages: ['commander'] },
+  cli: { uses: ['import.ts', 'index.ts'], packages: ['commander'] },
   server: { uses: ['index.ts'] },
   'level.ts': { uses: ['level', 'with-room.ts', 'index.ts'], packages: ['abstract-level'] },
   'keyv.ts': { uses: ['with-room.ts', 'index.ts'] },

@@ -31,7 +31,7 @@ const COMPOSERS = [
 
 /** All ways to the file system, those around an import included. */
 const REACHES_FILES =
-  /['"](node:)?(fs|fs\/promises|child_process|sqlite|wasi|inspector)['"]|\bgetBuiltinModule\b|\bcreateRequire\b|\brequire\(|\bprocess\.(binding|dlopen)\b/;
+  /['"]((node:)?(fs|fs\/promises|child_process|wasi|inspector)|node:sqlite)['"]|\bgetBuiltinModule\b|\bcreateRequire\b|\brequire\(|\bprocess\.(binding|dlopen)\b/;
 const TAKES_REAL = /\brealStorage\b/;
 
 const sources = filesUnder('src');
@@ -52,4 +52,7 @@ test('the rules above see what they must refuse', (t) => {
     t.true(REACHES_FILES.test(code), code);
   for (const code of ["import 'node:path'", "from './storage.ts'", 'required(x)'])
     t.false(REACHES_FILES.test(code), code);
+  // Only by its prefix does Node know it.
+  t.true(REACHES_FILES.test("import 'node:sqlite'"));
+  t.false(REACHES_FILES.test("kind === 'sqlite'"));
 });

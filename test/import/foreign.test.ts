@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { mustBeThere, packageNamed } from '../../src/import/foreign.ts';
+import { mustBeLmdb, mustBeThere, packageNamed } from '../../src/import/foreign.ts';
 import { codeOfAsync } from '../coordinator/support.ts';
 import { codeOf, temporaryDirectory } from '../storage/support.ts';
 
@@ -37,4 +37,26 @@ test('a database is there where one of its files is', (t) => {
       'OMEN_INVALID_SOURCE',
     );
   }
+});
+
+test('a file of LMDB is told by its mark, and one of an older format is no other file', (t) => {
+  const directory = temporaryDirectory(t);
+  const path = join(directory, 'rows.mdb');
+  const refused = (head: Buffer): string => {
+    writeFileSync(path, head);
+    const error = t.throws(() => mustBeLmdb(path, true), { code: 'OMEN_INVALID_SOURCE' });
+    return error?.message ?? '';
+  };
+  const marked = (at: number): Buffer => {
+    const head = Buffer.alloc(4096);
+    head.writeUInt32LE(0xbeefc0de, at);
+    return head;
+  };
+  t.regex(refused(Buffer.alloc(0)), /no file of LMDB/);
+  t.regex(refused(Buffer.alloc(4096, 'text')), /no file of LMDB/);
+  t.regex(refused(marked(16)), /LMDB 0\.9/);
+  writeFileSync(path, marked(24));
+  t.notThrows(() => mustBeLmdb(path, true));
+  writeFileSync(join(directory, 'data.mdb'), marked(24));
+  t.notThrows(() => mustBeLmdb(directory, false));
 });

@@ -97,7 +97,9 @@ test('imports tell which package they need, and SQLite needs none', async (t) =>
     sqlite.exec('CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT)');
     sqlite.close();
     console.log(JSON.stringify(await fromSqlite(path).schema()));
-    writeFileSync(path + '.mdb', '');
+    const head = Buffer.alloc(4096);
+    head.writeUInt32LE(0xbeefc0de, 24);
+    writeFileSync(path + '.mdb', head);
     await fromLmdb(path + '.mdb').schema().catch(({ code, message }) => console.log(code, message));
   `;
   t.regex(
