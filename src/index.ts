@@ -7,6 +7,13 @@ export type {
   AggregateSpec,
 } from './coordinator/aggregate-spec.ts';
 export type { Handle } from './coordinator/attach.ts';
+export type {
+  ChannelMessages,
+  Loaded,
+  Recovery,
+  ShardWork,
+  SlowOperation,
+} from './coordinator/channels.ts';
 export type { ColumnsFound, ColumnValues } from './coordinator/columns.ts';
 export type { Condition, PutOptions, WriteOptions } from './coordinator/condition.ts';
 export {

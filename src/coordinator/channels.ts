@@ -6,6 +6,7 @@
  */
 import diagnosticsChannel from 'node:diagnostics_channel';
 import type { ErrorCode } from '../errors.ts';
+import type { WorkNotice } from '../shard-worker/notice.ts';
 import type { Operation } from '../view/meters.ts';
 
 /** An operation that took as long as the option `slowMs`, or longer: in the thread that asked for it. */
@@ -73,4 +74,8 @@ export function publish<Name extends keyof ChannelMessages>(
   if (!channel.hasSubscribers) return;
   const message = messageOf();
   process.nextTick(() => channel.publish(message));
+}
+
+export function publishWork(path: string, { notice, ...work }: WorkNotice): void {
+  publish(`omendb:${notice}`, () => ({ path, ...work }));
 }

@@ -1,9 +1,10 @@
 /** A client: one thread's membership of a database, with what it reads and writes through. */
 import type { MessagePort } from 'node:worker_threads';
 import { OmenError } from '../errors.ts';
-import type { Notice } from '../shard-worker/notice.ts';
+import type { Notice, WorkNotice } from '../shard-worker/notice.ts';
 import type { LinkMemory } from '../shard-worker/protocol.ts';
 import type { Storage } from '../storage/storage.ts';
+import { publishWork } from './channels.ts';
 import { ClientMeter } from './client-meter.ts';
 import { Events } from './events.ts';
 import { ExpiringReader } from './expiring-reader.ts';
@@ -34,7 +35,11 @@ export class Client {
   constructor(membership: Membership, storage: Storage) {
     this.membership = membership;
     this.meter = new ClientMeter(membership);
-    const onNotice = (notice: Notice): void => this.events.notify(notice);
+    const { path } = membership;
+    const onNotice = (notice: Notice | WorkNotice): void => {
+      if ('ms' in notice) publishWork(path, notice);
+      else this.events.notify(notice);
+    };
     this.reader =
       membership.schema.ttl === undefined
         ? new Reader(membership, this.meter, onNotice, storage)

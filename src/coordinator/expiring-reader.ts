@@ -3,7 +3,7 @@
  * whatever has expired by then is absent from then on, and what is found later was there after then.
  */
 import type { Instant } from '../schema/decode.ts';
-import type { Notice } from '../shard-worker/notice.ts';
+import type { Notice, WorkNotice } from '../shard-worker/notice.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { KeyBatch } from '../view/batch-lookup.ts';
 import type { Expiry } from '../view/expiry.ts';
@@ -23,7 +23,7 @@ export class ExpiringReader extends Reader {
   constructor(
     membership: Membership,
     meter: ClientMeter,
-    onNotice: (notice: Notice) => void,
+    onNotice: (notice: Notice | WorkNotice) => void,
     storage: Storage,
   ) {
     const instant = { nowMs: 0 };

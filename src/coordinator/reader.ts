@@ -21,7 +21,7 @@ import {
   sortableToNumber,
 } from '../schema/key.ts';
 import { hashStored } from '../schema/key-bytes.ts';
-import type { Notice } from '../shard-worker/notice.ts';
+import type { Notice, WorkNotice } from '../shard-worker/notice.ts';
 import type { Storage } from '../storage/storage.ts';
 import { KeyBatch } from '../view/batch-lookup.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
@@ -86,7 +86,7 @@ export class Reader {
   /** The same for look-ups of one key, to which rows that have expired are absent. */
   readonly #pointReaders: RowReaders;
   readonly #membership: Membership;
-  readonly #onNotice: (notice: Notice) => void;
+  readonly #onNotice: (notice: Notice | WorkNotice) => void;
   readonly #storage: Storage;
   readonly #control: Control;
   readonly #ports: MessagePort[] = [];
@@ -125,7 +125,7 @@ export class Reader {
   constructor(
     membership: Membership,
     meter: ClientMeter,
-    onNotice: (notice: Notice) => void,
+    onNotice: (notice: Notice | WorkNotice) => void,
     storage: Storage,
     instant: Instant | null = null,
   ) {
@@ -165,7 +165,7 @@ export class Reader {
     this.#ports[thread]?.close();
     this.#ports[thread] = port;
     // An idle client takes its views too, or it would keep replaced ones alive.
-    port.on('message', (message: ViewMessage | Notice) => this.#take(message));
+    port.on('message', (message: ViewMessage | Notice | WorkNotice) => this.#take(message));
     port.unref();
   }
 
@@ -183,11 +183,11 @@ export class Reader {
     for (;;) {
       const received = receiveMessageOnPort(port);
       if (received === undefined) return;
-      this.#take(received.message as ViewMessage | Notice);
+      this.#take(received.message as ViewMessage | Notice | WorkNotice);
     }
   }
 
-  #take(message: ViewMessage | Notice): void {
+  #take(message: ViewMessage | Notice | WorkNotice): void {
     if ('notice' in message) this.#onNotice(message);
     else if (message.load === undefined) this.#adopt(message);
     else this.#awaited[message.shard] = message;

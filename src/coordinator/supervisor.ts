@@ -21,6 +21,7 @@ import type { RecoveredShard } from '../shard-worker/replay.ts';
 import { realStorage } from '../storage/real.ts';
 import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
 import { CLIENTS_MAX, Control, createControl } from '../view/control.ts';
+import { publish } from './channels.ts';
 import { Client, type Connection } from './client.ts';
 import { type Identity, makePath, openIdentity, shardDirectory } from './identity.ts';
 import { LoadBook } from './load-book.ts';
@@ -76,6 +77,7 @@ export class Supervisor {
   /** When each died lately, by performance.now(). */
   readonly #deathTimes = new Map<number, readonly number[]>();
   #isClosing = false;
+  readonly #startMs = performance.now();
   readonly loads: LoadBook;
 
   private constructor(path: string, identity: Identity, settings: Settings, lock: Lock) {
@@ -201,6 +203,7 @@ export class Supervisor {
     await Promise.all(this.#threads.map((shards) => shards.serve()));
     while (!client.reader.isComplete) await new Promise((next) => setImmediate(next));
     this.#notifyRepairs(this.recovered);
+    this.#publishRecovery([...this.#threadOf.keys()], null, this.#startMs);
     return client;
   }
 
@@ -303,6 +306,7 @@ export class Supervisor {
   /** Recovers the shards of a thread that died, in a new thread, and connects every client to it. */
   async #reopen(thread: number, reason: string): Promise<void> {
     const shards = this.#shardsOf(thread);
+    const startMs = performance.now();
     const deaths = this.#threads[thread].hasServed ? 1 : (this.#deaths.get(thread) ?? 0) + 1;
     this.#deaths.set(thread, deaths);
     const message = `The thread of the shards ${shards.join(', ')} ended: ${reason} They are recovered.`;
@@ -336,12 +340,26 @@ export class Supervisor {
         this.control.setCounter(shard, 'recoveries', recoveries);
       }
       this.#notifyRepairs(found);
+      this.#publishRecovery(shards, reason, startMs);
       const message = `The shards ${shards.join(', ')} serve again, in a new thread.`;
       this.#notify({ notice: 'resumed', shards, message });
     } catch (error) {
       // If it died, the next attempt is under way.
       if (this.#threads[thread] === next) this.#refuse(thread, error);
     }
+  }
+
+  #publishRecovery(shards: readonly number[], reason: string | null, startMs: number): void {
+    publish('omendb:recovery', () => {
+      const records = shards.map((shard) => this.control.counter(shard, 'recoveryRecords'));
+      return {
+        path: this.path,
+        shards,
+        reason,
+        ms: performance.now() - startMs,
+        records: records.reduce((sum, count) => sum + count, 0),
+      };
+    });
   }
 
   /** Also those that attach meanwhile. */

@@ -53,7 +53,7 @@ import {
 import { MemtablePool } from './memtable-pool.ts';
 import { entryFlags, MemtableWriter } from './memtable-writer.ts';
 import { type ModelFile, replaceModelFile, type SegmentPlace } from './model-files.ts';
-import type { Notice } from './notice.ts';
+import type { Notice, WorkNotice } from './notice.ts';
 import {
   type DEL,
   type Epoch,
@@ -102,6 +102,8 @@ export interface EngineOptions {
   readonly onView: (view: ViewMessage) => void;
   /** Tells every client what happens in the background. */
   readonly onNotice: (notice: Notice) => void;
+  /** Tells who opened the database what was flushed and merged. */
+  readonly onWork?: (work: WorkNotice) => void;
   /** Clients whose oldest view has to be respected before memory is reused. */
   readonly clients: () => Iterable<number>;
 }
@@ -1085,7 +1087,9 @@ export class Engine {
     if (!this.#install(job, runs, lastLsn)) return;
     this.#sealed.pop();
     this.#shortage.relax();
-    this.#meter.flushed(sizeOf(written), performance.now() - startMs);
+    const ms = performance.now() - startMs;
+    this.#meter.flushed(sizeOf(written), ms);
+    this.#options.onWork?.({ notice: 'flush', shard: this.shard, ...sizeOf(written), ms });
     this.publishView();
     this.#pool.retire(memtable.handle, this.#version);
     this.truncateLog();
@@ -1140,7 +1144,9 @@ export class Engine {
     );
     const { flushedLsn } = this.#manifest.current;
     if (!this.#install({ kind: 'merge', firstId }, runs, flushedLsn)) return;
-    this.#meter.compacted(sizeOf(files), performance.now() - startMs);
+    const ms = performance.now() - startMs;
+    this.#meter.compacted(sizeOf(files), ms);
+    this.#options.onWork?.({ notice: 'compaction', shard: this.shard, ...sizeOf(files), ms });
     this.publishView();
     this.#dropSegments();
     this.#shortage.relax();

@@ -20,7 +20,7 @@ import type { ViewMessage } from '../view/shard-view.ts';
 import { type ClientIntroduction, ClientLink, type Message } from './client-link.ts';
 import { isCondition } from './conditions.ts';
 import type { Engine } from './engine.ts';
-import type { Notice } from './notice.ts';
+import { type Notice, OWNER, type WorkNotice } from './notice.ts';
 import {
   MESSAGE_HEADER_BYTES,
   WRITE_BATCH,
@@ -138,6 +138,10 @@ export class Host {
 
   postNotice(notice: Notice): void {
     for (const { views } of this.#links.values()) views.postMessage(notice);
+  }
+
+  postWork(work: WorkNotice): void {
+    this.#links.get(OWNER)?.views.postMessage(work);
   }
 
   postView(view: ViewMessage): void {

@@ -70,6 +70,7 @@ async function openShards(options: OpenShards): Promise<RecoveredShard[]> {
       runJob: (job) => pool.run(job),
       onView: (view) => opened.postView(view),
       onNotice: (notice) => opened.postNotice(notice),
+      onWork: (work) => opened.postWork(work),
       clients: () => opened.clients(),
     });
     opened.addEngine(recovered.engine);

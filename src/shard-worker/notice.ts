@@ -21,3 +21,16 @@ export type Notice =
     }
   /** What an error told of is over. */
   | { readonly notice: 'resumed'; readonly shards: readonly number[]; readonly message: string };
+
+/** What a job of a shard has done: told to the thread that opened the database alone. */
+export interface WorkNotice {
+  readonly notice: 'flush' | 'compaction';
+  readonly shard: number;
+  /** Of the segments that were written. */
+  readonly rows: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+/** The client of that thread: the first to be given a number. */
+export const OWNER = 0;
