@@ -58,6 +58,12 @@ export function numbered(field: string): string | number {
   return /^#\d+$/.test(field) ? Number(field.slice(1)) : field;
 }
 
+/** "FORMAT" of all times, or "COLUMN=FORMAT". */
+export function timesArgument(text: string): string | readonly [column: string, format: string] {
+  const [, column, format] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  return column === undefined ? text : [column, format];
+}
+
 /** For options that may be given again and again. */
 export function several<T>(parse: (text: string) => T) {
   return (text: string, before: readonly T[] | undefined): readonly T[] => [

@@ -1,5 +1,11 @@
 /** What `omendb load` is told, as options of `open` and of `bulkLoad`. */
-import type { InferredSchema, LoadFormat, LoadOptions, OpenOptions } from '../index.ts';
+import {
+  type InferredSchema,
+  type LoadFormat,
+  type LoadOptions,
+  OmenError,
+  type OpenOptions,
+} from '../index.ts';
 import { type Field, numbered } from './arguments.ts';
 
 /** As commander gives them. */
@@ -15,6 +21,8 @@ export interface LoadArguments {
   /** False: there is none; else the names of the fields, with commas between them. */
   readonly header?: string | false;
   readonly null?: readonly string[];
+  /** A format of all times, or of those of a column. */
+  readonly timestamps?: readonly (string | readonly [column: string, format: string])[];
   readonly map?: readonly (readonly [column: string, field: string | number])[];
   readonly onDuplicate?: 'last' | 'first' | 'error';
   readonly maxErrors?: number;
@@ -32,8 +40,21 @@ export function loadOptionsOf(given: LoadArguments): LoadOptions {
     ...{ format, delimiter, onDuplicate, maxErrors, rejects, memory, dryRun },
     ...(header !== undefined && { header: header === false ? false : header.split(',') }),
     nulls: given.null,
+    timestamps: timesOf(given),
     ...mappingOf(given),
   };
+}
+
+/** @throws OMEN_INVALID_OPTIONS for a format of all times beside those of columns */
+function timesOf({ timestamps = [] }: LoadArguments): LoadOptions['timestamps'] {
+  const [first] = timestamps;
+  if (typeof first === 'string' && timestamps.length === 1) return first;
+  const pairs = timestamps.map((one) => {
+    if (typeof one !== 'string') return one;
+    const message = `--timestamps ${one} is for all times: it stands alone.`;
+    throw new OmenError('OMEN_INVALID_OPTIONS', message);
+  });
+  return pairs.length > 0 ? Object.fromEntries(pairs) : undefined;
 }
 
 /** Columns that are named, by --column or --map, are the only ones that are loaded. */

@@ -17,6 +17,7 @@ import {
   fieldArgument,
   mapArgument,
   several,
+  timesArgument,
   wholeArgument,
 } from './arguments.ts';
 import type { Context } from './context.ts';
@@ -82,6 +83,11 @@ export function addLoad(program: Command, context: Context): void {
       '--null <text>',
       'a value of CSV that is null; again and again (default: "")',
       several((text) => text),
+    )
+    .option(
+      '--timestamps <[column=]format>',
+      "how times are written, all or those of a column: s, ms, us, ns, iso, 'DD/MM/YYYY HH:mm:ss[.fff]'",
+      several(timesArgument),
     )
     .option(
       '--map <column=field>',

@@ -14,9 +14,11 @@ import { budgetOf } from '../load/load-budget.ts';
 import type { ParquetGroup } from '../load/parquet.ts';
 import type { Parsed } from '../load/parse.ts';
 import { LoadPool } from '../load/pool.ts';
+import { expiryTimeOf } from '../load/record-batch.ts';
 import { Router, type Target } from '../load/router.ts';
 import { ShardRows } from '../load/shard-rows.ts';
 import { type TextBlock, type TextRules, textBlocks } from '../load/text-source.ts';
+import { EXPIRES_COLUMN } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
@@ -289,12 +291,29 @@ class Loading {
   #take(item: unknown): boolean {
     this.#seen++;
     try {
-      const [key, row] = pairOf(item, this.#router.schema.value !== null);
-      this.#router.add(key, row);
+      const { schema } = this.#router;
+      const pair = pairOf(item, schema.value !== null);
+      if (schema.ttl === undefined) this.#router.add(pair[0], pair[1]);
+      else this.#takeExpiring(item, pair);
     } catch (error) {
       this.#rejectRow(error, this.#seen);
     }
     return this.#seen % ROWS_PER_LOOK === 0 && performance.now() - this.#lastTurnMs > TURN_MS;
+  }
+
+  /** A row that may say when it expires, beside its columns or beside its bare value. */
+  #takeExpiring(item: unknown, [key, row]: readonly [unknown, unknown]): void {
+    const isBare = this.#router.schema.value !== null;
+    const from = isBare && !Array.isArray(item) ? item : row;
+    const isObject = typeof from === 'object' && from !== null;
+    if (!isObject || (isBare && from === row) || !Object.hasOwn(from, EXPIRES_COLUMN)) {
+      this.#router.add(key, row);
+      return;
+    }
+    const { [EXPIRES_COLUMN]: end, ...columns } = from as Record<string, unknown>;
+    const ms = end instanceof Date ? end.getTime() : end;
+    const expiresMs = ms === undefined ? undefined : expiryTimeOf(ms);
+    this.#router.add(key, isBare ? row : columns, expiresMs);
   }
 
   async #pause(): Promise<void> {
@@ -317,11 +336,12 @@ class Loading {
     code: ErrorCode,
     reason: string,
     where: string,
-    place: Pick<RejectLine, 'row' | 'line' | 'offset'>,
+    place: Pick<RejectLine, 'row' | 'line' | 'offset' | 'raw'>,
     cause: unknown,
   ): void {
     this.#rejected++;
-    this.#rejects?.add({ source: this.#source.name, ...place, code, reason });
+    const { raw, ...at } = place;
+    this.#rejects?.add({ source: this.#source.name, ...at, code, reason, raw });
     if (this.#rejected <= this.#settings.maxErrors) return;
     const more = this.#settings.maxErrors > 0 ? `, after ${this.#rejected - 1} others` : '';
     const message = `Bad ${where}${more}: ${reason} (${code}). Nothing was loaded.`;
@@ -373,8 +393,8 @@ class Loading {
   #takeParsed({ offset, linesBefore }: TextBlock, parsed: Parsed): void {
     const { name } = this.#source;
     this.#lines += linesBefore;
-    for (const { line, offset: within, code, reason } of parsed.rejects) {
-      const place = { line: this.#lines + line + 1, offset: offset + within };
+    for (const { line, offset: within, code, reason, raw } of parsed.rejects) {
+      const place = { line: this.#lines + line + 1, offset: offset + within, raw };
       const where = `row in line ${place.line} of ${name} (byte ${place.offset})`;
       this.#reject(code, reason, where, place, undefined);
     }

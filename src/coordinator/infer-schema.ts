@@ -8,7 +8,9 @@ import { type InferredField, inferCsv, inferJson } from '../load/infer.ts';
 import { inferArrow } from '../load/infer-arrow.ts';
 import { delimiterOfBytes, formatOfBytes, type LoadFormat } from '../load/sniff.ts';
 import { splitRecords } from '../load/split.ts';
+import { timeOfText } from '../load/text-number.ts';
 import { beginningOfText } from '../load/text-source.ts';
+import { readTime } from '../load/time-format.ts';
 import { EXPIRES_COLUMN, type KeyType } from '../schema/schema.ts';
 import { realStorage } from '../storage/real.ts';
 import {
@@ -19,6 +21,7 @@ import {
 } from './load-options.ts';
 import { COMMA, openSources, TAB } from './load-source.ts';
 
+const EPOCHS = ['s', 'ms', 'us', 'ns'];
 const SAMPLE_BYTES = 4 * 2 ** 20;
 const MEMORY = 2 ** 30;
 
@@ -90,24 +93,27 @@ async function inferText(
   format: LoadFormat,
   settings: LoadSettings,
 ): Promise<Found> {
-  const { header, nulls } = settings;
+  const { header, nulls, timestamps } = settings;
+  // Numbers are taken for numbers, unless a column is named.
+  const isPattern = typeof timestamps === 'string' && !EPOCHS.includes(timestamps);
+  const time = isPattern ? readTime(timestamps) : timeOfText;
   const isCsv = format !== 'ndjson';
   const rule = { delimiter: isCsv ? (settings.delimiter ?? COMMA) : null };
   for await (const { bytes } of splitRecords(text, rule, SAMPLE_BYTES)) {
     const at = beginningOfText(bytes);
     if (!isCsv) {
-      const sample = inferJson(Buffer.from(bytes.slice(at)).toString('utf8'));
+      const sample = inferJson(Buffer.from(bytes.slice(at)).toString('utf8'), time);
       return { format, ...sample };
     }
     const given = settings.delimiter ?? (format === 'tsv' ? TAB : delimiterOfBytes(bytes));
     const delimiter = String.fromCharCode(given);
-    return { format, delimiter, ...inferCsv(bytes, at, given, header, nulls) };
+    return { format, delimiter, ...inferCsv(bytes, at, given, header, nulls, time) };
   }
   return { format, fields: [], rows: 0 };
 }
 
 /** Which fields are the key and the columns, as `placesOf` chooses them. */
-function choose(found: Found, { mapping, header }: LoadSettings): InferredSchema {
+function choose(found: Found, { mapping, header, timestamps }: LoadSettings): InferredSchema {
   const { fields } = found;
   const isOrdered = header === false && mapping.columns === undefined && mapping.key === undefined;
   const fieldOf = (field: string | number): InferredField => {
@@ -123,9 +129,15 @@ function choose(found: Found, { mapping, header }: LoadSettings): InferredSchema
       ? fields.filter((field) => field !== key).map((field) => [field.name, field])
       : Object.entries(mapping.columns).map(([name, field]) => [name, fieldOf(field)]);
   const own = named.filter(([name]) => name !== EXPIRES_COLUMN);
-  const columns = own.map(([name, field]) => [name, columnOf(field)]);
+  const isTime = (name: string) =>
+    typeof timestamps === 'object' && Object.hasOwn(timestamps, name);
+  const columns = own.map(([name, field]) => [
+    name,
+    columnOf(isTime(name) ? { ...field, type: 'timestamp' } : field),
+  ]);
   const ending = own.length < named.length ? { ttl: true as const } : {};
-  return { key: keyTypeOf(key), columns: Object.fromEntries(columns), ...ending, ...found };
+  const keyType = isTime('key') ? 'timestamp' : keyTypeOf(key);
+  return { key: keyType, columns: Object.fromEntries(columns), ...ending, ...found };
 }
 
 /** @throws OMEN_INVALID_SOURCE */

@@ -3,6 +3,7 @@ import { OmenError } from '../errors.ts';
 import type { Mapping } from '../load/record-batch.ts';
 import type { LoadFormat } from '../load/sniff.ts';
 import type { OnDuplicate } from '../load/sort.ts';
+import { readTime } from '../load/time-format.ts';
 import { show } from '../schema/show.ts';
 
 /** A row with its key: a pair, or an object that has the key and the columns, or the key and the bare value. */
@@ -53,7 +54,12 @@ export interface LoadOptions extends Mapping {
   readonly delimiter?: string;
   /** Values of CSV, without quotes, that are null where the column may be. Default: the empty one. */
   readonly nulls?: readonly string[];
-  /** A file to be made, of what is wrong with each bad row: lines of JSON. */
+  /**
+   * How a text writes times, all of them or by the names of columns and `key`: `'s'`, `'ms'`, `'us'` or `'ns'`
+   * since 1970, `'iso'`, or a pattern such as `'DD/MM/YYYY HH:mm:ss[.fff]'`. Default: milliseconds or ISO 8601.
+   */
+  readonly timestamps?: string | Readonly<Record<string, string>>;
+  /** A file to be made, of bad rows and what is wrong with each: lines of JSON. */
   readonly rejects?: string;
   /** Of rows of the source with the same key, the one that is loaded. Default: the last. */
   readonly onDuplicate?: OnDuplicate;
@@ -119,6 +125,7 @@ const KNOWN = [
     'onDuplicate',
     'maxErrors',
     'rejects',
+    'timestamps',
   ],
   ...['memory', 'dryRun', 'onProgress', 'signal'],
 ];
@@ -139,6 +146,7 @@ export interface LoadSettings {
   /** A byte; null: what the format has. */
   readonly delimiter: number | null;
   readonly nulls: readonly string[];
+  readonly timestamps: string | Readonly<Record<string, string>> | undefined;
   readonly rejects: string | undefined;
 }
 
@@ -177,9 +185,18 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
   if (!fields.every(isField) || (columns !== undefined && typeof columns !== 'object')) {
     throw invalid('"key" and each of "columns" is the name of a field or its number, from 0.');
   }
-  const { format, header = true, delimiter, nulls = [''], rejects } = options;
+  const { format, header = true, delimiter, nulls = [''], rejects, timestamps } = options;
   if (format !== undefined && !FORMATS.includes(format)) {
     throw invalid(`"format" is one of ${FORMATS.join(', ')}, not ${show(format)}.`);
+  }
+  const isMapOfTimes = typeof timestamps === 'object' && timestamps !== null;
+  if (timestamps !== undefined && typeof timestamps !== 'string' && !isMapOfTimes) {
+    throw invalid('"timestamps" is a format of times, or one for each column, by their names.');
+  }
+  const formats = isMapOfTimes ? Object.values(timestamps) : [timestamps ?? 'iso'];
+  for (const time of formats) {
+    if (typeof time !== 'string') throw invalid(`A format of times is a text, not ${show(time)}.`);
+    readTime(time);
   }
   const areTexts = (list: unknown): boolean =>
     Array.isArray(list) && list.every((text) => typeof text === 'string');
@@ -197,7 +214,7 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
   return {
     ...{ onDuplicate, maxErrors, memory, dryRun, signal, mapping: { key, columns } },
     onProgress: onProgress ?? (() => {}),
-    ...{ format, header, nulls, rejects },
+    ...{ format, header, nulls, rejects, timestamps },
     delimiter: delimiter === undefined ? null : delimiter.charCodeAt(0),
   };
 }

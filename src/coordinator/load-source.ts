@@ -161,12 +161,12 @@ function textOf(
   bytes: AsyncIterable<Uint8Array>,
   name: string,
   format: Exclude<LoadFormat, 'arrow' | 'parquet'>,
-  { header, nulls, mapping, delimiter }: LoadSettings,
+  { header, nulls, mapping, delimiter, timestamps: times }: LoadSettings,
 ) {
   const rules: TextRules = {
     kind: format === 'ndjson' ? 'ndjson' : 'csv',
     delimiter: delimiter ?? (format === 'tsv' ? TAB : COMMA),
-    ...{ header, nulls, mapping },
+    ...{ header, nulls, mapping, times },
   };
   return { text: decompressed(bytes, name), rules };
 }

@@ -10,6 +10,8 @@ export interface RejectLine {
   readonly row?: number;
   readonly code: string;
   readonly reason: string;
+  /** Of a text, the row as it stands there; of a long one, how it begins. */
+  readonly raw?: string;
 }
 
 export class RejectFile {

@@ -4,7 +4,7 @@
  *   int32 int64 uint64   digits, with a sign
  *   float32 float64      as JavaScript reads them; NaN, inf and infinity
  *   bool                 true, false, t, f, yes, no, y, n, 1, 0
- *   timestamp            milliseconds since 1970, or a date and time as ISO 8601 has them
+ *   timestamp            milliseconds since 1970, or a date and time as ISO 8601 has them, or as was said
  *   utf8                 as it is; JSON has to be JSON
  *   binary               Base64
  *
@@ -23,8 +23,10 @@ import {
 } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import { BARE, type CsvRecords, DOUBLED } from './csv.ts';
+import type { Times } from './parse.ts';
 import type { Places } from './record-batch.ts';
 import { integerOf, numberOf, timeOf } from './text-number.ts';
+import { type ReadTime, readTime } from './time-format.ts';
 
 const BOOLS: Readonly<Record<string, boolean>> = {
   ...{ true: true, t: true, yes: true, y: true, 1: true },
@@ -69,6 +71,10 @@ export class CellEncoder {
   readonly #nulls: readonly Buffer[];
   /** When all rows expire; null: as they say themselves, or never. */
   readonly #expiresMs: number | null;
+  /** How times of the key and of the columns are read; null: as is usual. */
+  readonly #formats: Times;
+  readonly #keyTime: ReadTime | null;
+  readonly #times: readonly (ReadTime | null)[];
   #end = 0;
 
   /**
@@ -81,7 +87,12 @@ export class CellEncoder {
     places: Places,
     nulls: readonly string[],
     nowMs: number,
+    times: Times,
   ) {
+    const readerOf = (name: string) => (Object.hasOwn(times, name) ? readTime(times[name]) : null);
+    this.#formats = times;
+    this.#keyTime = readerOf('key');
+    this.#times = schema.columns.map(({ name }) => readerOf(name));
     const isGiven = places.columns[expiresColumn(schema)] >= 0;
     this.#expiresMs = typeof schema.ttl === 'number' && !isGiven ? nowMs + schema.ttl : null;
     this.#schema = schema;
@@ -102,7 +113,7 @@ export class CellEncoder {
     for (let i = 0; i < columns.length; i++) {
       const place = this.#places.columns[i];
       if (place < 0 || (columns[i].nullable && this.#isNull(record, place))) this.#setNull(i);
-      else this.#encodeCell(columns[i], offsets[i], record, place);
+      else this.#encodeCell(columns[i], offsets[i], record, place, this.#times[i]);
     }
     if (this.#expiresMs !== null) this.#setExpiry(columns.length - 1, this.#expiresMs);
   }
@@ -143,17 +154,25 @@ export class CellEncoder {
     if (type === 'utf8') key = textOf('key', type, record.value(place));
     else if (type === 'binary') key = base64Of('key', record.value(place));
     else if (isPlain && type === 'float64') key = numberOf(record.bytes, start, end);
+    else if (type === 'timestamp' && this.#keyTime !== null)
+      key = this.#keyTime(record.text(place));
     else if (isPlain && type === 'timestamp') key = timeOf(record.bytes, start, end);
     else if (isPlain) key = integerOf(record.bytes, start, end);
-    if (key === undefined) refuse('key', type, record.value(place));
+    if (key === undefined) refuse('key', type, record.value(place), this.#expected('key', type));
     codec.encode(key);
   }
 
-  #encodeCell(column: Column, at: number, record: CsvRecords, place: number): void {
+  #encodeCell(
+    column: Column,
+    at: number,
+    record: CsvRecords,
+    place: number,
+    time: ReadTime | null,
+  ): void {
     const { type, name } = column;
     const { bytes } = record;
     const [start, end] = [record.starts[place], record.ends[place]];
-    const fail = (): never => refuse(name, type, record.value(place));
+    const fail = (): never => refuse(name, type, record.value(place), this.#expected(name, type));
     const { u8, u32, i32, f32, f64 } = this.views;
     switch (type) {
       case 'float64':
@@ -184,7 +203,7 @@ export class CellEncoder {
         break;
       }
       case 'timestamp': {
-        const value = timeOf(bytes, start, end);
+        const value = time === null ? timeOf(bytes, start, end) : time(record.text(place));
         if (value === undefined) fail();
         else {
           u32[at >>> 2] = value;
@@ -204,6 +223,11 @@ export class CellEncoder {
       default:
         this.#encodeText(column, at, record.value(place));
     }
+  }
+
+  #expected(name: string, type: ColumnType | KeyType): string {
+    const isTime = type === 'timestamp' && Object.hasOwn(this.#formats, name);
+    return isTime ? `a time as ${show(this.#formats[name])}` : EXPECTED[type];
   }
 
   #encodeText({ name, type }: Column, at: number, value: Buffer): void {

@@ -6,6 +6,7 @@
 import type { ColumnType } from '../schema/schema.ts';
 import { BARE, CsvRecords } from './csv.ts';
 import { integerOf, numberOf, timeOfText } from './text-number.ts';
+import type { ReadTime } from './time-format.ts';
 
 /** A field of a source, and the column that takes what it holds. */
 export interface InferredField {
@@ -29,7 +30,7 @@ const INT64_MAX = 2n ** 63n - 1n;
 type Kind = 'bool' | 'int64' | 'float64' | 'timestamp' | 'utf8' | 'nested';
 
 /** The narrowest type of a text. */
-export function kindOfText(text: string): Kind {
+export function kindOfText(text: string, time: ReadTime = timeOfText): Kind {
   if (BOOL.test(text)) return 'bool';
   const bytes = Buffer.from(text, 'latin1');
   if (!NO_NUMBER.test(text)) {
@@ -38,7 +39,7 @@ export function kindOfText(text: string): Kind {
     if (whole !== undefined) return 'int64';
     if (numberOf(bytes, 0, bytes.length) !== undefined) return 'float64';
   }
-  return timeOfText(text) === undefined ? 'utf8' : 'timestamp';
+  return time(text) === undefined ? 'utf8' : 'timestamp';
 }
 
 function isInt64(value: bigint): boolean {
@@ -46,10 +47,10 @@ function isInt64(value: bigint): boolean {
 }
 
 /** The narrowest type of a value of JSON. */
-function kindOfJson(value: unknown): Kind {
+function kindOfJson(value: unknown, time: ReadTime): Kind {
   if (typeof value === 'boolean') return 'bool';
   if (typeof value === 'number') return Number.isSafeInteger(value) ? 'int64' : 'float64';
-  if (typeof value === 'string') return timeOfText(value) === undefined ? 'utf8' : 'timestamp';
+  if (typeof value === 'string') return time(value) === undefined ? 'utf8' : 'timestamp';
   return 'nested';
 }
 
@@ -85,6 +86,7 @@ class Field {
 /**
  * @param header whether the first record names the fields, or their names; false: they are `field0` and so on
  * @param nulls values without quotes that are null
+ * @param time tells what is a time
  */
 export function inferCsv(
   bytes: Uint8Array,
@@ -92,6 +94,7 @@ export function inferCsv(
   delimiter: number,
   header: boolean | readonly string[],
   nulls: readonly string[],
+  time: ReadTime = timeOfText,
 ): Sample {
   const records = new CsvRecords(bytes, delimiter, at);
   let fields: Field[] | null =
@@ -112,14 +115,14 @@ export function inferCsv(
       const text = records.text(i);
       if (records.kinds[i] === BARE && nulls.includes(text)) continue;
       // Once it is text, it stays so.
-      field.add(field.kind === 'utf8' ? 'utf8' : kindOfText(text));
+      field.add(field.kind === 'utf8' ? 'utf8' : kindOfText(text, time));
     }
   }
   return { fields: (fields ?? []).map((field) => field.inferred(rows)), rows };
 }
 
 /** @param text lines of JSON; those that are none are told when they are loaded */
-export function inferJson(text: string): Sample {
+export function inferJson(text: string, time: ReadTime = timeOfText): Sample {
   const fields = new Map<string, Field>();
   let rows = 0;
   for (const line of text.split('\n')) {
@@ -135,7 +138,7 @@ export function inferJson(text: string): Sample {
     for (const [name, value] of Object.entries(object)) {
       const field = fields.get(name) ?? new Field(name);
       fields.set(name, field);
-      if (value !== null) field.add(kindOfJson(value));
+      if (value !== null) field.add(kindOfJson(value, time));
     }
   }
   return { fields: [...fields.values()].map((field) => field.inferred(rows)), rows };

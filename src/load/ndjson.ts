@@ -3,10 +3,18 @@
  * type for is text: dates (ISO 8601), integers beyond ±(2^53 − 1), bytes (Base64), NaN and infinities.
  */
 import { OmenError } from '../errors.ts';
-import { type ColumnType, type KeyType, ownColumns, type Schema } from '../schema/schema.ts';
+import {
+  type ColumnType,
+  EXPIRES_COLUMN,
+  type KeyType,
+  ownColumns,
+  type Schema,
+} from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
-import type { Mapping } from './record-batch.ts';
+import type { Times } from './parse.ts';
+import { expiryTimeOf, type Mapping } from './record-batch.ts';
 import { timeOfText } from './text-number.ts';
+import { type ReadTime, readTime } from './time-format.ts';
 
 const INTEGER = /^[+-]?\d{1,20}$/;
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
@@ -17,8 +25,18 @@ const NO_NUMBERS: Readonly<Record<string, number>> = {
   '-Infinity': Number.NEGATIVE_INFINITY,
 };
 
-/** Texts that stand for values of other types. What is no such text is left to be refused. */
-function converted(type: ColumnType | KeyType, value: unknown): unknown {
+/**
+ * Texts that stand for values of other types, and times as they are written. What is no such text is left to
+ * be refused.
+ */
+function converted(type: ColumnType | KeyType, value: unknown, time: ReadTime | null): unknown {
+  if (
+    type === 'timestamp' &&
+    time !== null &&
+    (typeof value === 'string' || typeof value === 'number')
+  ) {
+    return time(String(value)) ?? String(value);
+  }
   if (typeof value !== 'string') return value;
   switch (type) {
     case 'timestamp':
@@ -37,14 +55,24 @@ function converted(type: ColumnType | KeyType, value: unknown): unknown {
 }
 
 /** The members of an object that are the key and the columns. */
-export type ReadJson = (line: string) => readonly [key: unknown, row: unknown];
+export type ReadJson = (
+  line: string,
+) => readonly [key: unknown, row: unknown, expiresMs: number | null | undefined];
 
-/** What is returned throws OMEN_INVALID_ROW; a member too many is the encoder's to refuse. */
-export function jsonReader(schema: Schema, { key = 'key', columns }: Mapping): ReadJson {
-  const members = new Map(
-    ownColumns(schema).map(({ name }) => [name, columns === undefined ? name : columns[name]]),
-  );
-  const known = new Set<unknown>([key, ...members.values()]);
+/** What is returned throws OMEN_INVALID_ROW, OMEN_INVALID_EXPIRY; a member too many is refused. */
+export function jsonReader(
+  schema: Schema,
+  { key = 'key', columns }: Mapping,
+  times: Times,
+): ReadJson {
+  const memberOf = (name: string) => (columns === undefined ? name : columns[name]);
+  const readerOf = (name: string) => (Object.hasOwn(times, name) ? readTime(times[name]) : null);
+  const fields = ownColumns(schema).map(({ name, type }) => {
+    return { name, type, field: memberOf(name), time: readerOf(name) };
+  });
+  const keyTime = readerOf('key');
+  const expires = schema.ttl === undefined ? undefined : memberOf(EXPIRES_COLUMN);
+  const known = new Set<unknown>([key, expires, ...fields.map(({ field }) => field)]);
   return (line) => {
     const object = parsed(line);
     const member = (name: string | number | undefined): unknown =>
@@ -55,18 +83,21 @@ export function jsonReader(schema: Schema, { key = 'key', columns }: Mapping): R
         throw new OmenError('OMEN_UNKNOWN_COLUMN', `there is no column ${JSON.stringify(name)}`);
       }
     }
-    const rowKey = converted(schema.key, member(key));
+    const rowKey = converted(schema.key, member(key), keyTime);
+    const end = member(expires);
+    const expiresMs =
+      end === undefined ? undefined : expiryTimeOf(converted('timestamp', end, null));
     if (schema.value !== null) {
-      const [{ name, type }] = schema.columns;
-      const value = member(members.get(name));
-      return [rowKey, schema.value === 'json' ? value : converted(type, value)];
+      const [{ type, field }] = fields;
+      const value = member(field);
+      return [rowKey, schema.value === 'json' ? value : converted(type, value, null), expiresMs];
     }
     const row: Record<string, unknown> = {};
-    for (const { name, type } of ownColumns(schema)) {
-      const value = member(members.get(name));
-      if (value !== undefined) row[name] = converted(type, value);
+    for (const { name, type, field, time } of fields) {
+      const value = member(field);
+      if (value !== undefined) row[name] = converted(type, value, time);
     }
-    return [rowKey, row];
+    return [rowKey, row, expiresMs];
   };
 }
 

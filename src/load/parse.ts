@@ -21,8 +21,12 @@ export type TextFormat =
       readonly fields: number;
       readonly places: Places;
       readonly nulls: readonly string[];
+      readonly times: Times;
     }
-  | { readonly kind: 'ndjson'; readonly mapping: Mapping };
+  | { readonly kind: 'ndjson'; readonly mapping: Mapping; readonly times: Times };
+
+/** How times are written, by the names of columns and "key"; those that are not named, as is usual. */
+export type Times = Readonly<Record<string, string>>;
 
 export interface ParseTask {
   readonly target: Target;
@@ -41,7 +45,12 @@ export interface Reject {
   readonly offset: number;
   readonly code: ErrorCode;
   readonly reason: string;
+  /** The row as it stands in the text, or its beginning. */
+  readonly raw?: string;
 }
+
+/** Of a bad row, so much is told. */
+const RAW_BYTES_MAX = 2 ** 16;
 
 export interface Parsed {
   readonly chunks: readonly (readonly [shard: number, chunk: SegmentHandle])[];
@@ -56,12 +65,15 @@ export function parseBlock(task: ParseTask): Parsed {
   const chunks: [number, SegmentHandle][] = [];
   const rejects: Reject[] = [];
   const router = new Router(task.target, (shard, chunk) => chunks.push([shard, chunk]));
-  const attempt = (line: number, offset: number, take: () => void): void => {
+  const { bytes } = task;
+  const attempt: Attempt = (line, offset, end, take) => {
     try {
       take();
     } catch (error) {
       if (!(error instanceof OmenError)) throw error;
-      rejects.push({ line, offset, code: error.code, reason: error.message });
+      const { code, message: reason } = error;
+      const raw = Buffer.from(bytes.subarray(offset, Math.min(end(), offset + RAW_BYTES_MAX)));
+      rejects.push({ line, offset, code, reason, raw: raw.toString('utf8').replace(/\r?\n$/, '') });
     }
   };
   const read = task.format.kind === 'csv' ? readCsv : readJson;
@@ -94,7 +106,8 @@ export async function parseGroup({ target, group, rejectsMax }: GroupTask): Prom
   return { chunks, rows: router.rows, lines: 0, rejects };
 }
 
-type Attempt = (line: number, offset: number, take: () => void) => void;
+/** @param end where the row ends that begins at `offset` */
+type Attempt = (line: number, offset: number, end: () => number, take: () => void) => void;
 
 function readCsv(
   { bytes, at, target, format }: ParseTask,
@@ -110,7 +123,9 @@ function readCsv(
     format.places,
     format.nulls,
     target.nowMs,
+    format.times,
   );
+  const end = (): number => records.at;
   const take = (): void => {
     if (records.fault !== null) throw new OmenError('OMEN_INVALID_ROW', records.fault);
     if (records.count !== format.fields) {
@@ -120,7 +135,9 @@ function readCsv(
     cells.encode(records);
     router.take(cells.views);
   };
-  while (!isOver() && records.next()) attempt(records.line, records.start, take);
+  while (!isOver() && records.next()) {
+    attempt(records.line, records.start, end, take);
+  }
   return records.lines;
 }
 
@@ -132,7 +149,7 @@ function readJson(
 ): number {
   if (format.kind !== 'ndjson') return 0;
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const readLine = jsonReader(target.schema, format.mapping);
+  const readLine = jsonReader(target.schema, format.mapping, format.times);
   let line = 0;
   for (let start = at; start < all.length && !isOver(); line++) {
     const newline = all.indexOf(10, start);
@@ -140,11 +157,12 @@ function readJson(
     const own = all.subarray(start, end);
     const text = own.toString('utf8');
     if (text.trim() !== '') {
-      attempt(line, start, () => {
+      const take = (): void => {
         if (!isUtf8(own)) throw new OmenError('OMEN_INVALID_ROW', 'it is not UTF-8');
-        const [key, row] = readLine(text);
-        router.add(key, row);
-      });
+        const [key, row, expiresMs] = readLine(text);
+        router.add(key, row, expiresMs);
+      };
+      attempt(line, start, () => end, take);
     }
     if (newline < 0) break;
     start = newline + 1;

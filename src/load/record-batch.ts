@@ -107,7 +107,7 @@ export function fieldsOf(schema: Schema, source: ArrowSchema, mapping: Mapping):
           return fields;
         },
         expiresMs: (row) =>
-          expires < 0 || places.columns[expires] < 0 ? undefined : timeOf(cell(expires, row)),
+          expires < 0 || places.columns[expires] < 0 ? undefined : expiryTimeOf(cell(expires, row)),
       };
     },
   };
@@ -132,8 +132,8 @@ function converted(type: ColumnType | KeyType, value: unknown): unknown {
   return BigInt(number) === value ? number : value;
 }
 
-/** @throws OMEN_INVALID_EXPIRY */
-function timeOf(value: unknown): number | null {
+/** When a row expires, as a source says it; null: never. @throws OMEN_INVALID_EXPIRY */
+export function expiryTimeOf(value: unknown): number | null {
   if (value === null || Number.isSafeInteger(value)) return value as number | null;
   throw new OmenError('OMEN_INVALID_EXPIRY', `A row expires at a time, not at ${show(value)}.`);
 }

@@ -105,16 +105,30 @@ export function timeOfText(text: string): number | undefined {
   const found = TIME.exec(text);
   if (found === null) return NOTHING;
   const [, year, month, day, hour = '0', minute = '0', second = '0', rest = '', zone = 'Z'] = found;
-  const parts = [year, month, day, hour, minute, second].map(Number);
-  const [y, mo, d, h, mi, s] = parts;
-  const ms = Math.floor(Number(`0.${rest || '0'}`) * 1000 + 1e-6);
-  const time = Date.UTC(2000, mo - 1, d, h, mi, s, ms);
-  const date = new Date(time);
+  const time = [year, month, day, hour, minute, second].map(Number);
+  return timeOfParts(time as unknown as TimeParts, rest, zone);
+}
+
+/** Year, month and day, hours, minutes and seconds. */
+export type TimeParts = readonly [number, number, number, number, number, number];
+
+/**
+ * Milliseconds since 1970 of a time; undefined where there is no such time.
+ * @param fraction of a second: digits behind the point
+ * @param zone Z, or a sign, hours and minutes, with a colon or without
+ */
+export function timeOfParts(
+  [y, mo, d, h, mi, s]: TimeParts,
+  fraction: string,
+  zone: string,
+): number | undefined {
+  const ms = Math.floor(Number(`0.${fraction || '0'}`) * 1000 + 1e-6);
+  const date = new Date(Date.UTC(2000, mo - 1, d, h, mi, s, ms));
   // Years before 100 are years; and 31 February is none.
   date.setUTCFullYear(y, mo - 1, d);
-  const isReal =
-    date.getUTCMonth() === mo - 1 && date.getUTCDate() === d && h < 24 && mi < 60 && s < 60;
-  if (!isReal) return NOTHING;
+  const isDay = date.getUTCMonth() === mo - 1 && date.getUTCDate() === d;
+  const isTime = h >= 0 && h < 24 && mi < 60 && s < 60;
+  if (!isDay || !isTime) return NOTHING;
   if (zone.toUpperCase() === 'Z') return date.getTime();
   const sign = zone.startsWith('-') ? 1 : -1;
   const [offsetHours, offsetMinutes] = [zone.slice(1, 3), zone.slice(3).replace(':', '') || '0'];

@@ -2,9 +2,10 @@
  * A source of text as blocks to be parsed: what its records look like is found out from its beginning, a
  * header where there is one, and how to read them is said once for all blocks.
  */
+import { OmenError } from '../errors.ts';
 import { ownColumns, type Schema } from '../schema/schema.ts';
 import { CsvRecords } from './csv.ts';
-import type { TextFormat } from './parse.ts';
+import type { TextFormat, Times } from './parse.ts';
 import { type Mapping, placesOf } from './record-batch.ts';
 import { type Block, splitRecords } from './split.ts';
 
@@ -17,6 +18,8 @@ export interface TextRules {
   readonly header: boolean | readonly string[];
   readonly nulls: readonly string[];
   readonly mapping: Mapping;
+  /** Of all times of the source, or by the names of columns and "key"; left out: as is usual. */
+  readonly times?: string | Times | undefined;
 }
 
 /** A block, and how to read it. */
@@ -48,8 +51,9 @@ export async function* textBlocks(
     let linesBefore = 0;
     if (format === null) {
       at = beginningOfText(block.bytes);
-      if (rules.kind === 'ndjson') format = { kind: 'ndjson', mapping: rules.mapping };
-      else {
+      if (rules.kind === 'ndjson') {
+        format = { kind: 'ndjson', mapping: rules.mapping, times: timesOf(schema, rules.times) };
+      } else {
         const records = new CsvRecords(block.bytes, rules.delimiter, at);
         // Of nothing but empty lines there is nothing to say.
         if (!records.next()) continue;
@@ -71,5 +75,36 @@ function formatOf(schema: Schema, first: CsvRecords, rules: TextRules): TextForm
   // Without any names, in the order of the database: the key, then its columns.
   else names = ['key', ...ownColumns(schema).map(({ name }) => name)];
   const places = placesOf(schema, names, mapping);
-  return { kind: 'csv', delimiter, fields: names.length, places, nulls };
+  return {
+    kind: 'csv',
+    delimiter,
+    fields: names.length,
+    places,
+    nulls,
+    times: timesOf(schema, rules.times),
+  };
+}
+
+/**
+ * The formats of times by the names of columns and "key".
+ * @throws OMEN_UNKNOWN_COLUMN; OMEN_INVALID_OPTIONS for a column that is no timestamp
+ */
+function timesOf(schema: Schema, times: string | Times | undefined): Times {
+  const fields = [{ name: 'key', type: schema.key }, ...ownColumns(schema)];
+  if (times === undefined) return {};
+  if (typeof times === 'string') {
+    const own = fields.filter(({ type }) => type === 'timestamp');
+    return Object.fromEntries(own.map(({ name }) => [name, times]));
+  }
+  for (const name of Object.keys(times)) {
+    const field = fields.find((one) => one.name === name);
+    if (field === undefined) {
+      const message = `There is no column ${JSON.stringify(name)} to read times for.`;
+      throw new OmenError('OMEN_UNKNOWN_COLUMN', message);
+    }
+    if (field.type === 'timestamp') continue;
+    const message = `${JSON.stringify(name)} is ${field.type}, and no timestamp: it has no format of times.`;
+    throw new OmenError('OMEN_INVALID_OPTIONS', message);
+  }
+  return times;
 }

@@ -7,6 +7,7 @@ import {
   fieldArgument,
   mapArgument,
   several,
+  timesArgument,
   wholeArgument,
 } from '../../src/cli/arguments.ts';
 
@@ -23,6 +24,8 @@ test('arguments become what they mean', (t) => {
   t.deepEqual(fieldArgument('note'), { name: 'note', type: undefined });
   t.deepEqual(mapArgument('a=b=c'), ['a', 'b=c']);
   t.deepEqual(mapArgument('a=#3'), ['a', 3]);
+  t.is(timesArgument('DD/MM/YYYY'), 'DD/MM/YYYY');
+  t.deepEqual(timesArgument('at=s'), ['at', 's']);
   const collect = several(wholeArgument);
   t.deepEqual(collect('2', collect('1', undefined)), [1, 2]);
 });

@@ -105,6 +105,18 @@ test('without types, the beginning of the source suggests them', async (t) => {
   t.regex(lost.err, /no field "key"; the source has "id", "zip", "value"[\s\S]*--key FIELD/);
 });
 
+test('times are read as they are said to be written', async (t) => {
+  const { db, write } = scratch(t);
+  const file = write('a.csv', 'day,at,x\n02/01/2026,5,1\n');
+  const argv = ['load', '--db', db, '--key', 'day', '--shards', '1', file];
+  const times = ['--timestamps', 'key=DD/MM/YYYY', '--timestamps', 'at=s'];
+  const { code, err } = await omendb([...argv, ...times]);
+  t.is(code, 0, err);
+  t.deepEqual(await rowsIn(db), [[Date.UTC(2026, 0, 2), { at: 5000, x: 1 }]]);
+  t.is((await omendb([...argv, '--timestamps', 's', '--timestamps', 'at=s'])).code, 2);
+  t.is((await omendb([...argv, '--timestamps', 'at=DD'])).code, 2);
+});
+
 test('what fails leaves nothing behind, and says what to do', async (t) => {
   const { directory, db, write } = scratch(t);
   const bad = write('bad.csv', 'id,value\n1,2\n2,x\n3,4\n');

@@ -221,6 +221,7 @@ test('a bad row is told with its file, line, byte, column, value and what was ex
     offset: at,
     code: told[0].code,
     reason: told[0].reason,
+    raw: '70000,"sev\nen"',
   });
   t.regex(told[1].reason, /column "key" \(int64\)/);
   t.regex(told[2].reason, /3 values, and should have 2/);
