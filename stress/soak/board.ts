@@ -8,13 +8,19 @@ import { KINDS, type OperationKind } from './phases.ts';
 export const CLASSES = ['read', 'write', 'long'] as const;
 export type LatencyClass = (typeof CLASSES)[number];
 
-const COUNTS = KINDS.length;
-const LANE_WORDS = COUNTS + CLASSES.length * BUCKETS;
-/** Codes of errors that writes met. */
+/** What writes came to. */
 export const OUTCOMES = ['done', 'refused', 'unknown'] as const;
 
+/** Words of a lane: operations by kind, latencies by class, what writes came to, how the thread is. */
+const LATENCIES_AT = KINDS.length;
+const OUTCOMES_AT = LATENCIES_AT + CLASSES.length * BUCKETS;
+const LOOP_AT = OUTCOMES_AT + OUTCOMES.length;
+const BEHIND_AT = LOOP_AT + 1;
+const HEAP_AT = BEHIND_AT + 1;
+const LANE_WORDS = HEAP_AT + 1;
+
 export function boardMemory(lanes: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(8 * lanes * (LANE_WORDS + 8));
+  return new SharedArrayBuffer(8 * lanes * LANE_WORDS);
 }
 
 export class Board {
@@ -23,54 +29,53 @@ export class Board {
 
   constructor(memory: SharedArrayBuffer) {
     this.#floats = new Float64Array(memory);
-    this.#lanes = this.#floats.length / (LANE_WORDS + 8);
-  }
-
-  /** The words of a lane behind its counts: lateness of its event loop, operations behind schedule. */
-  #extra(lane: number, word: number): number {
-    return lane * (LANE_WORDS + 8) + LANE_WORDS + word;
+    this.#lanes = this.#floats.length / LANE_WORDS;
   }
 
   count(lane: number, kind: OperationKind): void {
-    this.#floats[lane * (LANE_WORDS + 8) + KINDS.indexOf(kind)]++;
+    this.#floats[lane * LANE_WORDS + KINDS.indexOf(kind)]++;
   }
 
   /** @param ms from when it was meant to begin */
   record(lane: number, latency: LatencyClass, ms: number): void {
-    const at = lane * (LANE_WORDS + 8) + COUNTS + CLASSES.indexOf(latency) * BUCKETS;
-    this.#floats[at + bucketOf(1000 * ms)]++;
-  }
-
-  setLateness(lane: number, loopMs: number, behind: number): void {
-    this.#floats[this.#extra(lane, 0)] = loopMs;
-    this.#floats[this.#extra(lane, 1)] = behind;
+    const at = LATENCIES_AT + CLASSES.indexOf(latency) * BUCKETS;
+    this.#floats[lane * LANE_WORDS + at + bucketOf(1000 * ms)]++;
   }
 
   outcome(lane: number, outcome: (typeof OUTCOMES)[number]): void {
-    this.#floats[this.#extra(lane, 2 + OUTCOMES.indexOf(outcome))]++;
+    this.#floats[lane * LANE_WORDS + OUTCOMES_AT + OUTCOMES.indexOf(outcome)]++;
+  }
+
+  /**
+   * How a thread is.
+   * @param loopMs how late its event loop is
+   * @param behind operations that are due and were not begun
+   */
+  setThread(lane: number, loopMs: number, behind: number, heapBytes: number): void {
+    const at = lane * LANE_WORDS;
+    this.#floats[at + LOOP_AT] = loopMs;
+    this.#floats[at + BEHIND_AT] = behind;
+    this.#floats[at + HEAP_AT] = heapBytes;
   }
 
   /** Of all lanes together. */
   sum(): BoardSum {
-    const lanes = Array.from({ length: this.#lanes }, (_, lane) => lane);
-    const of = (word: number) => lanes.map((lane) => this.#floats[this.#extra(lane, word)]);
-    const counts = new Float64Array(COUNTS);
-    const latencies = CLASSES.map(() => new Float64Array(BUCKETS));
-    for (const lane of lanes) {
-      const at = lane * (LANE_WORDS + 8);
-      addTo(counts, this.#floats.subarray(at, at + COUNTS));
-      for (const [i, sum] of latencies.entries()) {
-        const first = at + COUNTS + i * BUCKETS;
-        addTo(sum, this.#floats.subarray(first, first + BUCKETS));
-      }
+    const sum = new Float64Array(LANE_WORDS);
+    const loops: number[] = [];
+    for (let lane = 0; lane < this.#lanes; lane++) {
+      const words = this.#floats.subarray(lane * LANE_WORDS, (lane + 1) * LANE_WORDS);
+      addTo(sum, words);
+      loops.push(words[LOOP_AT]);
     }
-    const total = (word: number) => of(word).reduce((a, b) => a + b, 0);
     return {
-      counts,
-      latencies,
-      loopMs: Math.max(...of(0)),
-      behind: total(1),
-      outcomes: OUTCOMES.map((_, i) => total(2 + i)),
+      counts: sum.slice(0, LATENCIES_AT),
+      latencies: CLASSES.map((_, i) => {
+        return sum.slice(LATENCIES_AT + i * BUCKETS, LATENCIES_AT + (i + 1) * BUCKETS);
+      }),
+      outcomes: [...sum.subarray(OUTCOMES_AT, LOOP_AT)],
+      loopMs: Math.max(...loops),
+      behind: sum[BEHIND_AT],
+      heapBytes: sum[HEAP_AT],
     };
   }
 }
@@ -80,9 +85,10 @@ export interface BoardSum {
   readonly counts: Float64Array;
   /** By class, in the order of CLASSES: counts by bucket. */
   readonly latencies: readonly Float64Array[];
-  readonly loopMs: number;
-  /** Operations that were due and had not been begun. */
-  readonly behind: number;
   /** In the order of OUTCOMES. */
   readonly outcomes: readonly number[];
+  /** Of the thread whose event loop is the latest. */
+  readonly loopMs: number;
+  readonly behind: number;
+  readonly heapBytes: number;
 }

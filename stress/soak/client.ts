@@ -7,6 +7,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { attach, type Handle } from '../../src/index.ts';
 import { seededRandom } from '../../src/storage/model-file.ts';
@@ -16,7 +17,7 @@ import type { Layout } from './layout.ts';
 import { Notes } from './notes.ts';
 import { Operations } from './operations.ts';
 import { Oracle, type OracleMemory } from './oracle.ts';
-import { type KeyDistribution, type OperationKind, PHASES } from './phases.ts';
+import { type OperationKind, PHASES } from './phases.ts';
 
 export interface ClientData {
   readonly lane: number;
@@ -63,6 +64,8 @@ const IDLE_MS_MAX = 5;
 /** What is due later than this is waited for by a timer. */
 const LONG_MS = 4;
 const NAP_MS_MAX = 0.25;
+/** Of the timer by whose lateness that of the event loop is told. */
+const DELAY_MS = 10;
 const nap = new Int32Array(new SharedArrayBuffer(4));
 
 const data = workerData as ClientData;
@@ -86,6 +89,10 @@ function say(saying: Saying): void {
   parentPort?.postMessage(saying);
 }
 
+function heapBytes(): number {
+  return getHeapStatistics().used_heap_size;
+}
+
 /** Kinds by how often they are drawn. */
 function drawer(mix: Readonly<Partial<Record<OperationKind, number>>>): () => OperationKind {
   const entries = Object.entries(mix) as [OperationKind, number][];
@@ -103,13 +110,11 @@ function drawer(mix: Readonly<Partial<Record<OperationKind, number>>>): () => Op
 async function work(
   { operations }: Joined,
   mix: Readonly<Partial<Record<OperationKind, number>>>,
-  keys: KeyDistribution,
   rate: number | null,
 ): Promise<void> {
   const draw = drawer(mix);
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const delay = monitorEventLoopDelay({ resolution: DELAY_MS });
   delay.enable();
-  operations.keys = keys;
   const apartMs = rate === null ? 0 : 1000 / rate;
   let next = performance.now() + random() * apartMs;
   let looked = next;
@@ -127,7 +132,7 @@ async function work(
     if (now - looked > HELD_LOOK_MS) {
       looked = now;
       operations.checkHeld(false);
-      board.setLateness(lane, Math.max(0, delay.mean / 1e6 - 10), behind);
+      board.setThread(lane, Math.max(0, delay.mean / 1e6 - DELAY_MS), behind, heapBytes());
       delay.reset();
     }
     const waitMs = rate === null ? 0 : next - performance.now();
@@ -159,8 +164,8 @@ async function obey(order: Order): Promise<number> {
       isRunning = false;
       await running;
       isRunning = true;
-      operations.heldMs = order.heldMs;
-      running = work(joined, mix, keys, order.rate);
+      operations.prepare(keys, order.heldMs);
+      running = work(joined, mix, order.rate);
       running.catch((error) => say({ fault: `lane ${lane}: ${error?.stack ?? error}` }));
       return 0;
     }
@@ -170,6 +175,7 @@ async function obey(order: Order): Promise<number> {
       await operations.drained();
       operations.checkHeld(true);
       globalThis.gc?.();
+      board.setThread(lane, 0, 0, heapBytes());
       return operations.underWay;
     case 'settle':
       return operations.settleUnknown();

@@ -1,7 +1,7 @@
 /** A verdict on every promise of a soak, from what it has seen. */
 import { CLASSES } from './board.ts';
 import { percentileUs } from './histogram.ts';
-import { PHASES } from './phases.ts';
+import { PHASES, QUIET } from './phases.ts';
 import { type Sampled, SERIES, SERIES_NAMES, type SeriesName, type Soaked } from './record.ts';
 import { medianOf, type Point, type Slope, theilSen } from './slope.ts';
 
@@ -20,6 +20,7 @@ const LEVEL = 0.99;
 const WARM_UP = 0.1;
 const WARM_UP_MS_MAX = 300_000;
 export const SAMPLES_MIN = 500;
+const QUIET_CYCLES = 30;
 const LONG_HOURS = 1;
 const GROWTH_SHOWN = 0.1;
 export const DRIFT_MAX = 1.5;
@@ -36,10 +37,17 @@ const whole = { format: (value: number) => (Number.isFinite(value) ? digits.form
 
 /**
  * One point for each phase of each cycle, the median of its samples: those of one phase depend on each
- * other. Phases, and processes, are not compared with one another.
+ * other. Phases, and processes, are not compared with one another. Where there were enough cycles, it is
+ * the quiet ends of cycles alone that are: then as much is held as a cycle ago, and garbage is collected.
  */
 export function pointsOf(samples: readonly Sampled[], name: SeriesName): Point[] {
-  const calm = samples.filter(({ disturbed, values }) => !disturbed && values[name] >= 0);
+  const known = samples.filter(({ disturbed, values }) => !disturbed && values[name] >= 0);
+  const isBusy = name === 'loop';
+  const quiet = new Set(known.filter(({ phase }) => phase === QUIET).map(({ cycle }) => cycle));
+  const calm =
+    isBusy || quiet.size >= QUIET_CYCLES
+      ? known.filter(({ phase }) => (phase === QUIET) !== isBusy)
+      : known;
   const visits = Map.groupBy(calm, ({ life, cycle, phase }) => `${life}/${phase}/${cycle}`);
   // The supervisor lives on when the process under it is killed.
   const isJudge = name === 'judgeRss' || name === 'judgeHeap';

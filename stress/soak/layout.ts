@@ -60,6 +60,10 @@ export function ownOf({ lanes }: Layout, { first, end }: Region, lane: number) {
   return { first: first + lane * count, end: first + (lane + 1) * count };
 }
 
+export function regionOf({ regions }: Layout, index: number): Region {
+  return Object.values(regions).find(({ end }) => index < end) ?? regions.sessions;
+}
+
 /** Gaps between keys, which nobody ever writes. */
 const KEYS_APART = 3;
 const REGION_KEYS = 2 ** 34;

@@ -28,6 +28,9 @@ export interface Phase {
   readonly mix: Readonly<Partial<Record<OperationKind, number>>>;
 }
 
+/** What comes behind them: nothing is under way, all was compared and merged. */
+export const QUIET = 'quiet';
+
 const READS = { get: 400, getMany: 12, range: 6, scan: 0.4, aggregate: 0.4, snapshot: 4 } as const;
 
 export const PHASES: readonly Phase[] = [

@@ -31,7 +31,7 @@ export const PLANTED: Readonly<Record<string, Planted>> = {
       all.keptViews.push(previous);
       this.#countRetired(previous, view);
     }`,
-    told: /BROKEN +no growth: (resident|external) memory/,
+    told: /BROKEN +no growth: (resident|heap|external)/,
   },
   'lost-write': {
     what: 'a group now and then is not written to the log',

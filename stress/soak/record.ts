@@ -12,6 +12,7 @@ import type { SoakOptions } from './options.ts';
 export const SERIES = {
   rss: { title: 'resident memory', unit: 'bytes', least: 2 ** 20 },
   heap: { title: 'heap in use', unit: 'bytes', least: 2 ** 19 },
+  clientHeap: { title: 'heaps of the threads that use it', unit: 'bytes', least: 2 ** 19 },
   external: { title: 'external memory', unit: 'bytes', least: 2 ** 19 },
   shared: { title: 'shared memory of tables', unit: 'bytes', least: 2 ** 20 },
   descriptors: { title: 'file descriptors', unit: 'count', least: 0.5 },

@@ -12,7 +12,7 @@ import { drawFault, type Fault, type FaultStage } from './faults.ts';
 import { percentileUs } from './histogram.ts';
 import type { Opened, Sample } from './holder.ts';
 import { layoutOf } from './layout.ts';
-import { PHASES } from './phases.ts';
+import { PHASES, QUIET } from './phases.ts';
 import { HolderProcess } from './process.ts';
 import { QUARTERS, type Sampled, type Soaked } from './record.ts';
 import type { Found } from './verify.ts';
@@ -22,7 +22,8 @@ const SHARE_OF_FREE = 0.6;
 const CYCLE_MS_MIN = 5000;
 const CYCLE_MS_MAX = 60_000;
 const CYCLES_LEAST = 12;
-const FAULTS_LEAST = 30;
+const FAULTS_WANTED = 30;
+const FAULTS_LEAST = 3;
 const FAULT_MS_MIN = 2500;
 const FAULT_MS_MAX = 14_000;
 /** Samples so long after a fault count as disturbed; a new process is slower at first. */
@@ -30,7 +31,7 @@ const GRACE_MS = 2000;
 const NEW_PROCESS_MS = 5000;
 /** So many seconds behind what is due count as behind. */
 const BEHIND_MAX_S = 0.1;
-const QUIET_SAMPLES = 3;
+const QUIET_SAMPLES = 5;
 /** So long a soak has a middle in which the process is not killed, so that it can be seen to grow. */
 const CALM_MS_LEAST = 3 * 60_000;
 const CALM_FROM = 0.12;
@@ -51,8 +52,8 @@ export class Soak {
   readonly #begunMs = performance.now();
   readonly #elapsedBefore: number;
   #process: HolderProcess | null = null;
-  #phase = 0;
-  #isQuiet = true;
+  /** One of PHASES; behind them, the comparison at the end of a cycle, and the quiet after it. */
+  #phase: number = PHASES.length;
   #fault: Fault | null = null;
   #disturbedUntil = 0;
   #nextFaultMs: number;
@@ -86,7 +87,7 @@ export class Soak {
   }
 
   get #faultApartMs(): number {
-    const share = this.#options.durationMs / FAULTS_LEAST;
+    const share = this.#options.durationMs / FAULTS_WANTED;
     return Math.max(FAULT_MS_MIN, Math.min(FAULT_MS_MAX, share)) * (0.5 + this.#random());
   }
 
@@ -95,15 +96,20 @@ export class Soak {
   }
 
   get #isOver(): boolean {
-    return this.#isEnding || this.#isBroken || this.atMs >= this.#options.durationMs;
+    if (this.#isEnding || this.#isBroken) return true;
+    // On a machine that has no time for it, a short one takes longer.
+    return this.atMs >= this.#options.durationMs && this.soaked.faults.length >= FAULTS_LEAST;
+  }
+
+  get #phaseName(): string {
+    return [...PHASES.map(({ name }) => name), 'comparing', QUIET][this.#phase];
   }
 
   /** What is done at the moment, in words. */
   get step(): string {
     const { cycle } = this.soaked.state;
-    const phase = this.#isQuiet ? 'quiet' : PHASES[this.#phase].name;
     const fault = this.#fault === null ? '' : `, ${this.#fault.name}`;
-    return `cycle ${cycle}, ${phase}${fault}`;
+    return `cycle ${cycle}, ${this.#phaseName}${fault}`;
   }
 
   /** Ends it at the next chance; it can be resumed. */
@@ -132,7 +138,7 @@ export class Soak {
 
   /** Closed as it should be, and opened by another process, which finds everything. */
   async #finish(): Promise<void> {
-    this.#isQuiet = true;
+    this.#phase = PHASES.length;
     if (this.#isBroken) {
       await this.#process?.kill();
       return;
@@ -186,7 +192,6 @@ export class Soak {
 
   async #work(phase: number): Promise<void> {
     this.#phase = phase;
-    this.#isQuiet = false;
     const { rate } = this.#options;
     const free = this.soaked.state.free[phase];
     const isFree = this.soaked.state.cycle < this.soaked.state.freeCycles;
@@ -220,7 +225,7 @@ export class Soak {
       await this.#work(phase);
       while (!this.#isOver && this.atMs < endMs) {
         if (this.atMs >= this.#nextFaultMs) await this.#disturb();
-        const leftMs = Math.min(endMs, this.#nextFaultMs, this.#options.durationMs) - this.atMs;
+        const leftMs = Math.min(endMs, this.#nextFaultMs) - this.atMs;
         await setTimeout(Math.max(1, Math.min(250, leftMs)));
       }
     }
@@ -229,8 +234,9 @@ export class Soak {
   async #quiet(): Promise<void> {
     if (this.#isBroken) return;
     const compact = layoutOf(this.#options.keys, 1, 0).total <= COMPACT_KEYS_MAX;
-    this.#isQuiet = true;
+    this.#phase = PHASES.length;
     this.#take(await this.#holder.ask<Found>({ do: 'quiet', compact }, 600_000));
+    this.#phase = PHASES.length + 1;
     const wanted = this.#samples + QUIET_SAMPLES;
     const lateMs = this.atMs + 10_000;
     while (this.#samples < wanted && this.atMs < lateMs && !this.#isBroken) {
@@ -265,7 +271,7 @@ export class Soak {
       process: () => this.#holder,
       restart: async () => {
         const opened = await this.#start();
-        if (opened !== null) await this.#work(this.#phase);
+        if (opened !== null) await this.#work(this.#phase % PHASES.length);
         return opened;
       },
       restartHalf: async () => {
@@ -307,7 +313,7 @@ export class Soak {
       CLASSES.map((_, i) => round(percentileUs(latencies[i], share) / 1000));
     const sampled: Sampled = {
       atMs: Math.round(atMs),
-      phase: this.#isQuiet ? 'quiet' : PHASES[this.#phase].name,
+      phase: this.#phaseName,
       cycle: state.cycle,
       life,
       disturbed,
@@ -327,6 +333,7 @@ export class Soak {
     return {
       rss: memory.rss,
       heap: memory.heapUsed,
+      clientHeap: board.heapBytes,
       external: memory.external,
       shared: sharedBytes,
       descriptors: descriptorsOf(this.#holder.pid),

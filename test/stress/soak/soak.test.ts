@@ -23,19 +23,19 @@ async function soak(...args: string[]): Promise<Report> {
 }
 
 test('a database that is killed, stopped, filled up and failed keeps its promises', async (t) => {
-  t.timeout(240_000);
+  t.timeout(600_000);
   const directory = join(temporaryDirectory(t), 'soak');
   const args = ['--keys', '20000', '--seed', '20260101', '--dir', directory];
   const { isGood, verdicts } = await soak('--seconds', String(SECONDS), ...args);
   t.true(isGood, JSON.stringify(verdicts, null, 2));
   const [kept, faults] = verdicts;
   t.true(kept.holds && faults.holds);
-  t.regex(faults.figure, /^[1-9]\d* faults/);
+  t.regex(faults.figure, /^([3-9]|\d{2,}) faults/);
   t.true(JSON.parse(read('package.json')).scripts.soak.includes('stress/soak/main.ts'));
 });
 
 test('a soak whose supervisor is killed goes on with what it knew', async (t) => {
-  t.timeout(240_000);
+  t.timeout(600_000);
   const directory = join(temporaryDirectory(t), 'soak');
   const args = ['--seconds', '8', '--keys', '20000', '--seed', '7', '--dir', directory];
   const broken = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
