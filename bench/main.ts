@@ -99,7 +99,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     about: 'bulk loads within 512 MB, and CSV on one processor and all, in processes (50 M rows)',
     async run({ rows, tiny }) {
       const { run, show } = await import('./engine/load-budget.ts');
-      const result = await run(tiny ? { rows: 50_000, rounds: 1, memory: 1e7 } : { rows });
+      const result = await run(tiny ? { rows: 50_000, rounds: 1, memory: 2 ** 20 } : { rows });
       return { result, text: show(result) };
     },
   },

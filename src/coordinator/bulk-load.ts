@@ -179,10 +179,8 @@ class Loading {
       await this.#pool.close();
       if (this.#bytes > GARBAGE_BYTES) collectGarbage();
       const written = await Promise.all(this.#shards.map((rows) => rows.finish()));
-      const { onDuplicate } = this.#settings;
       const rows = written.reduce((sum, one) => sum + one.rows, 0);
       const duplicates = this.#rows - rows;
-      if (onDuplicate === 'error' && duplicates > 0) this.#refuseDuplicates(duplicates);
       this.#enter('publish');
       throwIfAborted(this.#signal);
       await this.#calls.publishLoad(
@@ -253,11 +251,6 @@ class Loading {
     this.#source = source;
     this.#lines = 0;
     this.#seen = 0;
-  }
-
-  #refuseDuplicates(count: number): never {
-    const message = `${count} rows have the key of another row, and "onDuplicate" is "error". Nothing was loaded.`;
-    throw new OmenError('OMEN_DUPLICATE_KEY', message);
   }
 
   async #read(items: Items): Promise<void> {

@@ -5,6 +5,7 @@
  * in files, and in the end all of them are merged: at once where they are in memory, else slice by slice.
  */
 import type { Schema } from '../schema/schema.ts';
+import { duplicateKey } from '../view/duplicate-key.ts';
 import type { Retired } from '../view/retired.ts';
 import { type RunSlice, wholeSlice } from '../view/run-slice.ts';
 import { Segment, type SegmentHandle } from '../view/segment.ts';
@@ -94,7 +95,8 @@ export class ShardRows {
     const before = this.#taken;
     this.#taken = (async () => {
       await before;
-      const { segments, wasSorted } = await sort;
+      const { segments, wasSorted, duplicate } = await sort;
+      if (onDuplicate === 'error' && duplicate !== null) throw duplicateKey(schema.key, duplicate);
       if (!wasSorted) retired.add(chunkBytes);
       await this.#take(segments);
     })();
@@ -180,10 +182,11 @@ export class ShardRows {
     const pieces = this.#pieces.flatMap(({ segments }) => segments);
     const runs = this.#coalesced([pieces, ...this.#kept.map(({ parts }) => parts)]);
     if (onDuplicate !== 'first') runs.reverse();
-    if (!runs.flat().some(isSpilled)) return this.#options.write(wholeSlice(runs));
+    const isUnique = onDuplicate === 'error';
+    if (!runs.flat().some(isSpilled)) return this.#options.write(wholeSlice(runs, isUnique));
     const { sliceBytes, blockBytes } = budget;
     const written: Piece[] = [];
-    for (const slice of planSlices(schema, runs, sliceBytes, blockBytes)) {
+    for (const slice of planSlices(schema, runs, sliceBytes, blockBytes, isUnique)) {
       written.push(await this.#options.write(slice));
     }
     return joined(written);

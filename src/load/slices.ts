@@ -58,28 +58,33 @@ function weightsOf(schema: Schema, part: LoadPart, blockBytes: number): Weight[]
  * @param runs of each the parts in key order; they keep their order
  * @param sliceBytes what a slice may take, about
  * @param blockBytes what the blocks of the runs take, about
+ * @param isUnique whether no key may be in two runs
  */
 export function planSlices(
   schema: Schema,
   runs: readonly (readonly LoadPart[])[],
   sliceBytes: number,
   blockBytes: number,
+  isUnique = false,
 ): RunSlice[] {
   const weights = runs.flat().flatMap((part) => weightsOf(schema, part, blockBytes));
   weights.sort(order);
   const most = Math.max(sliceBytes / 2, sliceBytes - runs.length * blockBytes);
   const slices: RunSlice[] = [];
+  const add = (start: PlainKey | null, to: PlainKey | null, own: number): void => {
+    slices.push({ ...sliceOf(schema, runs, start, to), bytes: own, isUnique });
+  };
   let from: PlainKey | null = null;
   let bytes = 0;
   for (const { key, bytes: own } of weights) {
     if (bytes + own > most && bytes > 0 && (from === null || comesBefore(from, key))) {
-      slices.push(sliceOf(schema, runs, from, key, bytes));
+      add(from, key, bytes);
       from = key;
       bytes = 0;
     }
     bytes += own;
   }
-  if (bytes > 0) slices.push(sliceOf(schema, runs, from, null, bytes));
+  if (bytes > 0) add(from, null, bytes);
   return slices;
 }
 
@@ -88,10 +93,9 @@ function sliceOf(
   runs: readonly (readonly LoadPart[])[],
   from: PlainKey | null,
   to: PlainKey | null,
-  bytes: number,
-): RunSlice {
+): Pick<RunSlice, 'runs' | 'from' | 'to'> {
   const own = runs.map((parts) => parts.flatMap((part) => within(schema, part, from, to)));
-  return { runs: own.filter((parts) => parts.length > 0), from, to, bytes };
+  return { runs: own.filter((parts) => parts.length > 0), from, to };
 }
 
 /** What of a part can have keys of a range. */

@@ -15,6 +15,7 @@ import { ColumnWriter } from '../view/column-writer.ts';
 import { KeyWriter } from '../view/key-writer.ts';
 import { radixSort, type SortedKeys, sortBuffers } from '../view/radix-sort.ts';
 import { keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
+import { type PlainKey, plainKeyOf } from '../view/spilled-run.ts';
 import { unindexed } from '../view/unindexed.ts';
 import { CHUNK_ROWS_MAX } from './chunk.ts';
 
@@ -31,8 +32,8 @@ export interface SortedRun {
   /** In key order. */
   readonly segments: readonly SegmentHandle[];
   readonly duplicates: number;
-  /** A row whose key another one has, counted over the chunks; −1 where there is none. */
-  readonly duplicate: number;
+  /** The least key that came twice; null where none did. */
+  readonly duplicate: PlainKey | null;
   /** Whether the rows were in order, and no key came twice. */
   readonly wasSorted: boolean;
 }
@@ -49,10 +50,11 @@ export function sortChunks({ schema, chunks, onDuplicate }: SortTask): SortedRun
   const keys = isVariable(schema.key) ? new TextKeys(segments) : new NumberKeys(segments);
   if (keys.areAscending()) {
     const inPlace = chunks.map((chunk) => asNumbers(schema, chunk));
-    return { segments: inPlace, duplicates: 0, duplicate: -1, wasSorted: true };
+    return { segments: inPlace, duplicates: 0, duplicate: null, wasSorted: true };
   }
   const order = sorted(keys, count);
-  const { kept, duplicate } = dropDuplicates(keys, order, count, onDuplicate === 'first');
+  const { kept, duplicate: found } = dropDuplicates(keys, order, count, onDuplicate === 'first');
+  const duplicate = found < 0 ? null : plainKeyOf(segments[found >>> ROW_BITS], found & ROW_MASK);
   const run = gather(schema, segments, order, kept);
   return { segments: [run], duplicates: count - kept, duplicate, wasSorted: false };
 }
@@ -203,7 +205,7 @@ function sorted(keys: Keys, count: number): SortedKeys {
   return order;
 }
 
-/** Moves the rows that stay to the front of `order`. */
+/** Moves the rows that stay to the front of `order`; finds one of a key that came before, or −1. */
 function dropDuplicates(
   keys: Keys,
   { hi, lo, payload }: SortedKeys,

@@ -7,6 +7,7 @@ import { layoutSegment } from '../arrow/layout.ts';
 import { isVariable, type Schema } from '../schema/schema.ts';
 import { removeLeftover, type Storage, type StorageFile } from '../storage/storage.ts';
 import { ColumnWriter, type Selection } from '../view/column-writer.ts';
+import { refuseDuplicates } from '../view/duplicate-key.ts';
 import { KeyWriter } from '../view/key-writer.ts';
 import { MergeSource, mergeBlock } from '../view/merge-keys.ts';
 import { openSlice } from '../view/run-slice.ts';
@@ -57,7 +58,7 @@ export function spillRun(storage: Storage, task: SpillTask): SpilledRun {
   });
 }
 
-/** @throws OMEN_CORRUPT, what the storage throws */
+/** @throws OMEN_DUPLICATE_KEY, OMEN_CORRUPT, what the storage throws */
 export function joinRuns(storage: Storage, task: JoinTask): SpilledRun {
   const { schema, runs, onDuplicate, sliceBytes, blockBytes } = task;
   const winnersFirst = onDuplicate === 'first' ? runs : runs.toReversed();
@@ -68,11 +69,14 @@ export function joinRuns(storage: Storage, task: JoinTask): SpilledRun {
       const segments = open.runs.flat();
       const sources = MergeSource.over(open.runs, open.trims);
       const selection = newSelection();
+      let rows = 0;
       for (;;) {
         const count = mergeBlock(sources, selection, SELECTION_ROWS);
         if (count === 0) break;
         writer.add(segments, selection, count);
+        rows += count;
       }
+      if (onDuplicate === 'error') refuseDuplicates(schema.key, open, rows);
     }
   });
   for (const run of runs) removeLeftover(storage, run.path);

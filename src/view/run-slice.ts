@@ -25,12 +25,14 @@ export interface RunSlice {
   readonly to: PlainKey | null;
   /** What its rows take, about. */
   readonly bytes: number;
+  /** Whether no key may be in two runs. */
+  readonly isUnique: boolean;
 }
 
 /** All rows of runs. */
-export function wholeSlice(runs: readonly (readonly RunPart[])[]): RunSlice {
+export function wholeSlice(runs: readonly (readonly RunPart[])[], isUnique = false): RunSlice {
   const bytes = runs.flat().reduce((sum, part) => sum + partBytes(part), 0);
-  return { runs, from: null, to: null, bytes };
+  return { runs, from: null, to: null, bytes, isUnique };
 }
 
 /** A slice in memory, ready to be merged. */

@@ -26,6 +26,8 @@ parentPort?.postMessage([report.rows, files().length]);
 async function* hanging() {
   yield* shuffled();
   while (files().length === 0) await new Promise((resolve) => setImmediate(resolve));
+  // It is alive until it is ended.
+  parentPort?.on('message', () => {});
   parentPort?.postMessage('spilled');
   await new Promise(() => {});
 }

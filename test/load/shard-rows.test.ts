@@ -120,9 +120,9 @@ for (const key of ['int64', 'utf8'] as const) {
           if (slices.flatMap(({ runs }) => runs.flat()).some(isSpilled)) sliced += slices.length;
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
-    t.true(sliced > 120, `${sliced} slices`);
+    t.true(sliced > 60, `${sliced} slices`);
   });
 }
 
@@ -140,6 +140,36 @@ test('a slice reads no more than it may and a block of each run', async (t) => {
     const bytes = parts.flatMap(({ blocks }) => blocks).reduce((sum, b) => sum + b.bodyBytes, 0);
     t.true(bytes <= 64_000 + 8 * 2100, `${bytes}`);
   }
+});
+
+test('where no key may come twice, the one that does is named, wherever its rows are', async (t) => {
+  const keys = fc.uniqueArray(fc.integer({ min: 0, max: 500 }), { minLength: 2, maxLength: 60 });
+  const budget = fc.record({
+    keptBytes: fc.constantFrom(0, 2000, 10 ** 6),
+    blockBytes: fc.constant(100),
+    sliceBytes: fc.constantFrom(500, 10 ** 6),
+    joinRuns: fc.constantFrom(2, 100),
+  });
+  const places = fc.option(fc.tuple(fc.nat(), fc.nat()));
+  const perList = fc.integer({ min: 1, max: 40 });
+  await fc.assert(
+    fc.asyncProperty(keys, budget, places, perList, async (all, own, twice, size) => {
+      const rows = all.map((key): [bigint, number] => [BigInt(key), key]);
+      const [from, to] = [(twice?.[0] ?? 0) % rows.length, (twice?.[1] ?? 0) % rows.length];
+      if (twice !== null) rows.splice(to, 0, rows[from]);
+      const lists = Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
+        rows.slice(size * i, size * (i + 1)),
+      );
+      const options = { schema: NUMBERS, onDuplicate: 'error', budget: own } as const;
+      const loading = load(new CrashStorage(), lists, options);
+      if (twice === null) t.is((await loading).piece.rows, rows.length);
+      else {
+        const error = await t.throwsAsync(loading, { code: 'OMEN_DUPLICATE_KEY' });
+        t.regex(error?.message ?? '', new RegExp(`^The key ${all[from]} comes`));
+      }
+    }),
+    { numRuns: 50 },
+  );
 });
 
 const FAULTS: readonly Fault[] = [

@@ -9,6 +9,7 @@ import { parseSchema } from '../../src/schema/schema.ts';
 import { realStorage } from '../../src/storage/real.ts';
 import { Segment, type SegmentHandle } from '../../src/view/segment.ts';
 import { compileReaders } from '../../src/view/shard-view.ts';
+import { boundOf, type PlainKey } from '../../src/view/spilled-run.ts';
 
 const COLUMNS = { value: 'float64?', flag: 'bool', count: 'int32', note: 'utf8?' } as const;
 
@@ -67,6 +68,12 @@ function rowsOf(key: keyof typeof KEYS, run: readonly SegmentHandle[]) {
     );
 }
 
+function decoded(codec: KeyCodec, key: PlainKey | null): unknown {
+  if (key === null) return null;
+  const { hi, lo, bytes } = boundOf(key);
+  return codec.decode(hi, lo, bytes);
+}
+
 /** The order of a key's stored form is the order of keys: compared by a codec. */
 function modelOf(codec: KeyCodec, rows: readonly [unknown, Row][], onDuplicate: OnDuplicate) {
   const kept = new Map<unknown, Row>();
@@ -102,7 +109,10 @@ for (const key of Object.keys(KEYS) as (keyof typeof KEYS)[]) {
         const wanted = modelOf(codec, all, onDuplicate);
         t.deepEqual(rowsOf(key, sorted.segments), wanted);
         t.is(sorted.duplicates, all.length - wanted.length);
-        t.is(sorted.duplicate >= 0, sorted.duplicates > 0);
+        t.is(sorted.duplicate !== null, sorted.duplicates > 0);
+        const isDecoded = (key: unknown) => key === decoded(codec, sorted.duplicate);
+        const times = all.filter(([one]) => isDecoded(one)).length;
+        t.true(sorted.duplicate === null || times > 1);
       }),
       { numRuns: 60 },
     );
