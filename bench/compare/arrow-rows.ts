@@ -46,21 +46,16 @@ function integerData(keys: Float64Array) {
 
 const encoder = new TextEncoder();
 
+/** All texts are encoded at one go. */
 function textData(texts: readonly string[]) {
+  const joined = texts.join('');
+  const data = encoder.encode(joined);
+  // Where every character is one byte, lengths are known.
+  const isAscii = data.length === joined.length;
   const valueOffsets = new Int32Array(texts.length + 1);
-  let bytes = new Uint8Array(64 * texts.length + 64);
-  let end = 0;
   for (let i = 0; i < texts.length; i++) {
-    if (bytes.length - end < 3 * texts[i].length) bytes = grown(bytes, 3 * texts[i].length);
-    end += encoder.encodeInto(texts[i], bytes.subarray(end)).written;
-    valueOffsets[i + 1] = end;
+    const length = isAscii ? texts[i].length : Buffer.byteLength(texts[i]);
+    valueOffsets[i + 1] = valueOffsets[i] + length;
   }
-  const type = new Utf8();
-  return makeData({ type, length: texts.length, valueOffsets, data: bytes.subarray(0, end) });
-}
-
-function grown(bytes: Uint8Array<ArrayBuffer>, more: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(2 * bytes.length + more);
-  larger.set(bytes);
-  return larger;
+  return makeData({ type: new Utf8(), length: texts.length, valueOffsets, data });
 }

@@ -13,7 +13,7 @@ export interface Prepare {
 export interface Commands {
   /** First of all. Gives the tasks that the engine can do. */
   prepare: { asks: Prepare; gives: readonly string[] };
-  /** Into an empty database; nanoseconds a row. */
+  /** Into an empty database, which is closed then; nanoseconds a row. */
   load: { asks: { readonly order: Order }; gives: number };
   /** Bytes on disk as loaded, then compacted; the database is closed for both. */
   settle: { asks: null; gives: { readonly loaded: number; readonly compacted: number } };
@@ -26,8 +26,11 @@ export interface Commands {
   /** Whether all rows are there, in their last version. */
   verify: { asks: null; gives: null };
   close: { asks: null; gives: null };
-  /** Of a database that another process made: nanoseconds from opening it to the first row. */
-  open: { asks: null; gives: number };
+  /**
+   * Of a database that another process made: nanoseconds from opening it to the first row. All rows are
+   * looked at afterwards, or a sample.
+   */
+  open: { asks: { readonly verify: 'all' | 'sample' }; gives: number };
   /** Puts so many rows that need not be durable into an empty database, and leaves it open. */
   write: { asks: null; gives: null };
 }

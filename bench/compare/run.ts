@@ -123,7 +123,9 @@ class Comparison {
     const rounds = isMeasured ? this.#settings.rounds : 1;
     const measure: Measure = async (contestant) => {
       await this.#drop(contestant.name);
-      const remote = await this.#start(contestant, this.#newDirectory(), this.#settings.rows);
+      const directory = this.#newDirectory();
+      this.#directoryOf.set(contestant.name, directory);
+      const remote = await this.#start(contestant, directory, this.#settings.rows);
       this.#remotes.set(contestant.name, remote);
       return { cost: await remote.ask('load', { order }) };
     };
@@ -133,7 +135,6 @@ class Comparison {
 
   async #start(contestant: Contestant, directory: string, rows: number): Promise<Remote> {
     const { name, title } = contestant;
-    this.#directoryOf.set(name, directory);
     const asks = { engine: name, kind: this.#kind, rows, directory };
     return Remote.start(title, asks, this.#settings.signal);
   }
@@ -208,7 +209,7 @@ class Comparison {
     const keeping = this.#contestants.filter(({ inMemory }) => !inMemory);
     for (const contestant of keeping) await this.#remoteOf(contestant).ask('close', null);
     await this.#rounds('open', keeping, this.#settings.rounds, (contestant) =>
-      this.#opened(contestant, this.#directory(contestant), this.#settings.rows),
+      this.#opened(contestant, this.#directory(contestant), this.#settings.rows, 'sample'),
     );
   }
 
@@ -216,12 +217,15 @@ class Comparison {
     return this.#directoryOf.get(name) as string;
   }
 
-  async #opened(contestant: Contestant, directory: string, rows: number): Promise<Measured> {
-    const own = this.#directoryOf.get(contestant.name) as string;
+  async #opened(
+    contestant: Contestant,
+    directory: string,
+    rows: number,
+    verify: 'all' | 'sample',
+  ): Promise<Measured> {
     const remote = await this.#start(contestant, directory, rows);
-    this.#directoryOf.set(contestant.name, own);
     try {
-      return { cost: await remote.ask('open', null) };
+      return { cost: await remote.ask('open', { verify }) };
     } finally {
       await remote.kill();
     }
@@ -236,16 +240,14 @@ class Comparison {
     );
     await this.#rounds('recovery', writing, this.#settings.rounds, async (contestant) => {
       const directory = this.#newDirectory();
-      const own = this.#directory(contestant);
       const writer = await this.#start(contestant, directory, rows);
-      this.#directoryOf.set(contestant.name, own);
       try {
         await writer.ask('write', null);
       } finally {
         await writer.kill();
       }
       try {
-        return await this.#opened(contestant, directory, rows);
+        return await this.#opened(contestant, directory, rows, 'all');
       } finally {
         rmSync(directory, { recursive: true, force: true });
       }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from '../../src/index.ts';
+import { peer } from '../packages.ts';
 import { count, median, table } from './report.ts';
 
 export interface AggregatesOptions {
@@ -124,9 +125,7 @@ function numbersOf(answer: unknown): number[][] {
 }
 
 async function openDuck(path: string, rows: number) {
-  // By a name the compiler does not see: a peer is not installed where nobody benchmarks.
-  const name = '@duckdb/node-api';
-  const { DuckDBInstance } = (await import(name)) as DuckDb;
+  const { DuckDBInstance } = await peer<DuckDb>('@duckdb/node-api');
   const instance = await DuckDBInstance.create(path, { threads: String(THREADS) });
   const connection = await instance.connect();
   await connection.run(

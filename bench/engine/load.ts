@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LoadReport, open } from '../../src/index.ts';
+import { peer } from '../packages.ts';
 import { SCHEMA, STEP, shuffled, writeArrow, writeCsv } from './load-files.ts';
 import { count, median, table } from './report.ts';
 
@@ -59,8 +60,7 @@ interface Lmdb {
 }
 
 async function lmdb(path: string, rows: number): Promise<number> {
-  const name = 'lmdb';
-  const { open: openEnvironment } = (await import(name)) as Lmdb;
+  const { open: openEnvironment } = await peer<Lmdb>('lmdb');
   const environment = openEnvironment({
     ...{ path, encoding: 'binary', keyEncoding: 'binary', compression: false },
     mapSize: 16 * 2 ** 30,

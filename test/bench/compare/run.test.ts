@@ -8,19 +8,19 @@ import { temporaryDirectory } from '../../storage/support.ts';
 
 const TINY = { rows: 500, rounds: 1, scale: 0.002 } as const;
 
-test('engines in processes of their own do everything, are killed, and come back', async (t) => {
+test.serial('engines in processes of their own are measured side by side', async (t) => {
   const directory = temporaryDirectory(t);
   const said: string[] = [];
   const result = await run({
     ...{ ...TINY, directory, engines: ['omendb', 'sqlite', 'map'], keys: ['uniform'] },
-    only: ['load-shuffled', 'get-hit', 'put-durable', 'recovery', 'disk', 'memory'],
+    only: ['load-shuffled', 'get-hit', 'put-durable', 'disk', 'memory'],
     say: (line) => said.push(line),
   });
   t.false(result.interrupted);
   const measured = (engine: string) =>
     result.cells.filter((cell) => cell.engine === engine).map(({ metric }) => metric);
   const keeping = ['load-shuffled', 'disk', 'disk-compacted', 'get-hit', 'memory', 'memory-own'];
-  t.deepEqual(measured('omendb'), [...keeping, 'recovery', 'put-durable']);
+  t.deepEqual(measured('omendb'), [...keeping, 'put-durable']);
   t.deepEqual(measured('sqlite'), measured('omendb'));
   t.deepEqual(measured('map'), ['load-shuffled', 'get-hit', 'memory', 'memory-own']);
   t.true(measured('calibration').includes('get-hit'));
@@ -32,25 +32,44 @@ test('engines in processes of their own do everything, are killed, and come back
   t.true(said.length > 0);
 });
 
-test('an interrupt ends a run, whose figures so far are kept and whose files are not', async (t) => {
+test.serial('processes are killed and come back, and others open what is there', async (t) => {
   const directory = temporaryDirectory(t);
-  const stop = new AbortController();
-  let steps = 0;
-  const result = await run({
-    ...{ ...TINY, directory, engines: ['map'], keys: ['uniform'], only: ['load', 'get'] },
-    ...{ isTerminal: true, signal: stop.signal },
-    say: (line) => {
-      if (line.includes('get-hit') && ++steps === 2) stop.abort();
-    },
-  });
-  t.true(result.interrupted);
+  const only = ['open', 'recovery'];
+  const result = await run({ ...TINY, directory, engines: ['sqlite'], keys: ['strings'], only });
   t.deepEqual(
-    result.cells.filter(({ engine }) => engine === 'map').map(({ metric }) => metric),
-    ['load-sorted', 'load-shuffled'],
+    result.cells.flatMap(({ engine, metric, costs }) => {
+      return engine === 'sqlite' ? [[metric, costs.length]] : [];
+    }),
+    [
+      ['open', 1],
+      ['recovery', 1],
+    ],
   );
-  t.regex(show(result), /Interrupted/);
   t.deepEqual(readdirSync(directory), []);
 });
+
+test.serial(
+  'an interrupt ends a run, whose figures so far are kept and whose files are not',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const stop = new AbortController();
+    let steps = 0;
+    const result = await run({
+      ...{ ...TINY, directory, engines: ['map'], keys: ['uniform'], only: ['load', 'get'] },
+      ...{ isTerminal: true, signal: stop.signal },
+      say: (line) => {
+        if (line.includes('get-hit') && ++steps === 2) stop.abort();
+      },
+    });
+    t.true(result.interrupted);
+    t.deepEqual(
+      result.cells.filter(({ engine }) => engine === 'map').map(({ metric }) => metric),
+      ['load-sorted', 'load-shuffled'],
+    );
+    t.regex(show(result), /Interrupted/);
+    t.deepEqual(readdirSync(directory), []);
+  },
+);
 
 test('options that mean nothing are refused, and say what there is', async (t) => {
   for (const [options, message] of [
