@@ -30,6 +30,8 @@ export interface Fault {
 }
 
 const HEAL_MS_MAX = 30_000;
+const SOON_MS = 5000;
+const POLL_MS = 20;
 
 function between(random: Random, least: number, greatest: number): number {
   return least + random() * (greatest - least);
@@ -63,6 +65,15 @@ async function tolerate(stage: FaultStage, refused: boolean, unknown: boolean): 
 
 async function counts(stage: FaultStage): Promise<Counts | null> {
   return await stage.process().ask<Counts>({ do: 'counts' });
+}
+
+/** Whether it comes to be so, within some seconds. */
+async function soon(holds: () => Promise<boolean>): Promise<boolean> {
+  for (let tries = 0; tries < SOON_MS / POLL_MS; tries++) {
+    if (await holds()) return true;
+    await setTimeout(POLL_MS);
+  }
+  return false;
 }
 
 /** What came of writes meanwhile, and how often system calls failed, where any did. */
@@ -182,13 +193,19 @@ export const FAULTS: readonly Fault[] = [
       await tolerate(stage, false, true);
       const before = await counts(stage);
       await stage.process().ask({ do: 'fault', word: 'syncFailures', value: 1 });
-      let failed = false;
-      for (let i = 0; i < 200 && !failed; i++) {
-        await setTimeout(20);
+      const isFailed = async () => {
         const health = await stage.process().ask<string[]>({ do: 'health' });
-        failed = health?.includes('failed') ?? true;
-      }
-      if (!failed) stage.onFault('a sync failed, and its shard went on');
+        return health?.includes('failed') ?? true;
+      };
+      const isMet = async () => {
+        const now = await counts(stage);
+        return now === null || now.injected.sync > (before?.injected.sync ?? 0);
+      };
+      // Where nothing is written, nothing is synced.
+      const met = await soon(isMet);
+      await stage.process().ask({ do: 'fault', word: 'syncFailures', value: 0 });
+      const failed = met && (await soon(isFailed));
+      if (met && !failed) stage.onFault('a sync failed, and its shard went on');
       const told = since(before, await counts(stage));
       const seen = await reopened(stage, 0);
       await tolerate(stage, false, false);

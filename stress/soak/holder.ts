@@ -28,7 +28,7 @@ import {
 } from './shim.ts';
 import { Staff } from './staff.ts';
 import { setTolerance, type Tolerance, toleranceMemory } from './tolerance.ts';
-import { type Found, settleLane, verifyAll } from './verify.ts';
+import { type Found, isApplied, openBlocks, settleLane, verifyAll } from './verify.ts';
 import { Watching } from './watching.ts';
 
 export interface HolderOptions {
@@ -89,6 +89,8 @@ export type Word =
 
 const WATCH_MS_MAX = 20_000;
 const POLL_MS = 20;
+/** A load of a block is published in less. */
+const LOAD_MS_MAX = 10_000;
 
 const options = JSON.parse(process.argv[2]) as HolderOptions;
 const { directory, lanes, seed } = options;
@@ -210,6 +212,9 @@ async function settleShards(): Promise<void> {
 async function quiet({ compact }: { readonly compact: boolean }): Promise<Found> {
   await pause();
   if (!(await until(isHealthy, WATCH_MS_MAX))) fault('not healthy, although no fault is under way');
+  // Of a thread that was killed: those that are being published are, and nothing says of others that they are not.
+  const open = openBlocks(subject());
+  await until(() => open.every((index) => isApplied(subject(), index)), LOAD_MS_MAX);
   const found = verifyAll(subject());
   if (watching.ended === null) {
     const isThere = await until(

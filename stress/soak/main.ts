@@ -3,6 +3,7 @@
  * code is 0 where every promise held, 1 where one did not, 2 where the options make no sense.
  */
 import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { columnsOf } from './columns.ts';
 import { passes, type Verdict, verdictsOf } from './judge.ts';
 import { LivePage } from './live.ts';
@@ -65,11 +66,14 @@ async function soak(given: SoakOptions): Promise<number> {
   status.end();
   await live?.close();
   const verdicts = verdictsOf(soaked);
-  const isGood = passes(verdicts, options.durationMs);
-  if (options.report !== null) writeReport(options.report, soaked, verdicts);
+  const isGood = passes(verdicts, soaked.state.elapsedMs);
+  const report = options.report ?? join(options.directory, 'report.html');
+  writeReport(report, soaked, verdicts);
   if (options.json) process.stdout.write(`${JSON.stringify({ isGood, verdicts }, null, 2)}\n`);
   else process.stdout.write(`${textOf(verdicts)}\n`);
-  if (isGood && options.isTemporary) rmSync(options.directory, { recursive: true, force: true });
+  const isOver = soaked.state.elapsedMs >= options.durationMs;
+  if (isGood && isOver && options.isTemporary) rmSync(options.directory, { recursive: true });
+  else process.stderr.write(`The report: ${report}\n`);
   if (!isGood) {
     for (const { step, what } of soaked.broken) process.stdout.write(`${step}: ${what}\n`);
     const { seed } = soaked.state.options;

@@ -15,7 +15,7 @@ export const USAGE = `Usage: npm run soak -- [options]
                  temporary files, removed after a soak that passed)
   --resume       goes on with the soak in --dir, which was broken off
   --live [PORT]  a page that shows what goes on, at the loopback address (default: port 7400)
-  --report FILE  the report, as a page; beside it, with .json, as data
+  --report FILE  the report, as a page; beside it, with .json, as data (default: report.html in --dir)
   --json         the report as data on stdout
   --planted NAME with a bug planted into a copy of the sources, which has to be found: leak,
                  lost-write, stale-read

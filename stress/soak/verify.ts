@@ -172,17 +172,35 @@ class Verification {
   }
 }
 
+/** Blocks that are still to be decided: loads, or clears of what was loaded. */
+export function openBlocks({ layout, oracle }: Subject): number[] {
+  const { first, end, cohort } = layout.regions.blocks;
+  const open: number[] = [];
+  for (let index = first; index < end; index += cohort) {
+    if (oracle.isUnderWay(index)) open.push(index);
+  }
+  return open;
+}
+
+/** Whether what is under way of a block is there by now. */
+export function isApplied({ layout, oracle, table }: Subject, index: number): boolean {
+  const found = table.get(keyOf(index, layout.regions.blocks))?.version ?? NOTHING;
+  const issued = oracle.issued[index];
+  return found === (kindOf(issued) === ABSENT ? NOTHING : versionOf(issued));
+}
+
 /**
  * What became of the writes that a lane had under way when its thread ended. Nothing of it may be under
- * way in the engine any more; other lanes go on. What it finds is noted.
+ * way in the engine any more; other lanes go on. What it finds is noted. Blocks stay as they are: a load
+ * that is being published goes on when its thread has ended.
  */
 export function settleLane(subject: Subject, lane: number, notes: Notes): Found {
   const verification = new Verification(subject);
   const { layout, oracle } = subject;
   for (const name of REGION_NAMES) {
+    if (name === 'blocks') continue;
     const region = layout.regions[name];
-    // Blocks are of the first lane alone.
-    const own = name === 'blocks' && lane === 0 ? region : ownOf(layout, region, lane);
+    const own = ownOf(layout, region, lane);
     for (let index = own.first; index < own.end; index++) {
       if (!oracle.isUnderWay(index)) continue;
       const before = oracle.acked[index];
