@@ -8,6 +8,7 @@ import { inferArrow } from '../load/infer-arrow.ts';
 import { type ParquetGroup, parquetFields, parquetGroups } from '../load/parquet.ts';
 import type { Mapping } from '../load/record-batch.ts';
 import { formatOfBytes } from '../load/sniff.ts';
+import { readUnchanged } from '../load/source-file.ts';
 import type { TextRules } from '../load/text-source.ts';
 import type { Schema } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
@@ -171,20 +172,13 @@ function textOf(
   return { text: decompressed(bytes, name), rules };
 }
 
-async function* fileBatches(
-  storage: Storage,
-  path: string,
-  extent: Extent,
-): AsyncGenerator<unknown> {
-  const { readBatches } = await import('../arrow/batch-reader.ts');
-  const file = storage.open(path, 'read');
-  try {
+function fileBatches(storage: Storage, path: string, extent: Extent): AsyncGenerator<unknown> {
+  return readUnchanged(storage, path, async function* (file): AsyncGenerator<unknown> {
+    const { readBatches } = await import('../arrow/batch-reader.ts');
     extent.total = file.size();
     yield* readBatches(counted(file, extent), path);
     extent.read = extent.total;
-  } finally {
-    file.close();
-  }
+  });
 }
 
 async function withFile<T>(
@@ -207,23 +201,20 @@ function fileSchema(storage: Storage, path: string): Promise<InferredField[]> {
   });
 }
 
-async function* fileGroups(
+function fileGroups(
   storage: Storage,
   path: string,
   schema: Schema,
   mapping: Mapping,
   extent: Extent,
 ): AsyncGenerator<ParquetGroup> {
-  const file = storage.open(path, 'read');
-  try {
+  return readUnchanged(storage, path, async function* (file) {
     for await (const group of parquetGroups(file, path, schema, mapping)) {
       extent.read = group.end;
       yield group;
     }
     extent.read = extent.total;
-  } finally {
-    file.close();
-  }
+  });
 }
 
 /** Its batches, or its schema: a stream is read once. */

@@ -12,6 +12,7 @@ import {
 } from 'node:zlib';
 import { OmenError } from '../errors.ts';
 import type { Storage } from '../storage/storage.ts';
+import { readUnchanged } from './source-file.ts';
 
 const PIECE_BYTES = 2 ** 20;
 const GZIP = [0x1f, 0x8b];
@@ -19,19 +20,16 @@ const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
 
 /**
  * @param extent is kept up to date
- * @throws OMEN_INVALID_SOURCE where there is no such file, or its length changes; what the storage throws
+ * @throws OMEN_INVALID_SOURCE where the file is changed meanwhile; what the storage throws
  */
-export async function* fileBytes(
+export function fileBytes(
   storage: Storage,
   path: string,
   extent: { total: number; read: number },
 ): AsyncGenerator<Uint8Array> {
-  const file = storage.open(path, 'read');
-  try {
-    const size = file.size();
-    extent.total = size;
-    let position = 0;
-    for (;;) {
+  return readUnchanged(storage, path, async function* (file) {
+    extent.total = file.size();
+    for (let position = 0; ; ) {
       const piece = new Uint8Array(PIECE_BYTES);
       const count = file.read(piece, position);
       position += count;
@@ -39,12 +37,7 @@ export async function* fileBytes(
       if (count === 0) break;
       yield piece.subarray(0, count);
     }
-    if (position === size && file.size() === size) return;
-    const message = `${path} had ${size} bytes when it was opened, and ${position} when it was read: it was changed.`;
-    throw new OmenError('OMEN_INVALID_SOURCE', message);
-  } finally {
-    file.close();
-  }
+  });
 }
 
 /** @throws OMEN_INVALID_SOURCE for a piece that is neither bytes nor text */

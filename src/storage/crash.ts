@@ -9,8 +9,8 @@
  *   close(): a dead process touches nothing. What it leaves behind is asked for by restart() (the
  *   process died, the machine lives: the page cache is intact) or crash() (the power was cut).
  * - What a power cut may leave is the business of model-disk.ts and model-file.ts.
- * - size(), exists(), freeBytes() and close() change nothing and ask no disk: they are not
- *   numbered.
+ * - size(), modifiedMs(), exists(), freeBytes() and close() change nothing and ask no disk: they are
+ *   not numbered.
  */
 
 import assert from 'node:assert/strict';
@@ -251,6 +251,10 @@ export class CrashStorage implements Storage {
       size: () => {
         this.#refuseWhenDead();
         return node.size;
+      },
+      modifiedMs: () => {
+        this.#refuseWhenDead();
+        return node.changes;
       },
       read: (target, position) => {
         check(true);

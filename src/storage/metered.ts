@@ -23,6 +23,10 @@ class MeteredFile implements StorageFile {
     return this.#file.size();
   }
 
+  modifiedMs(): number {
+    return this.#file.modifiedMs();
+  }
+
   read(target: Uint8Array, position: number): number {
     return this.#file.read(target, position);
   }

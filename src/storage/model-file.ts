@@ -58,6 +58,8 @@ export class ModelFile {
   /** Since the last sync, oldest first. One that is lost is of one sector. */
   #writes: Write[] = [];
   #sizes: Version<number>[] = [];
+  /** How often its bytes were changed. */
+  changes = 0;
 
   get size(): number {
     return this.#cached.size;
@@ -71,6 +73,7 @@ export class ModelFile {
   }
 
   write(source: Uint8Array, position: number): void {
+    this.changes++;
     const before = this.size;
     const end = position + source.byteLength;
     resize(this.#cached, Math.max(before, end));
@@ -79,6 +82,7 @@ export class ModelFile {
   }
 
   truncate(bytes: number): void {
+    this.changes++;
     const before = this.size;
     resize(this.#cached, bytes);
     this.#changed(bytes, before, before);

@@ -50,6 +50,10 @@ class RealFile implements StorageFile {
     return call('reading the size of', this.#path, () => fs.fstatSync(this.#descriptor).size);
   }
 
+  modifiedMs(): number {
+    return call('reading the times of', this.#path, () => fs.fstatSync(this.#descriptor).mtimeMs);
+  }
+
   // read and write are on the path of every commit: no closure is made for them.
   read(target: Uint8Array, position: number): number {
     let done = 0;

@@ -29,6 +29,8 @@ export type OpenMode = 'create-new' | 'read' | 'read-write';
 export interface StorageFile {
   /** Length of the file. */
   size(): number;
+  /** When its bytes were last changed, by the clock of the file system; of a model, how often they were. */
+  modifiedMs(): number;
   /**
    * Fills `target` from `position`; returns the bytes read, fewer than asked only at the end of the
    * file.

@@ -209,6 +209,7 @@ export function memoryStorage(
       if (file === undefined) throw new OmenError('OMEN_IO', `${path} is not there`);
       return {
         size: () => file.bytes.length,
+        modifiedMs: () => file.calls.length,
         read(target, position) {
           const found = file.bytes.subarray(position, position + target.length);
           target.set(found);

@@ -25,6 +25,7 @@ for (const [face, make] of Object.entries(faces)) {
     file.write(bytes(700, 5), 500);
     file.write(bytes(10), 5000);
     t.is(file.size(), 5010);
+    t.true(file.modifiedMs() > 0);
     const expected = new Uint8Array(5010);
     expected.set(bytes(1000));
     expected.set(bytes(700, 5), 500);
