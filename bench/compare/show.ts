@@ -23,7 +23,7 @@ function tableOf({ engines }: CompareRun, lines: readonly Line[]): string {
   const present = engines.filter(({ name }) => lines.some(({ of }) => of.has(name)));
   const inMemory = inMemoryOf(engines);
   return table(
-    ['', ...present.map(({ title }) => title)],
+    ['', ...present.map(titleOf)],
     lines.map((line) => {
       const best = bestOf(line, inMemory);
       return [
@@ -32,6 +32,11 @@ function tableOf({ engines }: CompareRun, lines: readonly Line[]): string {
       ];
     }),
   );
+}
+
+/** Those that keep nothing are marked. */
+export function titleOf({ title, inMemory }: CompareRun['engines'][number]): string {
+  return inMemory ? `${title}°` : title;
 }
 
 export function inMemoryOf(engines: CompareRun['engines']): ReadonlySet<EngineName> {
@@ -53,7 +58,8 @@ function cellOf({ metric, of }: Line, name: EngineName, isBest: boolean): string
 function notes({ engines, skipped, interrupted, rounds, rows }: CompareRun): string[] {
   return [
     `Medians of up to ${rounds} rounds in which the engines take turns; ± half of what lies between the quartiles;`,
-    '×: how many times what OmenDB takes (above 1: OmenDB is the better). * is the best of those that keep data.',
+    '×: how many times what OmenDB takes (above 1: OmenDB is the better). * is the best of those that keep data;',
+    '° is in memory alone.',
     `Engines: ${engines.map(({ title, version }) => `${title} ${version}`).join(', ')}.`,
     ...skipped.map(({ title, why }) => `Without ${title}: ${why}`),
     ...(interrupted

@@ -29,7 +29,7 @@ interface Tree {
 }
 
 export const btree: EngineKind = {
-  title: 'sorted-btree (in memory)',
+  title: 'sorted-btree',
   inMemory: true,
   setup: `nodes of ${TREE_NODE_SIZE} (of 32 to 256 the quickest for gets), one comparison of numbers or of texts; iterators reuse their entry`,
   version: async () => versionOf('sorted-btree'),

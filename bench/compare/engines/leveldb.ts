@@ -42,11 +42,11 @@ interface ClassicLevelModule {
 }
 
 export const leveldb: EngineKind = {
-  title: 'LevelDB (classic-level)',
+  title: 'LevelDB',
   inMemory: false,
   setup:
     'write buffer 64 MiB, files of 32 MiB, cache 256 MiB, no compression (values are random); loads in batches of 10,000; chained batches, getSync, nextv(1000); sync: true where writes are durable, where 1,024 puts in flight are one batch',
-  version: async () => versionOf('classic-level'),
+  version: async () => `classic-level ${versionOf('classic-level')}`,
   open,
 };
 

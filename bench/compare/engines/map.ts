@@ -4,10 +4,10 @@ import type { Engine, EngineKind, Place } from '../engine.ts';
 import { amountIn, type Key, type Rows, type Value } from '../rows.ts';
 
 export const map: EngineKind = {
-  title: 'Map (in memory)',
+  title: 'Map',
   inMemory: true,
   setup: 'one Map from key to value; without order, so without ranges',
-  version: async () => `V8 ${process.versions.v8}`,
+  version: async () => `of V8 ${process.versions.v8}`,
   rowsMax: MAP_ROWS_MAX,
   open,
 };

@@ -23,7 +23,7 @@ import { groups, IN_FLIGHT } from '../in-flight.ts';
 import { amountIn, type Key, type Rows, type Value } from '../rows.ts';
 
 export const sqlite: EngineKind = {
-  title: 'SQLite (node:sqlite)',
+  title: 'SQLite',
   inMemory: false,
   setup:
     'write-ahead log, locking_mode=EXCLUSIVE, synchronous=FULL where writes are durable and NORMAL elsewhere, mmap_size 64 GiB, cache 256 MiB, INTEGER PRIMARY KEY or WITHOUT ROWID, prepared statements that give arrays; loads in one transaction without a journal, synced at the end; 1,024 puts in flight are one transaction',
@@ -31,7 +31,7 @@ export const sqlite: EngineKind = {
     const database = new DatabaseSync(':memory:');
     const row = database.prepare('SELECT sqlite_version() AS version').get();
     database.close();
-    return String(row?.version);
+    return `${row?.version} by node:sqlite`;
   },
   open,
 };

@@ -7,7 +7,7 @@ import { type Bar, bars, card, factList, page } from '../../report/parts.ts';
 import { bestOf, figureOf, type Line, linesOf, ratioOf, shown, times } from '../figures.ts';
 import { METRICS } from '../metrics.ts';
 import { ABOUT_KEYS, KEY_KINDS, type KeyKind } from '../rows.ts';
-import { inMemoryOf } from '../show.ts';
+import { inMemoryOf, titleOf } from '../show.ts';
 import { ratioChart } from './ratio-chart.ts';
 
 const TITLE = 'OmenDB beside other engines';
@@ -35,7 +35,7 @@ function header({ at, machine, rows, rounds, engines, skipped, interrupted }: Co
 <p class="lead">The same rows and the same requests for ${engines.length} engines, in turns of one run, each set up as its friends would. Every answer was checked, and compared with the others'.</p>
 ${factList(facts)}
 <p>To reproduce it, from a clone: <code>${unbroken(`npm run bench -- --rows ${rows} --rounds ${rounds} --report`)}</code></p>
-<p class="soft">Figures are medians of rounds in which the engines take turns, another one first each time; each has a process of its own. ± is half of what lies between the quartiles, and × how many times what OmenDB takes, a median of what it was in each round. Reads are of compacted databases whose files are in the page cache. Engines in memory alone are there to compare with: they keep nothing. A machine that is shared moves all figures: trust the ratios.</p>
+<p class="soft">Figures are medians of rounds in which the engines take turns, another one first each time; each has a process of its own. ± is half of what lies between the quartiles, and × how many times what OmenDB takes, a median of what it was in each round. Reads are of compacted databases whose files are in the page cache. Engines with a ° are in memory alone, there to compare with: they keep nothing. A machine that is shared moves all figures: trust the ratios.</p>
 ${missing.map((text) => `<p>${escapeText(text)}</p>`).join('')}
 </header>`;
 }
@@ -65,9 +65,7 @@ ${lines.map((line) => barsOf(run, line)).join('\n')}
 function tableOf({ engines }: CompareRun, lines: readonly Line[]): string {
   const present = engines.filter(({ name }) => lines.some(({ of }) => of.has(name)));
   const inMemory = inMemoryOf(engines);
-  const head = ['', ...present.map(({ title }) => title)].map(
-    (text) => `<th>${escapeText(text)}</th>`,
-  );
+  const head = ['', ...present.map(titleOf)].map((text) => `<th>${escapeText(text)}</th>`);
   const rows = lines.map((line) => {
     const best = bestOf(line, inMemory);
     const cells = present.map(({ name }) => {
@@ -105,12 +103,13 @@ function barsOf({ engines }: CompareRun, line: Line): string {
       return figure === null || figure.cost <= 0 ? [] : [{ engine, ...figure }];
     })
     .sort((a, b) => a.cost - b.cost)
-    .map(({ engine: { name, title: engineTitle, inMemory }, cost, spread, rounds }): Bar => {
+    .map(({ engine, cost, spread, rounds }): Bar => {
+      const { name, inMemory } = engine;
       const value = how === 'rate' ? 1 / cost : cost;
       const kind = name === 'omendb' ? 'ours' : inMemory ? 'faint' : 'other';
       const hint = `${rounds} ${rounds === 1 ? 'round' : 'rounds'} ${spreadText(spread)}`.trim();
       const text = shown(line.metric, cost);
-      return { name: engineTitle, value, text, note: ratioText(line, name), kind, title: hint };
+      return { name: titleOf(engine), value, text, note: ratioText(line, name), kind, title: hint };
     });
   return figures.length === 0 ? '' : card(`${title}.`, BETTER[how], bars(figures));
 }

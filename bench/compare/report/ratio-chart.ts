@@ -5,6 +5,7 @@ import { MARKS, type Shape, signOf } from '../../report/marks.ts';
 import type { EngineName } from '../engine.ts';
 import { type Figure, type Line, ratioOf, times } from '../figures.ts';
 import { METRICS } from '../metrics.ts';
+import { titleOf } from '../show.ts';
 
 const SHAPES: Readonly<Record<EngineName, Shape>> = {
   omendb: MARKS.circle,
@@ -82,10 +83,11 @@ ${legend(engines, rows)}
 function marksOf(engines: CompareRun['engines'], { of }: Line): Mark[] {
   const ours = of.get('omendb')?.costs;
   if (ours === undefined) return [];
-  return engines.flatMap(({ name, title }) => {
+  return engines.flatMap((engine) => {
+    const { name } = engine;
     const costs = name === 'omendb' ? undefined : of.get(name)?.costs;
     const ratio = costs === undefined ? null : ratioOf(costs, ours);
-    return ratio === null || ratio.cost <= 0 ? [] : [{ name, title, ratio }];
+    return ratio === null || ratio.cost <= 0 ? [] : [{ name, title: titleOf(engine), ratio }];
   });
 }
 
@@ -102,7 +104,8 @@ function legend(
     rows.some(({ marks }) => marks.some((mark) => mark.name === name)),
   );
   const entries = shown.map(
-    ({ name, title }) => `<span>${signOf(name, SHAPES[name])}${escapeText(title)}</span>`,
+    (engine) =>
+      `<span>${signOf(engine.name, SHAPES[engine.name])}${escapeText(titleOf(engine))}</span>`,
   );
   return `<p class="legend">${entries.join('')}</p>`;
 }
