@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, release, tmpdir, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { ENGINE_NAMES, type EngineKind, type EngineName, engineKind } from './compare/engine.ts';
-import { METRIC_NAMES } from './compare/metrics.ts';
+import { METRIC_GROUPS, METRIC_NAMES, METRICS } from './compare/metrics.ts';
 import { stepsOf } from './compare/plan.ts';
 import { Progress } from './compare/progress.ts';
 import { KEY_KINDS, type KeyKind } from './compare/rows.ts';
@@ -177,7 +177,8 @@ export const HELP = `Usage: npm run bench [-- compare] [option …]
   --rounds N         turns of each engine (${ROUNDS}); one that took 20 s for a figure has no more of it
   --engines A,B      some of ${ENGINE_NAMES.join(', ')}
   --keys A,B         some of ${KEY_KINDS.join(', ')}
-  --only A,B         some of ${METRIC_NAMES.join(', ')}
+  --only A,B         some of ${METRIC_GROUPS.join(', ')},
+                     or single figures: ${Object.keys(METRICS).join(', ')}
   --json FILE        writes all figures of all rounds; - is stdout, instead of the tables
   --report           writes a page with charts, bench/results/compare.html
   --against FILE     compares OmenDB with an earlier run's --json; exit code 1 where it has become slower`;

@@ -276,6 +276,8 @@ async function main(): Promise<number> {
     results[name] = ran.result;
     exitCode = Math.max(exitCode, ran.exitCode ?? 0);
     if (json !== '-') process.stdout.write(`\n${ran.text}\n`);
+    // Why it failed is told in any case.
+    else if (ran.exitCode !== undefined && ran.exitCode > 0) process.stderr.write(`${ran.text}\n`);
   }
   const text = `${JSON.stringify(results, null, 2)}\n`;
   if (json === '-') process.stdout.write(text);

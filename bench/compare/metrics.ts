@@ -90,7 +90,9 @@ const GROUPS: Readonly<Record<string, (name: string, metric: Metric) => boolean>
   ycsb: (_, { group }) => group === 'YCSB',
 };
 
-export const METRIC_NAMES = [...new Set([...Object.keys(GROUPS), ...Object.keys(METRICS)])];
+export const METRIC_GROUPS = Object.keys(GROUPS);
+
+export const METRIC_NAMES = [...new Set([...METRIC_GROUPS, ...Object.keys(METRICS)])];
 
 /** The metrics of some keys: those that are asked for, or else those that are usual. */
 export function metricsOf(kind: KeyKind, only: readonly string[] | undefined): string[] {
