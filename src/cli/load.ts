@@ -134,7 +134,7 @@ async function load(
     if (given.quiet !== true) stderr.write(`${text}\n`);
   };
   const source = sourceOf(files, context);
-  const target = await openTarget(source, given);
+  const target = await openTarget(source, given, signal);
   let isDone = false;
   try {
     const { db, created } = target;
@@ -143,7 +143,7 @@ async function load(
     let report: LoadReport;
     try {
       report = await db.bulkLoad(source, {
-        ...(await optionsOf(source, given, target.inferred)),
+        ...(await optionsOf(source, given, signal, target.inferred)),
         onProgress: (step) => progress?.at(step),
         signal,
       });
@@ -170,20 +170,22 @@ function sourceOf(files: readonly string[], { stdin }: Context): Source {
 }
 
 /** What the beginning of a source tells. @throws as `inferSchema` */
-function infer(source: Source, given: LoadArguments): Promise<InferredSchema> {
+function infer(source: Source, given: LoadArguments, signal: AbortSignal): Promise<InferredSchema> {
   const { dryRun, rejects, ...options } = loadOptionsOf(given);
-  return inferSchema(source instanceof Replay ? source.beginning() : source, options);
+  const from = source instanceof Replay ? source.beginning() : source;
+  return inferSchema(from, { ...options, signal });
 }
 
 /** How the source is to be read: as was told, else as its beginning suggests. */
 async function optionsOf(
   source: Source,
   given: LoadArguments,
+  signal: AbortSignal,
   before: InferredSchema | null,
 ): Promise<LoadOptions> {
   const options = loadOptionsOf(given);
   const isUnknown = source instanceof Replay && options.format === undefined;
-  const inferred = before ?? (isUnknown ? await infer(source, given) : null);
+  const inferred = before ?? (isUnknown ? await infer(source, given, signal) : null);
   if (inferred === null) return options;
   const { format, delimiter } = inferred;
   return {
@@ -193,7 +195,11 @@ async function optionsOf(
   };
 }
 
-async function openTarget(source: Source, given: LoadArguments): Promise<Target> {
+async function openTarget(
+  source: Source,
+  given: LoadArguments,
+  signal: AbortSignal,
+): Promise<Target> {
   const isTrial = given.dryRun === true;
   const told = schemaOf(given);
   try {
@@ -203,7 +209,7 @@ async function openTarget(source: Source, given: LoadArguments): Promise<Target>
   } catch (error) {
     if (!(error instanceof OmenError) || error.code !== 'OMEN_NOT_FOUND') throw error;
   }
-  const inferred = told === undefined ? await infer(source, given) : null;
+  const inferred = told === undefined ? await infer(source, given, signal) : null;
   const types = inferred === null ? told : completedSchema(given, inferred);
   const created = { ...types, ...shapeOf(given) };
   const undo = isTrial ? makeTemporary() : { ...traceOf(given.db), path: given.db };

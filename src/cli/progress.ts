@@ -12,6 +12,8 @@ const CLEAR = '\r\x1b[2K';
 const BAR_CELLS_MIN = 10;
 const BAR_CELLS_MAX = 30;
 const PHASE_CELLS = 8;
+/** Share, rows, rate and time left. */
+const FIGURES_MIN = 4;
 
 const PHASES: Readonly<Record<string, string>> = {
   read: 'Reading',
@@ -57,7 +59,7 @@ export class ProgressLine<Progress> {
 export function progressLine(progress: LoadProgress, columns: number, colors: boolean): string {
   const { phase, rows, rowsPerSecond, bytesRead, bytesTotal, msLeft, sources } = progress;
   const label = (PHASES[phase] ?? phase).padEnd(PHASE_CELLS);
-  const share = phase === 'read' ? shareOf(progress) : null;
+  const share = shareOf(progress);
   const isReading = phase === 'read';
   const figures = [
     counted(rows, 'row'),
@@ -95,14 +97,20 @@ function lineOf(
   // A terminal that is filled to its last column may begin a new line.
   const room = columns - 1 - label.length;
   const width = (texts: readonly string[]) => texts.reduce((sum, text) => sum + 2 + text.length, 0);
+  // The bar is worth more than the last figures, and less than the first.
+  const reserved = share === null ? 0 : BAR_CELLS_MIN + 1;
+  while (figures.length > FIGURES_MIN && width(figures) + reserved > room) figures.pop();
   while (figures.length > 1 && width(figures) > room) figures.pop();
   const left = room - width(figures) - 1;
   const bar = share === null || left < BAR_CELLS_MIN ? '' : ` ${barOf(share, left, colors)}`;
   return `${label}${bar}  ${figures.join('  ')}`;
 }
 
-function shareOf({ bytesRead, bytesTotal }: LoadProgress): number | null {
-  return bytesTotal === null ? null : Math.min(1, bytesRead / bytesTotal);
+/** How much of its phase is done; null: not known. */
+function shareOf({ phase, ...progress }: LoadProgress): number | null {
+  const { bytesRead, bytesTotal, rows, rowsWritten } = progress;
+  if (phase === 'write') return rows === 0 ? null : Math.min(1, rowsWritten / rows);
+  return phase !== 'read' || bytesTotal === null ? null : Math.min(1, bytesRead / bytesTotal);
 }
 
 function barOf(share: number, room: number, colors: boolean): string {

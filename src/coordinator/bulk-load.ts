@@ -24,6 +24,7 @@ import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
 import { Retired } from '../view/retired.ts';
 import type { SegmentHandle } from '../view/segment.ts';
+import { abortable } from './abortable.ts';
 import { publish } from './channels.ts';
 import type { Client } from './client.ts';
 import { LOAD } from './client-meter.ts';
@@ -111,6 +112,8 @@ class Loading {
   #bytes = 0;
   /** Rows of the source so far, bad ones among them. */
   #seen = 0;
+  /** Rows in segments. */
+  #written = 0;
   #rejected = 0;
   #rejects: RejectFile | null = null;
   /** Rows taken out of text, and lines of the source passed. */
@@ -148,7 +151,12 @@ class Loading {
     this.#shards = Array.from({ length: shards }, (_, shard) => {
       return new ShardRows({
         shared,
-        write: (slice) => calls.writeLoad(this.#name, shard, slice),
+        write: async (slice) => {
+          const piece = await calls.writeLoad(this.#name, shard, slice);
+          this.#written += piece.rows;
+          if (performance.now() - this.#lastProgressMs > PROGRESS_MS) this.#report();
+          return piece;
+        },
         pathOf: (number) => join(path, spillName(this.#name, shard, number)),
       });
     });
@@ -431,6 +439,7 @@ class Loading {
     const isKnown = phase === 'read' && total > 0 && bytesRead > 0;
     this.#settings.onProgress({
       ...{ phase, rows, bytes, rowsPerSecond, ms, bytesRead, sources },
+      rowsWritten: this.#written,
       msLeft: isKnown ? (ms * (total - bytesRead)) / bytesRead : null,
       source: this.#source.name,
       sourceNumber: this.#sources.indexOf(this.#source) + 1,
@@ -451,38 +460,4 @@ function pairOf(item: unknown, isBare: boolean): readonly [unknown, unknown] {
   if (item instanceof OmenError) throw item;
   const message = `A row to load is [key, row], or an object with "key", not ${show(item)}.`;
   throw new OmenError('OMEN_INVALID_ROW', message);
-}
-
-/** The items of a source, until it ends or the signal is aborted, be it while one is awaited. */
-async function* abortable<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const iterator = items[Symbol.asyncIterator]();
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => {
-      try {
-        throwIfAborted(signal);
-      } catch (error) {
-        reject(error);
-      }
-    };
-  });
-  aborted.catch(() => {});
-  signal.addEventListener('abort', abort, { once: true });
-  // One that was aborted before does not say so again.
-  abort();
-  let isOver = false;
-  try {
-    for (;;) {
-      const step = await Promise.race([iterator.next(), aborted]);
-      if (step.done) {
-        isOver = true;
-        return;
-      }
-      yield step.value;
-    }
-  } finally {
-    signal.removeEventListener('abort', abort);
-    // Not awaited: a source that hangs may not end either.
-    if (!isOver) void iterator.return?.().catch(() => {});
-  }
 }

@@ -13,6 +13,7 @@ import { beginningOfText } from '../load/text-source.ts';
 import { readTime } from '../load/time-format.ts';
 import { EXPIRES_COLUMN, type KeyType } from '../schema/schema.ts';
 import { realStorage } from '../storage/real.ts';
+import { abortable } from './abortable.ts';
 import {
   type LoadOptions,
   type LoadSettings,
@@ -20,6 +21,7 @@ import {
   parseLoadOptions,
 } from './load-options.ts';
 import { COMMA, openSources, TAB } from './load-source.ts';
+import { throwIfAborted } from './scan.ts';
 
 const EPOCHS = ['s', 'ms', 'us', 'ns'];
 const SAMPLE_BYTES = 4 * 2 ** 20;
@@ -49,18 +51,20 @@ type Found = Omit<InferredSchema, 'key' | 'columns' | 'ttl'>;
  * 'id' })` fills. Of several files the first is looked at; a stream is read from its beginning, not to its
  * end, and without a `format` its first bytes tell what it is.
  * @param options as of `bulkLoad`: `key` and `columns` say which fields are which
- * @throws OMEN_INVALID_OPTIONS, OMEN_INVALID_SOURCE, OMEN_MISSING_COLUMN
+ * @throws OMEN_INVALID_OPTIONS, OMEN_INVALID_SOURCE, OMEN_MISSING_COLUMN, OMEN_ABORTED
  */
 export async function inferSchema(
   source: LoadSource,
   options: LoadOptions = {},
 ): Promise<InferredSchema> {
   const settings = parseLoadOptions(options, MEMORY);
+  throwIfAborted(settings.signal);
   const isStream = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
   if (isStream && settings.format === undefined) {
-    return choose(await inferStream(source, settings), settings);
+    return choose(await inferStream(abortableBy(source, settings), settings), settings);
   }
-  const [opened] = openSources(realStorage, source, settings);
+  const given = isStream ? abortableBy(source, settings) : source;
+  const [opened] = openSources(realStorage, given, settings);
   const { name, format } = opened;
   if (format !== undefined && 'text' in opened) {
     return choose(await inferText(opened.text, format, settings), settings);
@@ -70,6 +74,14 @@ export async function inferSchema(
   }
   const message = `Types are inferred of files and of streams of bytes, not of ${name}.`;
   throw new OmenError('OMEN_INVALID_SOURCE', message);
+}
+
+/** A stream that may hang: who waits for its beginning may give up. */
+function abortableBy(
+  source: AsyncIterable<unknown>,
+  { signal }: LoadSettings,
+): AsyncIterable<unknown> {
+  return signal === undefined ? source : abortable(source, signal);
 }
 
 async function inferStream(source: AsyncIterable<unknown>, settings: LoadSettings): Promise<Found> {

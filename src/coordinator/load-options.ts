@@ -84,6 +84,8 @@ export interface LoadProgress {
   readonly phase: LoadPhase;
   /** Rows read so far. */
   readonly rows: number;
+  /** Of them, rows that stand in segments by now. */
+  readonly rowsWritten: number;
   /** Bytes that they take as columns. */
   readonly bytes: number;
   /** Since the load began, and how long it has taken so far. */

@@ -25,32 +25,41 @@ async function rowsIn(path: string): Promise<unknown[]> {
   return [...db.entries()];
 }
 
-test('files and patterns into a database that is created, then into the same one', async (t) => {
-  const { directory, db, write } = scratch(t);
-  write('a.csv', 'id,value\n1,0.5\n2,1\n');
-  write('b.csv', 'id,value\n2,7\n3,1.5\n');
-  const { code, out, err } = await omendb(['load', '--db', db, ...TYPES, join(directory, '*.csv')]);
-  t.is(code, 0, err);
-  t.is(out, '');
-  t.regex(err, /Creating .*data\n {2}key: int64\n {2}value: float64\n/);
-  t.regex(err, /3 rows loaded into .*; 1 replaced by rows of the same key\./);
-  t.deepEqual(await rowsIn(db), [
-    [1, { value: 0.5 }],
-    [2, { value: 7 }],
-    [3, { value: 1.5 }],
-  ]);
-  const lines = write('c.txt', '9;x;4\n');
-  const more = await omendb([
-    ...['load', '--db', db, '--format', 'csv', '--delimiter', ';', '--no-header', lines],
-    ...['--map', 'key=#0', '--map', 'value=#2', '--json', '--quiet'],
-  ]);
-  t.is(more.code, 0, more.err);
-  t.is(more.err, '');
-  t.like(JSON.parse(more.out), { db, rows: 1, duplicates: 0, rejected: 0 });
-  t.deepEqual((await rowsIn(db)).at(-1), [9, { value: 4 }]);
-});
+test.serial(
+  'files and patterns into a database that is created, then into the same one',
+  async (t) => {
+    const { directory, db, write } = scratch(t);
+    write('a.csv', 'id,value\n1,0.5\n2,1\n');
+    write('b.csv', 'id,value\n2,7\n3,1.5\n');
+    const { code, out, err } = await omendb([
+      'load',
+      '--db',
+      db,
+      ...TYPES,
+      join(directory, '*.csv'),
+    ]);
+    t.is(code, 0, err);
+    t.is(out, '');
+    t.regex(err, /Creating .*data\n {2}key: int64\n {2}value: float64\n/);
+    t.regex(err, /3 rows loaded into .*; 1 replaced by rows of the same key\./);
+    t.deepEqual(await rowsIn(db), [
+      [1, { value: 0.5 }],
+      [2, { value: 7 }],
+      [3, { value: 1.5 }],
+    ]);
+    const lines = write('c.txt', '9;x;4\n');
+    const more = await omendb([
+      ...['load', '--db', db, '--format', 'csv', '--delimiter', ';', '--no-header', lines],
+      ...['--map', 'key=#0', '--map', 'value=#2', '--json', '--quiet'],
+    ]);
+    t.is(more.code, 0, more.err);
+    t.is(more.err, '');
+    t.like(JSON.parse(more.out), { db, rows: 1, duplicates: 0, rejected: 0 });
+    t.deepEqual((await rowsIn(db)).at(-1), [9, { value: 4 }]);
+  },
+);
 
-test('the standard input, and what is absent, in quotes or null', async (t) => {
+test.serial('the standard input, and what is absent, in quotes or null', async (t) => {
   const { db } = scratch(t);
   const argv = [
     'load',
@@ -74,7 +83,7 @@ test('the standard input, and what is absent, in quotes or null', async (t) => {
   t.is((await omendb([...argv, 'more.csv'])).code, 2);
 });
 
-test('without types, the beginning of the source suggests them', async (t) => {
+test.serial('without types, the beginning of the source suggests them', async (t) => {
   const { directory, db, write } = scratch(t);
   const file = write('a.csv', 'id;zip;value\n1;1234;0.5\n2;4321;\n');
   const argv = ['load', '--db', db, '--key', 'id', '--type', 'zip:utf8', '--shards', '1'];
@@ -105,7 +114,7 @@ test('without types, the beginning of the source suggests them', async (t) => {
   t.regex(lost.err, /no field "key"; the source has "id", "zip", "value"[\s\S]*--key FIELD/);
 });
 
-test('times are read as they are said to be written', async (t) => {
+test.serial('times are read as they are said to be written', async (t) => {
   const { db, write } = scratch(t);
   const file = write('a.csv', 'day,at,x\n02/01/2026,5,1\n');
   const argv = ['load', '--db', db, '--key', 'day', '--shards', '1', file];
@@ -117,7 +126,7 @@ test('times are read as they are said to be written', async (t) => {
   t.is((await omendb([...argv, '--timestamps', 'at=DD'])).code, 2);
 });
 
-test('what fails leaves nothing behind, and says what to do', async (t) => {
+test.serial('what fails leaves nothing behind, and says what to do', async (t) => {
   const { directory, db, write } = scratch(t);
   const bad = write('bad.csv', 'id,value\n1,2\n2,x\n3,4\n');
   const failed = await omendb(['load', '--db', db, ...TYPES, bad]);
@@ -140,7 +149,7 @@ test('what fails leaves nothing behind, and says what to do', async (t) => {
   t.is((await rowsIn(db)).length, 2);
 });
 
-test('a dry run reads everything and makes nothing', async (t) => {
+test.serial('a dry run reads everything and makes nothing', async (t) => {
   const { directory, db, write } = scratch(t);
   const good = write('good.csv', 'id,value\n1,2\n3,4\n');
   const dry = await omendb(['load', '--db', db, ...TYPES, '--dry-run', good]);
@@ -156,24 +165,45 @@ test('a dry run reads everything and makes nothing', async (t) => {
   t.deepEqual(readdirSync(directory).sort(), ['deep', 'good.csv', 'worse.csv']);
 });
 
-test('an interrupt ends it, with nothing left and the code that shells expect', async (t) => {
+test.serial(
+  'an interrupt ends it, with nothing left and the code that shells expect',
+  async (t) => {
+    const { directory, db } = scratch(t);
+    const ending = new AbortController();
+    async function* endless() {
+      yield Buffer.from('id,value\n');
+      for (let i = 0; ; i++) {
+        if (i === 3000) ending.abort(new Interruption(130));
+        yield Buffer.from(`${i},1\n`.repeat(1000));
+      }
+    }
+    const argv = ['load', '--db', db, ...TYPES, '--format', 'csv', '-'];
+    const ran = await omendb(argv, { stdin: endless(), signal: ending.signal });
+    t.is(ran.code, 130, ran.err);
+    t.regex(ran.err, /Interrupted: nothing was changed\.\n$/);
+    t.deepEqual(readdirSync(directory), []);
+  },
+);
+
+test.serial('so it does while the beginning of the input is waited for', async (t) => {
   const { directory, db } = scratch(t);
   const ending = new AbortController();
-  async function* endless() {
-    yield Buffer.from('id,value\n');
-    for (let i = 0; ; i++) {
-      if (i === 3000) ending.abort(new Interruption(130));
-      yield Buffer.from(`${i},1\n`.repeat(1000));
-    }
+  const stdin = {
+    async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('id,value\n');
+      ending.abort(new Interruption(130));
+      await new Promise(() => {});
+    },
+  };
+  for (const format of [[], ['--format', 'csv']]) {
+    const argv = ['load', '--db', db, '--key', 'id', ...format, '-'];
+    const ran = await omendb(argv, { stdin, signal: ending.signal });
+    t.is(ran.code, 130, ran.err);
+    t.deepEqual(readdirSync(directory), []);
   }
-  const argv = ['load', '--db', db, ...TYPES, '--format', 'csv', '-'];
-  const ran = await omendb(argv, { stdin: endless(), signal: ending.signal });
-  t.is(ran.code, 130, ran.err);
-  t.regex(ran.err, /Interrupted: nothing was changed\.\n$/);
-  t.deepEqual(readdirSync(directory), []);
 });
 
-test('on a terminal the line of progress is taken away again', async (t) => {
+test.serial('on a terminal the line of progress is taken away again', async (t) => {
   const { db, write } = scratch(t);
   const file = write('a.csv', 'id,value\n1,2\n');
   const { err } = await omendb(['load', '--db', db, ...TYPES, file], { columns: 60 });
@@ -181,7 +211,7 @@ test('on a terminal the line of progress is taken away again', async (t) => {
   t.true(err.includes('\r\x1b[2K1 row loaded'));
 });
 
-test('usage that makes no sense is told with the code 2', async (t) => {
+test.serial('usage that makes no sense is told with the code 2', async (t) => {
   const { db, write } = scratch(t);
   const file = write('a.csv', 'id,value\n1,2\n');
   const wrong = [

@@ -4,7 +4,15 @@ import { exportLine, ProgressLine, progressLine } from '../../src/cli/progress.t
 import type { LoadProgress } from '../../src/index.ts';
 
 const HALF: LoadProgress = {
-  ...{ phase: 'read', rows: 1_234_567, bytes: 9e6, rowsPerSecond: 2.1e6, ms: 600, msLeft: 61_000 },
+  ...{
+    phase: 'read',
+    rows: 1_234_567,
+    rowsWritten: 0,
+    bytes: 9e6,
+    rowsPerSecond: 2.1e6,
+    ms: 600,
+    msLeft: 61_000,
+  },
   ...{ source: 'a.csv', sourceNumber: 2, sources: 3, bytesRead: 60e6, bytesTotal: 120e6 },
 };
 
@@ -12,6 +20,10 @@ test('a line is as wide as the terminal at most, and says the most important fir
   t.is(
     progressLine(HALF, 200, false),
     'Reading  ━━━━━━━━━━━━━━━───────────────   50 %  1,234,567 rows  2.1 M rows/s  1:01 left  60.0 MB of 120 MB  file 2 of 3',
+  );
+  t.is(
+    progressLine(HALF, 80, false),
+    'Reading  ━━━━━━━━━━━───────────   50 %  1,234,567 rows  2.1 M rows/s  1:01 left',
   );
   for (const columns of [20, 30, 40, 60, 80, 100, 120]) {
     const line = progressLine(HALF, columns, true);
@@ -23,7 +35,11 @@ test('a line is as wide as the terminal at most, and says the most important fir
 test('what is not known is not told', (t) => {
   const stream = { ...HALF, bytesTotal: null, msLeft: null, sources: 1 };
   t.is(progressLine(stream, 80, false), 'Reading   1,234,567 rows  2.1 M rows/s');
-  t.is(progressLine({ ...HALF, phase: 'write' }, 80, false), 'Writing   1,234,567 rows');
+  t.is(progressLine({ ...HALF, phase: 'publish' }, 80, false), 'Publishing  1,234,567 rows');
+  t.is(
+    progressLine({ ...HALF, phase: 'write', rowsWritten: 308_642 }, 80, false),
+    'Writing  ━━━━━━━━──────────────────────   25 %  1,234,567 rows',
+  );
 });
 
 test('an export is told of likewise', (t) => {

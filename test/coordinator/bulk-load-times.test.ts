@@ -9,46 +9,49 @@ import { codeOfAsync, errorOf, NUMBERS, openNew, temporaryDirectory } from './su
 const stream = (text: string) => Readable.from([text]);
 const DAY = Date.UTC(2026, 0, 2);
 
-test('times are read as they are said to be written, in CSV and in lines of JSON', async (t) => {
-  const db = await openNew(t, {
-    key: 'timestamp',
-    columns: { at: 'timestamp?', on: 'timestamp?' },
-    shards: 1,
-  });
-  const load = async (text: string, options: LoadOptions) => {
-    await db.clear();
-    await db.bulkLoad(stream(text), options);
-    return [...db.entries()];
-  };
-  const wanted = [[1_700_000_000_000, { at: DAY, on: 5 }]];
-  const timestamps = { key: 's', at: 'DD/MM/YYYY' };
-  const csv = 'key,at,on\n1700000000,"02/01/2026",5\n';
-  t.deepEqual(await load(csv, { format: 'csv', timestamps }), wanted as never);
-  const json = '{"key":1700000000,"at":"02/01/2026","on":5}';
-  t.deepEqual(await load(json, { format: 'ndjson', timestamps }), wanted as never);
-  t.deepEqual(await load('key,at,on\n1,,2.5\n', { format: 'csv', timestamps: 's' }), [
-    [1000, { at: null, on: 2500 }],
-  ] as never);
-  const { message } = await errorOf(
-    t,
-    load('key,at,on\n1,2026-01-02,\n', { format: 'csv', timestamps }),
-  );
-  t.regex(message, /column "at" \(timestamp\) takes a time as 'DD\/MM\/YYYY', not '2026-01-02'/);
-  const code = (options: object) =>
-    codeOfAsync(db.bulkLoad(stream(csv), { format: 'csv', ...options }));
-  t.is(await code({ timestamps: { none: 's' } }), 'OMEN_UNKNOWN_COLUMN');
-  t.is(await code({ timestamps: { at: 'HH:mm' } }), 'OMEN_INVALID_OPTIONS');
-  t.is(await code({ timestamps: { at: 5 } }), 'OMEN_INVALID_OPTIONS');
-  t.is(await code({ timestamps: 5 }), 'OMEN_INVALID_OPTIONS');
-  const numbers = await openNew(t, { ...NUMBERS, shards: 1 });
-  const other = numbers.bulkLoad(stream('key,value\n1,2\n'), {
-    format: 'csv',
-    timestamps: { value: 's' },
-  });
-  t.is(await codeOfAsync(other), 'OMEN_INVALID_OPTIONS');
-});
+test.serial(
+  'times are read as they are said to be written, in CSV and in lines of JSON',
+  async (t) => {
+    const db = await openNew(t, {
+      key: 'timestamp',
+      columns: { at: 'timestamp?', on: 'timestamp?' },
+      shards: 1,
+    });
+    const load = async (text: string, options: LoadOptions) => {
+      await db.clear();
+      await db.bulkLoad(stream(text), options);
+      return [...db.entries()];
+    };
+    const wanted = [[1_700_000_000_000, { at: DAY, on: 5 }]];
+    const timestamps = { key: 's', at: 'DD/MM/YYYY' };
+    const csv = 'key,at,on\n1700000000,"02/01/2026",5\n';
+    t.deepEqual(await load(csv, { format: 'csv', timestamps }), wanted as never);
+    const json = '{"key":1700000000,"at":"02/01/2026","on":5}';
+    t.deepEqual(await load(json, { format: 'ndjson', timestamps }), wanted as never);
+    t.deepEqual(await load('key,at,on\n1,,2.5\n', { format: 'csv', timestamps: 's' }), [
+      [1000, { at: null, on: 2500 }],
+    ] as never);
+    const { message } = await errorOf(
+      t,
+      load('key,at,on\n1,2026-01-02,\n', { format: 'csv', timestamps }),
+    );
+    t.regex(message, /column "at" \(timestamp\) takes a time as 'DD\/MM\/YYYY', not '2026-01-02'/);
+    const code = (options: object) =>
+      codeOfAsync(db.bulkLoad(stream(csv), { format: 'csv', ...options }));
+    t.is(await code({ timestamps: { none: 's' } }), 'OMEN_UNKNOWN_COLUMN');
+    t.is(await code({ timestamps: { at: 'HH:mm' } }), 'OMEN_INVALID_OPTIONS');
+    t.is(await code({ timestamps: { at: 5 } }), 'OMEN_INVALID_OPTIONS');
+    t.is(await code({ timestamps: 5 }), 'OMEN_INVALID_OPTIONS');
+    const numbers = await openNew(t, { ...NUMBERS, shards: 1 });
+    const other = numbers.bulkLoad(stream('key,value\n1,2\n'), {
+      format: 'csv',
+      timestamps: { value: 's' },
+    });
+    t.is(await codeOfAsync(other), 'OMEN_INVALID_OPTIONS');
+  },
+);
 
-test('types are inferred by the formats', async (t) => {
+test.serial('types are inferred by the formats', async (t) => {
   const of = (options: LoadOptions) =>
     inferSchema(stream('key,at\n5,02/01/2026\n6,03/01/2026\n'), { format: 'csv', ...options });
   t.like(await of({}), { key: 'int64', columns: { at: 'utf8' } });
@@ -56,7 +59,7 @@ test('types are inferred by the formats', async (t) => {
   t.like(await of({ timestamps: { key: 's' } }), { key: 'timestamp', columns: { at: 'utf8' } });
 });
 
-test('rows say when they expire, from every source', async (t) => {
+test.serial('rows say when they expire, from every source', async (t) => {
   const later = Date.now() + 1_000_000;
   const db = await openNew(t, { ...NUMBERS, ttl: 500_000, shards: 2 });
   const check = async (source: Parameters<typeof db.bulkLoad>[0], options?: LoadOptions) => {
@@ -102,7 +105,7 @@ test('rows say when they expire, from every source', async (t) => {
   t.is(await codeOfAsync(refused), 'OMEN_REJECTED_ROWS');
 });
 
-test('bad rows are kept as they stand in the text', async (t) => {
+test.serial('bad rows are kept as they stand in the text', async (t) => {
   const db = await openNew(t, { ...NUMBERS, shards: 1 });
   const directory = temporaryDirectory(t);
   const path = join(directory, 'rows.csv');
