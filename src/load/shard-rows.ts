@@ -179,15 +179,25 @@ export class ShardRows {
       return joined(this.#pieces);
     }
     const { schema, onDuplicate, budget } = this.#shared;
-    const pieces = this.#pieces.flatMap(({ segments }) => segments);
-    const runs = this.#coalesced([pieces, ...this.#kept.map(({ parts }) => parts)]);
+    const pieces = this.#pieces.splice(0).flatMap(({ segments }) => segments);
+    const runs = this.#coalesced([pieces, ...this.#kept.splice(0).map(({ parts }) => parts)]);
     if (onDuplicate !== 'first') runs.reverse();
     const isUnique = onDuplicate === 'error';
-    if (!runs.flat().some(isSpilled)) return this.#options.write(wholeSlice(runs, isUnique));
+    const isInMemory = pieces.length === 0 && !runs.flat().some(isSpilled);
+    if (isInMemory) return this.#options.write(wholeSlice(runs, isUnique));
     const { sliceBytes, blockBytes } = budget;
+    const slices = planSlices(schema, runs, sliceBytes, blockBytes, isUnique);
+    runs.length = 0;
     const written: Piece[] = [];
-    for (const slice of planSlices(schema, runs, sliceBytes, blockBytes, isUnique)) {
-      written.push(await this.#options.write(slice));
+    // Pieces are let go of as soon as what they are merged into is there: rows are not held twice.
+    for (let slice = slices.shift(); slice !== undefined; slice = slices.shift()) {
+      const { to } = slice;
+      const next = pieces.findIndex(
+        (piece) => to !== null && !comesBefore(lastKey(schema, piece), to),
+      );
+      const over = pieces.splice(0, next < 0 ? pieces.length : next);
+      written.push(await this.#options.write({ ...slice, replaced: over.map(({ id }) => id) }));
+      this.#shared.retired.add(bytesOf(over));
     }
     return joined(written);
   }

@@ -72,7 +72,7 @@ export function planSlices(
   const most = Math.max(sliceBytes / 2, sliceBytes - runs.length * blockBytes);
   const slices: RunSlice[] = [];
   const add = (start: PlainKey | null, to: PlainKey | null, own: number): void => {
-    slices.push({ ...sliceOf(schema, runs, start, to), bytes: own, isUnique });
+    slices.push({ ...sliceOf(schema, runs, start, to), bytes: own, isUnique, replaced: [] });
   };
   let from: PlainKey | null = null;
   let bytes = 0;

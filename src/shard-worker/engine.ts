@@ -1230,6 +1230,8 @@ export class Engine {
     try {
       const written = await running;
       for (const one of written) load.written.set(one.record.id, one);
+      for (const id of slice.replaced) load.written.delete(id);
+      this.#removeSegments(slice.replaced);
       const { rows, bytes } = sizeOf(written);
       this.#meter.loadWrittenBytes += bytes;
       return {

@@ -27,12 +27,14 @@ export interface RunSlice {
   readonly bytes: number;
   /** Whether no key may be in two runs. */
   readonly isUnique: boolean;
+  /** Segments that were written for the load before, and are not needed any more once the slice is. */
+  readonly replaced: readonly number[];
 }
 
 /** All rows of runs. */
 export function wholeSlice(runs: readonly (readonly RunPart[])[], isUnique = false): RunSlice {
   const bytes = runs.flat().reduce((sum, part) => sum + partBytes(part), 0);
-  return { runs, from: null, to: null, bytes, isUnique };
+  return { runs, from: null, to: null, bytes, isUnique, replaced: [] };
 }
 
 /** A slice in memory, ready to be merged. */

@@ -362,6 +362,8 @@ test('rows in order are loaded in a fraction of their memory, as segments that f
     { memory: 2 ** 22 },
   );
   t.is(again.rows, 60_002);
+  // What was written and merged again is gone.
+  t.is(segmentFiles(db.path).length, 2 * db.stats().total.segments);
   const value = (key: number) => ((key % 2 === 0 && key < 120_000) || key < 4 ? key / 2 : key);
   t.true(range(0, 150_000).every((key) => db.get(key)?.value === value(key)));
   await db.compact();

@@ -25,6 +25,9 @@ async function load(storage: CrashStorage, lists: readonly Rows[], options: Shar
   const { schema } = options;
   storage.makeDirectory(DIRECTORY);
   const slices: RunSlice[] = [];
+  /** Segments that are there, and the most bytes they ever took. */
+  const present = new Map<number, number>();
+  let most = 0;
   let firstId = 1;
   const write = async (slice: RunSlice): Promise<Piece> => {
     slices.push(slice);
@@ -32,6 +35,12 @@ async function load(storage: CrashStorage, lists: readonly Rows[], options: Shar
     const span = { firstLsn: 1, lastLsn: 1 };
     const written = loadSlice(storage, { kind: 'load', place, slice, firstId, span });
     firstId += 100;
+    for (const { record, handle } of written) present.set(record.id, handle.layout.bodyBytes);
+    most = Math.max(
+      most,
+      [...present.values()].reduce((sum, bytes) => sum + bytes, 0),
+    );
+    for (const id of slice.replaced) present.delete(id);
     return {
       ids: written.map(({ record }) => record.id),
       segments: written.map(({ handle }) => handle),
@@ -52,7 +61,8 @@ async function load(storage: CrashStorage, lists: readonly Rows[], options: Shar
     router.finish();
     await shared.inFlight.room(1);
   }
-  return { piece: await rows.finish(), slices };
+  const piece = await rows.finish();
+  return { piece, slices, present: [...present.keys()], most };
 }
 
 function contentOf(schema: Schema, { segments }: Piece): [unknown, number][] {
@@ -115,8 +125,9 @@ for (const key of ['int64', 'utf8'] as const) {
         async (lists, own, onDuplicate) => {
           const storage = new CrashStorage();
           const options = { schema, onDuplicate, budget: own };
-          const { piece, slices } = await load(storage, lists, options);
+          const { piece, slices, present } = await load(storage, lists, options);
           t.deepEqual(contentOf(schema, piece), wanted(lists, onDuplicate));
+          t.deepEqual([...piece.ids], present);
           if (slices.flatMap(({ runs }) => runs.flat()).some(isSpilled)) sliced += slices.length;
         },
       ),
@@ -170,6 +181,26 @@ test('where no key may come twice, the one that does is named, wherever its rows
     }),
     { numRuns: 50 },
   );
+});
+
+test('pieces that are merged again go one by one: rows are not there twice', async (t) => {
+  const inOrder = Array.from({ length: 20 }, (_, i) =>
+    Array.from({ length: 500 }, (_row, j): [bigint, number] => [BigInt(2 * (500 * i + j)), j]),
+  );
+  const late: Rows = [
+    [7n, 1],
+    [15_001n, 2],
+  ];
+  const lists = [...inOrder, late];
+  const budget = { pieceBytes: 10_000, sliceBytes: 20_000, blockBytes: 2000 };
+  const { piece, present, most } = await load(new CrashStorage(), lists, {
+    schema: NUMBERS,
+    budget,
+  });
+  t.deepEqual(contentOf(NUMBERS, piece), wanted(lists, 'last'));
+  t.deepEqual(present, [...piece.ids]);
+  const bytes = piece.segments.reduce((sum, { layout }) => sum + layout.bodyBytes, 0);
+  t.true(bytes > 300_000 && most < bytes + 70_000, `${most} of ${bytes}`);
 });
 
 const FAULTS: readonly Fault[] = [
