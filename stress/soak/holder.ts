@@ -17,6 +17,7 @@ import { layoutOf } from './layout.ts';
 import { Notes, notesPath, readBase, writeBase } from './notes.ts';
 import { Oracle, oracleMemory } from './oracle.ts';
 import {
+  collectEverywhere,
   FAULT_KINDS,
   type FaultKind,
   injected,
@@ -89,6 +90,8 @@ export type Word =
 
 const WATCH_MS_MAX = 20_000;
 const POLL_MS = 20;
+/** Longer than a thread takes to hear of it. */
+const COLLECT_MS = 500;
 /** A load of a block is published in less. */
 const LOAD_MS_MAX = 10_000;
 
@@ -230,10 +233,15 @@ async function quiet({ compact }: { readonly compact: boolean }): Promise<Found>
   const { snapshots } = table.stats();
   if (snapshots > 0) fault(`${snapshots} snapshots are open, although all were closed`);
   await settleShards();
+  collectEverywhere();
   if (compact) await Promise.all([table.compact(), sessions.compact()]);
   saveBase();
   await staff.each((lane) => ({ do: 'turn', notes: notesPath(directory, generation, lane) }));
-  globalThis.gc?.();
+  // Twice: what only finalizers let go of is given back by the next.
+  for (let times = 0; times < 2; times++) {
+    collectEverywhere();
+    await setTimeout(COLLECT_MS);
+  }
   return found;
 }
 

@@ -29,6 +29,8 @@ export const WORDS = {
   roomBytes: 5,
   /** Whether the clock is being set, for who compares two readings: raised before and after. */
   clockSets: 6,
+  /** Raised to have every thread collect its garbage. */
+  collections: 7,
   /** How often each came to pass. */
   injected: 8,
 } as const;
@@ -76,6 +78,24 @@ export function latestMs(): number {
 
 export function rememberLatest(ms: number): void {
   floats[LATEST_AT] = Math.max(floats[LATEST_AT], ms);
+}
+
+/** That of this thread, once for each time that it is asked for. */
+let collected = 0;
+
+function collectWhereAsked(): void {
+  const asked = Atomics.load(words, WORDS.collections);
+  if (asked === collected) return;
+  collected = asked;
+  globalThis.gc?.();
+}
+
+/** So often a thread looks whether it is to. */
+const COLLECT_MS = 200;
+
+/** Has every thread collect its garbage: what is shared is given back when none has it any more. */
+export function collectEverywhere(): void {
+  Atomics.add(words, WORDS.collections, 1);
 }
 
 class SystemError extends Error {
@@ -128,6 +148,7 @@ function install(root: string): void {
     return descriptor;
   };
   fs.closeSync = (descriptor) => {
+    collectWhereAsked();
     open.delete(descriptor);
     real.closeSync(descriptor);
   };
@@ -209,4 +230,5 @@ if (root !== undefined) {
   install(root);
   Date.now = () => systemNow() + floats[CLOCK_AT];
   if (isMainThread) rememberLatest(systemNow());
+  setInterval(collectWhereAsked, COLLECT_MS).unref();
 }
