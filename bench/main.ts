@@ -113,6 +113,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return { result, text: show(result) };
     },
   },
+  export: {
+    about: 'every row to every format, against a loop that writes the same text (2 M rows)',
+    async run({ rows, tiny }) {
+      const { run, show } = await import('./engine/export.ts');
+      const result = await run(tiny ? { rows: 2000, rounds: 1 } : { rows });
+      return { result, text: show(result) };
+    },
+  },
   durability: {
     about: 'what safety costs: puts at each durability, and bare system calls (500 k rows)',
     async run({ rows, tiny }) {

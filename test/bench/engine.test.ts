@@ -3,6 +3,7 @@ import test from 'ava';
 import * as aggregates from '../../bench/engine/aggregates.ts';
 import * as alternate from '../../bench/engine/alternate.ts';
 import * as durability from '../../bench/engine/durability.ts';
+import * as exports from '../../bench/engine/export.ts';
 import * as get from '../../bench/engine/get.ts';
 import * as level from '../../bench/engine/level.ts';
 import * as load from '../../bench/engine/load.ts';
@@ -48,6 +49,12 @@ test.serial('the benchmark of larger and larger loads runs, and calculates', asy
   t.is(result.far.rows, 1e9);
   t.true(result.far.fileBytes > 1e10);
   t.regex(loadScale.show(result), /off by/);
+});
+
+test.serial('the benchmark of exports runs, and writes what a loop writes', async (t) => {
+  const result = await exports.run({ rows: 1000, rounds: 1 });
+  t.deepEqual(Object.keys(result.results), ['numbers', 'mixed']);
+  t.regex(exports.show(result), /csv, a loop/);
 });
 
 test.serial('the benchmark of durability runs, and every row is there', async (t) => {
