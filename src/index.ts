@@ -42,6 +42,7 @@ export type {
   LoadRow,
   LoadSource,
 } from './coordinator/load-options.ts';
+export { ROW_ARRAYS } from './coordinator/load-source.ts';
 export type { OpenOptions, RetainOption } from './coordinator/options.ts';
 export type { IterateOptions, RangeOptions } from './coordinator/range.ts';
 export type { ScanOptions } from './coordinator/reads.ts';

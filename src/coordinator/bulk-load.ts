@@ -36,7 +36,7 @@ import {
   type LoadSettings,
   parseLoadOptions,
 } from './load-options.ts';
-import { type Items, isBatch, type OpenSource, openSources } from './load-source.ts';
+import { type Items, isBatch, type OpenSource, openSources, RowArray } from './load-source.ts';
 import { RejectFile, type RejectLine } from './reject-file.ts';
 import { throwIfAborted } from './scan.ts';
 import { spillName } from './spill-files.ts';
@@ -269,8 +269,13 @@ class Loading {
       }
     } else {
       for await (const item of abortable(items, this.#signal)) {
-        if (isBatch(item)) await this.#takeBatch(item);
-        else if (this.#take(item)) await this.#pause();
+        if (item instanceof RowArray) {
+          for (const row of item.rows) if (this.#take(row)) await this.#pause();
+        } else if (isBatch(item)) {
+          await this.#takeBatch(item);
+        } else if (this.#take(item)) {
+          await this.#pause();
+        }
       }
     }
     this.#router.finish();

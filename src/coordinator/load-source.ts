@@ -18,6 +18,25 @@ import type { LoadFormat, LoadSettings } from './load-options.ts';
 /** Rows and record batches one after the other. */
 export type Items = Iterable<unknown> | AsyncIterable<unknown>;
 
+/**
+ * The name of a method that a source of rows may have, whose rows come one by one otherwise, by a promise
+ * each: it gives an async iterable of arrays of them.
+ */
+export const ROW_ARRAYS: unique symbol = Symbol.for('omendb.rowArrays');
+
+/** Rows that came at once. */
+export class RowArray {
+  readonly rows: readonly unknown[];
+
+  constructor(rows: readonly unknown[]) {
+    this.rows = rows;
+  }
+}
+
+async function* asItems(arrays: AsyncIterable<readonly unknown[]>): AsyncGenerator<RowArray> {
+  for await (const rows of arrays) yield new RowArray(rows);
+}
+
 /** How far a source has been read. */
 export interface Extent {
   /** Bytes of a file; 0 where they are not known. */
@@ -112,6 +131,9 @@ function openStream(source: unknown, settings: LoadSettings): OpenSource {
   if (typeof source === 'object' && source !== null) {
     if ('batches' in source && Array.isArray(source.batches)) {
       return { ...own, items: source.batches };
+    }
+    if (ROW_ARRAYS in source && typeof source[ROW_ARRAYS] === 'function') {
+      return { ...own, items: asItems(source[ROW_ARRAYS]()) };
     }
     if (Symbol.asyncIterator in source || Symbol.iterator in source) {
       return { ...own, items: source as Items };

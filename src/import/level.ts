@@ -59,13 +59,13 @@ export function fromLevel<Key = never, Row = never>(
   return sourceOf(async (): Promise<Opened> => {
     const { database, close } = await opened(from);
     const what = typeof from === 'string' ? from : 'The database';
-    const items = itemsOf(database, what, (key, value) => {
+    const arrays = arraysOf(database, what, (key, value) => {
       const own = decoded(key, keyEncoding);
       const row = decoded(value, valueEncoding);
       if (row instanceof OmenError) return row;
       return map === undefined ? [own, row] : map(own, row);
     });
-    return { items, close };
+    return { arrays, close };
   });
 }
 
@@ -100,11 +100,11 @@ function decoded(bytes: Uint8Array, encoding: Encoding): unknown {
   }
 }
 
-async function* itemsOf(
+async function* arraysOf(
   database: LevelDatabase,
   what: string,
   itemOf: (key: Uint8Array, value: Uint8Array) => Item | undefined,
-): AsyncGenerator<Item, void, undefined> {
+): AsyncGenerator<readonly Item[], void, undefined> {
   const iterator = database.iterator({ keyEncoding: 'view', valueEncoding: 'view' });
   try {
     for (;;) {
@@ -112,10 +112,10 @@ async function* itemsOf(
         throw unreadable(what, 'LevelDB', error);
       });
       if (entries.length === 0) return;
-      for (const [key, value] of entries) {
+      yield entries.flatMap(([key, value]) => {
         const item = itemOf(key, value);
-        if (item !== undefined) yield item;
-      }
+        return item === undefined ? [] : [item];
+      });
     }
   } finally {
     await iterator.close();

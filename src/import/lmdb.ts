@@ -52,7 +52,7 @@ export function fromLmdb<Key = never, Row = never>(
   return sourceOf(async (): Promise<Opened> => {
     const { database, close } = await opened(from, options);
     const what = typeof from === 'string' ? from : 'The database';
-    return { items: mapped(pairsOf(database, what), map), close };
+    return { arrays: mapped(pairsOf(database, what), map), close };
   });
 }
 

@@ -2,7 +2,7 @@
  * What all sources have in common: a database of another kind is opened when somebody reads its rows, and
  * closed when they are read or nobody wants more of them.
  */
-import { OmenError, type SchemaOptions } from '../index.ts';
+import { OmenError, ROW_ARRAYS, type SchemaOptions } from '../index.ts';
 import { type Hints, inferSchema } from './infer.ts';
 
 /** Rows of another database, with their keys: what `bulkLoad` takes. Each time it is iterated it reads anew. */
@@ -10,10 +10,13 @@ export interface ImportSource<Key = never, Row = never>
   extends AsyncIterable<readonly [key: Key, row: Row]> {
   /**
    * Options that `open` takes to make a database for the rows: their types, told from the first thousand of
-   * them, and in SQLite from what is declared. A column may be null unless that is ruled out.
+   * them that are no bad ones, and in SQLite from what is declared. A column may be null unless that is ruled
+   * out.
    * @throws OMEN_INVALID_SOURCE where no types fit, or there are no rows
    */
   schema(): Promise<SchemaOptions>;
+  /** The same rows in arrays, which spare `bulkLoad` a promise for each; an error is a bad row. */
+  [ROW_ARRAYS](): AsyncIterable<readonly (readonly [key: Key, row: Row] | OmenError)[]>;
 }
 
 /** A row with its key, or what is wrong with one. */
@@ -21,7 +24,7 @@ export type Item = readonly [key: unknown, row: unknown] | OmenError;
 
 /** A database of another kind, as it is read. */
 export interface Opened {
-  readonly items: Iterable<Item> | AsyncIterable<Item>;
+  readonly arrays: Iterable<readonly Item[]> | AsyncIterable<readonly Item[]>;
   readonly hints?: Hints;
   close(): void | Promise<void>;
 }
@@ -29,51 +32,65 @@ export interface Opened {
 /** So many rows tell the types. */
 const SAMPLE_ROWS = 1000;
 
+/** Rows of a synchronous reader that come at once. */
+const ROWS_PER_ARRAY = 256;
+
 /** @param open called each time the rows are read */
 export function sourceOf<Key, Row>(open: () => Promise<Opened>): ImportSource<Key, Row> {
+  async function* arraysOf(): AsyncGenerator<readonly Item[], void, undefined> {
+    const { arrays, close } = await open();
+    try {
+      yield* arrays;
+    } finally {
+      await close();
+    }
+  }
   return {
     async *[Symbol.asyncIterator]() {
-      const { items, close } = await open();
-      try {
-        // Of an item that is an error `bulkLoad` makes a bad row.
-        yield* items as AsyncIterable<readonly [Key, Row]>;
-      } finally {
-        await close();
+      for await (const items of arraysOf()) {
+        for (const item of items) {
+          if (item instanceof OmenError) throw item;
+          yield item as readonly [Key, Row];
+        }
       }
     },
     async schema() {
-      const { items, hints, close } = await open();
+      const { arrays, hints, close } = await open();
       try {
-        const sample: [unknown, unknown][] = [];
-        for await (const item of items) {
-          if (item instanceof OmenError) throw item;
-          sample.push([item[0], item[1]]);
-          if (sample.length === SAMPLE_ROWS) break;
+        const sample: (readonly [unknown, unknown])[] = [];
+        for await (const items of arrays) {
+          for (const item of items) {
+            if (!(item instanceof OmenError)) sample.push(item);
+          }
+          if (sample.length >= SAMPLE_ROWS) break;
         }
         return inferSchema(sample, hints);
       } finally {
         await close();
       }
     },
+    [ROW_ARRAYS]: arraysOf as ImportSource<Key, Row>[typeof ROW_ARRAYS],
   };
 }
 
 /** How a caller makes rows of what there is; undefined: passes over it. */
 export type MapRow<Key, Row> = (key: never, value: never) => readonly [Key, Row] | undefined;
 
-/** @throws OMEN_INVALID_OPTIONS for what `map` returns that is no row */
+/** Rows in arrays, as `map` makes them of what there is. */
 export function* mapped(
   pairs: Iterable<readonly [unknown, unknown]>,
   map: MapRow<unknown, unknown> | undefined,
-): Generator<Item, void, undefined> {
-  if (map === undefined) {
-    yield* pairs;
-    return;
+): Generator<readonly Item[], void, undefined> {
+  let rows: Item[] = [];
+  for (const pair of pairs) {
+    const row = map === undefined ? pair : map(pair[0] as never, pair[1] as never);
+    if (row === undefined) continue;
+    rows.push(row);
+    if (rows.length < ROWS_PER_ARRAY) continue;
+    yield rows;
+    rows = [];
   }
-  for (const [key, value] of pairs) {
-    const row = map(key as never, value as never);
-    if (row !== undefined) yield row;
-  }
+  yield rows;
 }
 
 /** Wraps what a foreign package says in a coded error. */

@@ -65,7 +65,7 @@ export function fromSqlite<Key = never, Row = never>(
         const query = sql === undefined ? tableQuery(database, table, key) : sqlQuery(sql, key);
         const { statement, hints, pairs } = read(database, query);
         const rows = guarded(pairs(statement), coded);
-        return { items: mapped(rows, map), ...(map === undefined && { hints }), close };
+        return { arrays: mapped(rows, map), ...(map === undefined && { hints }), close };
       } catch (error) {
         close();
         throw error;
