@@ -116,6 +116,7 @@ export const SHARD_COUNTERS = [
 ] as const;
 export type ShardCounter = (typeof SHARD_COUNTERS)[number];
 assert.ok(COUNTERS_AT + 8 * SHARD_COUNTERS.length <= SHARD_BYTES);
+const COUNTER_INDEX = new Map(SHARD_COUNTERS.map((name, index) => [name, index]));
 
 export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(BYTES);
@@ -226,7 +227,7 @@ export class Control {
 
   #counterAt(shard: number, counter: ShardCounter): number {
     const at = SHARDS_AT + shard * SHARD_BYTES + COUNTERS_AT;
-    return (at >>> 3) + SHARD_COUNTERS.indexOf(counter);
+    return (at >>> 3) + (COUNTER_INDEX.get(counter) as number);
   }
 
   /** The client goes by view `version` of the shard, or a later one, besides those that it pins. */
