@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { type Database, type LoadOptions, open } from '../../src/index.ts';
+import { startChild } from './child.ts';
 import {
   codeOfAsync,
   errorOf,
@@ -134,8 +135,14 @@ test('whatever ends a load, no file of it is left', async (t) => {
 
 test('what a killed process left is removed at the next open, and nothing else', async (t) => {
   const directory = join(temporaryDirectory(t), 'data');
-  const db = await open(directory, { ...NUMBERS, shards: 1 });
-  await db.put(1, { value: 1 });
+  const child = startChild(t, 'spill', directory);
+  t.is(await child.line(), 'spilled');
+  child.kill();
+  await child.ended;
+  t.true(spilled(directory).length > 0);
+  const db = await open(directory);
+  t.deepEqual(spilled(directory), []);
+  t.deepEqual([...db.keys()], [1]);
   await db.close();
   const names = ['load-0123456789abcdef-0-0.tmp', 'load-0123456789abcdef-12-345.tmp'];
   const others = ['load-mine.tmp', 'load-0123456789abcdef-0-0.tmp.csv'];

@@ -1,6 +1,6 @@
 /** What a process of the tests does, by the name in its arguments: a task, then a directory. */
 import { once } from 'node:events';
-import { writeSync } from 'node:fs';
+import { readdirSync, writeSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { type Durability, OmenError, open } from '../../src/index.ts';
@@ -106,6 +106,21 @@ const tasks = {
     });
     const [code] = await once(worker, 'exit');
     say(`thread ${code}`);
+  },
+  /** Loads rows that do not fit into the load's memory, and stays there until it is killed. */
+  async spill(directory: string) {
+    const db = await open(directory, { ...NUMBERS, shards: 2 });
+    await db.put(1, { value: 1 });
+    async function* source() {
+      for (let i = 0; i < 90_000; i++) yield [(i * 7919) % 90_001, { value: i }] as const;
+      while (!readdirSync(directory).some((name) => name.startsWith('load-'))) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      say('spilled');
+      setInterval(() => {}, 1000);
+      await new Promise(() => {});
+    }
+    await db.bulkLoad(source(), { memory: 2 ** 20 });
   },
   /** Writes one row after the other and names each that is acknowledged, until it is killed. */
   async write(directory: string, durability: string) {

@@ -1,8 +1,8 @@
 /** Disks that are really full: small volumes in memory, where this machine lets us mount them. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { open } from '../../src/index.ts';
 import { codeOfAsync, SMALL, until } from './support.ts';
@@ -108,5 +108,37 @@ test('a volume without inodes refuses puts, and goes on when there are some', as
   const again = await open(directory);
   t.is(again.count(), rows);
   for (let key = 0; key < rows; key++) if (!isRow(again.get(key), key)) t.fail(`row ${key}`);
+  await again.close();
+});
+
+test('a load that fills the volume is refused, leaves nothing, and the next one has room', async (t) => {
+  const volume = smallVolume(t, 'size=48m');
+  if (volume === null) return;
+  const directory = join(volume, 'data');
+  const db = await open(directory, { ...BYTES, shards: 2, threads: 1 });
+  await db.put(1, rowOf(1));
+  const names = () => (readdirSync(directory, { recursive: true }) as string[]).toSorted();
+  const isOfLoad = (name: string) => /(^load-|segment-)/.test(basename(name));
+  let most = 0;
+  function* shuffled(count: number) {
+    for (let i = 0; i < count; i++) {
+      if (i % 1000 === 0) most = Math.max(most, names().filter(isOfLoad).length);
+      yield [(i * 7919) % count, rowOf(i)] as const;
+    }
+  }
+  const memory = 2 ** 20;
+  t.is(await codeOfAsync(db.bulkLoad(shuffled(40_000), { memory })), 'OMEN_DISK_FULL');
+  t.true(most > 10, `${most} files`);
+  // What was put before the load is flushed, and nothing else is there.
+  await db.flush();
+  const segments = db.stats().total.segments;
+  t.deepEqual([segments <= 1, names().filter(isOfLoad).length], [true, 2 * segments]);
+  t.deepEqual([...db.keys()], [1]);
+  t.is((await db.bulkLoad(shuffled(2000), { memory })).rows, 2000);
+  t.is(db.count(), 2000);
+  await db.put(-1, rowOf(-1));
+  await db.close();
+  const again = await open(directory);
+  t.is(again.count(), 2001);
   await again.close();
 });
