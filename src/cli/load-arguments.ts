@@ -7,6 +7,7 @@ import {
   type OpenOptions,
 } from '../index.ts';
 import { type Field, numbered } from './arguments.ts';
+import { keyOf } from './key-text.ts';
 
 /** As commander gives them. */
 export interface LoadArguments {
@@ -15,6 +16,8 @@ export interface LoadArguments {
   readonly column?: readonly Field[];
   readonly type?: readonly Field[];
   readonly shards?: number;
+  /** Keys where the shards behind the first begin, as text. */
+  readonly split?: readonly string[];
   readonly ttl?: number;
   readonly format?: LoadFormat;
   readonly delimiter?: string;
@@ -84,7 +87,20 @@ export function completedSchema(given: LoadArguments, inferred: InferredSchema):
   return { key: key?.type ?? inferred.key, columns, ...(ttl !== undefined && { ttl }) };
 }
 
-/** What a new database is beside its types. */
-export function shapeOf({ shards, ttl }: LoadArguments): OpenOptions {
-  return { ...(shards !== undefined && { shards }), ...(ttl !== undefined && { ttl }) };
+/**
+ * What a new database is beside its types.
+ * @param key the type of its keys
+ * @throws OMEN_INVALID_KEY
+ */
+export function shapeOf(
+  { shards, split, ttl }: LoadArguments,
+  key: OpenOptions['key'],
+): OpenOptions {
+  const splits = split?.map((text) => keyOf(key, text, '--split'));
+  return {
+    ...(splits !== undefined && { shards: splits.length + 1, partition: { splits } }),
+    // One that contradicts the splits is refused.
+    ...(shards !== undefined && { shards }),
+    ...(ttl !== undefined && { ttl }),
+  };
 }

@@ -66,6 +66,11 @@ export function addLoad(program: Command, context: Context): void {
       several(fieldArgument),
     )
     .option('--shards <n>', 'shards of a new database (default: one a processor)', wholeArgument)
+    .option(
+      '--split <key>',
+      'by range instead of by hash: where the next shard begins; again and again',
+      several((text) => text),
+    )
     .option('--ttl <ms>', 'rows of a new database expire after so long', wholeArgument)
     .addOption(
       new Option('--format <name>', 'what the files are (default: by their names)').choices([
@@ -211,7 +216,7 @@ async function openTarget(
   }
   const inferred = told === undefined ? await infer(source, given, signal) : null;
   const types = inferred === null ? told : completedSchema(given, inferred);
-  const created = { ...types, ...shapeOf(given) };
+  const created = { ...types, ...shapeOf(given, types?.key) };
   const undo = isTrial ? makeTemporary() : { ...traceOf(given.db), path: given.db };
   try {
     return { db: await open(undo.path, created), created, inferred, undo };

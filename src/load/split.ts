@@ -24,17 +24,21 @@ export interface Block {
 /** A record may not be longer. */
 const RECORD_BYTES_MAX = 64 * 2 ** 20;
 
-/** Where the last record ends of which the bytes have all; 0 for none. */
+/**
+ * Where the last record ends of which the bytes have all; 0 for none.
+ * @param from where the first one begins
+ */
 export function lastRecordEnd(
   bytes: Uint8Array,
   length: number,
   { delimiter }: RecordRule,
+  from = 0,
 ): number {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, length);
   if (delimiter === null || !all.includes(QUOTE)) return all.lastIndexOf(NEWLINE) + 1;
   let end = 0;
   let isStart = true;
-  for (let at = 0; at < length; at++) {
+  for (let at = from; at < length; at++) {
     const byte = bytes[at];
     if (byte === QUOTE && isStart) {
       // To the quote that closes it: two of them are one of the value's own.
@@ -51,6 +55,13 @@ export function lastRecordEnd(
     }
   }
   return end;
+}
+
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+
+/** How many bytes of a text are a byte order mark before it. */
+export function lengthOfMark(bytes: Uint8Array): number {
+  return BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? BYTE_ORDER_MARK.length : 0;
 }
 
 /** @throws OMEN_INVALID_SOURCE for a record that does not end, what the stream throws */
@@ -83,7 +94,7 @@ export async function* splitRecords(
       length += part.length;
       at += part.length;
       if (length < blockBytes) continue;
-      const end = lastRecordEnd(buffer, length, rule);
+      const end = lastRecordEnd(buffer, length, rule, offset === 0 ? lengthOfMark(buffer) : 0);
       if (end > 0) yield take(end);
       else if (length > RECORD_BYTES_MAX) {
         const message = `The record at byte ${offset} does not end within ${RECORD_BYTES_MAX} bytes: is a quote left open?`;

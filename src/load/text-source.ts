@@ -7,7 +7,7 @@ import { ownColumns, type Schema } from '../schema/schema.ts';
 import { CsvRecords } from './csv.ts';
 import type { TextFormat, Times } from './parse.ts';
 import { type Mapping, placesOf } from './record-batch.ts';
-import { type Block, splitRecords } from './split.ts';
+import { type Block, lengthOfMark, splitRecords } from './split.ts';
 
 /** How a text is written, as a caller says it. */
 export interface TextRules {
@@ -30,14 +30,20 @@ export interface TextBlock extends Block {
   readonly linesBefore: number;
 }
 
-const BOM = [0xef, 0xbb, 0xbf];
-
-/** Where a text begins in its bytes: behind a byte order mark. */
+/**
+ * Where a text begins in its bytes: behind a byte order mark.
+ * @throws OMEN_INVALID_SOURCE for that of UTF-16
+ */
 export function beginningOfText(bytes: Uint8Array): number {
-  return BOM.every((byte, i) => bytes[i] === byte) ? BOM.length : 0;
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    const message = 'The source is UTF-16: have it converted to UTF-8, as by iconv.';
+    throw new OmenError('OMEN_INVALID_SOURCE', message);
+  }
+  return lengthOfMark(bytes);
 }
 
-/** @throws OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN, what `splitRecords` throws */
+/** @throws OMEN_UNKNOWN_COLUMN, OMEN_MISSING_COLUMN, OMEN_INVALID_SOURCE, what `splitRecords` throws */
 export async function* textBlocks(
   schema: Schema,
   stream: AsyncIterable<Uint8Array>,

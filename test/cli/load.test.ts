@@ -126,6 +126,21 @@ test.serial('times are read as they are said to be written', async (t) => {
   t.is((await omendb([...argv, '--timestamps', 'at=DD'])).code, 2);
 });
 
+test.serial('shards by range begin where they are said to', async (t) => {
+  const { db, write } = scratch(t);
+  const file = write('a.csv', 'key,x\n2026-01-01,1\n2026-02-01,2\n2026-03-01,3\n');
+  const argv = ['load', '--db', db, '--split', '2026-02-01', file];
+  const { code, err } = await omendb(argv);
+  t.is(code, 0, err);
+  await using opened = await open(db, { createIfMissing: false });
+  t.deepEqual(
+    [Date.UTC(2026, 0, 31), Date.UTC(2026, 1, 1)].map((key) => opened.explain(key).shard),
+    [0, 1],
+  );
+  const other = ['load', '--db', `${db}2`, '--split', 'soon', file];
+  t.regex((await omendb(other)).err, /--split: a timestamp key is an ISO 8601 date/);
+});
+
 test.serial('what fails leaves nothing behind, and says what to do', async (t) => {
   const { directory, db, write } = scratch(t);
   const bad = write('bad.csv', 'id,value\n1,2\n2,x\n3,4\n');

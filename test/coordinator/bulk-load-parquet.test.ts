@@ -45,6 +45,13 @@ test('row groups, small and large, come in their order, and beside other files',
     const found = [...db.entries()].map(([key, { value }]) => [key, value]);
     t.is(found.join(), sorted.join());
   }
+  // Damage that a thread of the pool comes upon is told with its code, too.
+  const damaged = parquet(keys, values, 40_000);
+  damaged.fill(0, 4, 200);
+  writeFileSync(path('3.parquet'), damaged);
+  const { code, message } = await errorOf(t, db.bulkLoad(path('3.parquet')));
+  t.is(code, 'OMEN_INVALID_SOURCE');
+  t.regex(message, /Column "key" of .*3\.parquet cannot be read as Parquet/);
   const inferred = await inferSchema(path('1.parquet'));
   t.like(inferred, { format: 'parquet', key: 'int64', columns: { value: 'float64?' }, rows: 0 });
 });
