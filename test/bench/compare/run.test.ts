@@ -1,6 +1,8 @@
 /** The comparison as a whole, tiny: its processes, what it shows, and how it ends. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
+import * as lmdb from 'lmdb';
 import { withJsonValue } from '../../../bench/arguments.ts';
 import { Progress } from '../../../bench/compare/progress.ts';
 import { BadOption, run, show } from '../../../bench/compare.ts';
@@ -70,6 +72,58 @@ test.serial(
     t.deepEqual(readdirSync(directory), []);
   },
 );
+
+test.serial('an engine that answers wrongly voids the run, and is named', async (t) => {
+  const directory = temporaryDirectory(t);
+  let isForged = false;
+  const running = run({
+    ...{ ...TINY, directory, engines: ['lmdb'], keys: ['uniform'], only: ['get-hit'] },
+    isTerminal: true,
+    say(line) {
+      if (!line.includes('get-hit') || isForged) return;
+      isForged = true;
+      forge(directory);
+    },
+  });
+  await t.throwsAsync(running, {
+    name: 'Disqualified',
+    message: /LMDB answered wrongly: get-hit, uniform keys/,
+  });
+  t.true(isForged);
+  t.deepEqual(readdirSync(directory), []);
+});
+
+/** Writes over every value, as nobody but LMDB lets another process do. */
+function forge(directory: string): void {
+  const name = readdirSync(directory, { recursive: true }).find((path) =>
+    String(path).endsWith('data.mdb'),
+  );
+  const path = join(directory, String(name));
+  const rows = lmdb.open({ path, noSubdir: true, encoding: 'binary', keyEncoding: 'binary' });
+  const keys = [...rows.getKeys()];
+  rows.transactionSync(() => {
+    for (const key of keys) rows.putSync(key, Buffer.alloc(8));
+  });
+  void rows.close();
+}
+
+test.serial('an engine whose process fails voids the run, and leaves nothing', async (t) => {
+  const directory = temporaryDirectory(t);
+  let isSpoilt = false;
+  const running = run({
+    ...{ ...TINY, directory, engines: ['sqlite'], keys: ['uniform'], only: ['get-hit'] },
+    isTerminal: true,
+    say(line) {
+      if (!line.includes('get-hit') || isSpoilt) return;
+      isSpoilt = true;
+      const [own] = readdirSync(directory);
+      rmSync(join(directory, own), { recursive: true });
+      writeFileSync(join(directory, own), 'no directory');
+    },
+  });
+  await t.throwsAsync(running, { name: 'Disqualified', message: /^SQLite, run: / });
+  t.deepEqual(readdirSync(directory), []);
+});
 
 test('options that mean nothing are refused, and say what there is', async (t) => {
   for (const [options, message] of [
