@@ -253,6 +253,29 @@ test.serial('what other threads did counts, too, and stays when they are gone', 
 });
 
 test.serial(
+  'a thread that dies takes nothing back of what it counted, and leaves nothing waiting',
+  async (t) => {
+    const db: Numbers = await openNew(t, { ...NUMBERS, shards: 2 });
+    let [puts, batches] = [0, 0];
+    for (let round = 0; round < 2; round++) {
+      const data: AttachedTask = { task: 'flood', handle: db.handle(), first: 1000 * round };
+      const { worker, finished } = startWorker(t, './attached-tasks.ts', data);
+      t.is(await messageOf(worker), 'writing');
+      await worker.terminate();
+      await finished;
+      const { put, batch } = db.stats().operations;
+      // Three rounds of 50 and 4 were sent, at least; the slot is that of the thread before.
+      t.true(put.calls >= puts + 150 && batch.calls >= batches + 12);
+      t.is(batch.rows, 40 * batch.calls);
+      [puts, batches] = [put.calls, batch.calls];
+      await until(() => db.stats().writes.backlog === 0);
+    }
+    await db.put(1, row(1));
+    t.is(db.stats().operations.put.calls, puts + 1);
+  },
+);
+
+test.serial(
   'counts of a shard go on where its thread died, and recoveries are counted',
   async (t) => {
     const db: Numbers = await openNew(t, { ...NUMBERS, shards: 2, threads: 1 });
