@@ -17,7 +17,7 @@ import {
 
 type Row = [number, { value: number }];
 
-const COUNT = 90_000;
+const COUNT = 60_000;
 const MEMORY = 2 ** 20;
 
 /** All keys below `count`, in a strange order. */

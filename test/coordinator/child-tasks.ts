@@ -112,7 +112,7 @@ const tasks = {
     const db = await open(directory, { ...NUMBERS, shards: 2 });
     await db.put(1, { value: 1 });
     async function* source() {
-      for (let i = 0; i < 90_000; i++) yield [(i * 7919) % 90_001, { value: i }] as const;
+      for (let i = 0; i < 60_000; i++) yield [(i * 7919) % 60_013, { value: i }] as const;
       while (!readdirSync(directory).some((name) => name.startsWith('load-'))) {
         await new Promise((resolve) => setImmediate(resolve));
       }

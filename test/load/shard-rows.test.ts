@@ -220,19 +220,17 @@ test('whatever operation fails, the load fails with its code, or is whole', asyn
   t.true(whole.log.some(({ kind, path }) => kind === 'read' && path.endsWith('.tmp')));
   let failures = 0;
   for (let at = 0; at < operations; at++) {
-    for (const fault of FAULTS) {
-      const storage = new CrashStorage();
-      storage.failAt(at, fault);
-      try {
-        const { piece } = await load(storage, lists, options);
-        t.deepEqual(contentOf(NUMBERS, piece), wanted(lists, 'last'));
-      } catch (error) {
-        t.true(error instanceof OmenError, `${at}: ${error}`);
-        failures++;
-      }
+    const storage = new CrashStorage();
+    storage.failAt(at, FAULTS[at % FAULTS.length]);
+    try {
+      const { piece } = await load(storage, lists, options);
+      t.deepEqual(contentOf(NUMBERS, piece), wanted(lists, 'last'));
+    } catch (error) {
+      t.true(error instanceof OmenError, `${at}: ${error}`);
+      failures++;
     }
   }
-  t.true(failures > operations);
+  t.true(failures > operations / 2, `${failures} of ${operations}`);
 });
 
 test('a file that was changed is noticed, and named with the offset', async (t) => {
