@@ -43,6 +43,8 @@ export type Order =
       readonly rate: number | null;
       readonly heldMs: number;
     }
+  /** Write about as much as there is in the long run. */
+  | { readonly do: 'fill' }
   /** Finish what is under way, and let go of snapshots. */
   | { readonly do: 'pause' }
   /** Find out what became of writes whose outcome is unknown. */
@@ -146,6 +148,15 @@ async function work(
   delay.disable();
 }
 
+async function fill(operations: Operations): Promise<void> {
+  for (const step of operations.fill()) {
+    if (operations.underWay < IN_FLIGHT_MAX) continue;
+    operations.flush();
+    while (operations.underWay >= IN_FLIGHT_MAX) await setImmediate(step);
+  }
+  await operations.drained();
+}
+
 async function obey(order: Order): Promise<number> {
   if (order.do === 'attach') {
     const table = await attach<typeof TABLE>(order.table);
@@ -169,6 +180,9 @@ async function obey(order: Order): Promise<number> {
       running.catch((error) => say({ fault: `lane ${lane}: ${error?.stack ?? error}` }));
       return 0;
     }
+    case 'fill':
+      await fill(operations);
+      return 0;
     case 'pause':
       isRunning = false;
       await running;

@@ -52,6 +52,7 @@ export interface RunOrder {
 /** What the supervisor asks for. */
 export type Command =
   | ({ readonly do: 'run' } & RunOrder)
+  | { readonly do: 'fill' }
   | { readonly do: 'quiet'; readonly compact: boolean }
   /** `failRead`: the first try meets a read error after so many reads. */
   | { readonly do: 'reopen'; readonly failRead: number }
@@ -352,6 +353,8 @@ async function obey(command: Command): Promise<unknown> {
   switch (command.do) {
     case 'run':
       return run(command);
+    case 'fill':
+      return staff.each(() => ({ do: 'fill' }));
     case 'quiet':
       return quiet(command);
     case 'reopen':

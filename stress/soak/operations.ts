@@ -63,6 +63,11 @@ export class Operations {
     return done;
   }
 
+  /** Writes about as much as there is in the long run, a step at a time: for an empty database. */
+  fill(): Generator<void> {
+    return this.#writes.fill();
+  }
+
   /** Notes what was staged, then sends it. */
   flush(): void {
     this.#writes.flush();

@@ -14,6 +14,16 @@ export interface Ears {
 /** Compiled code, kept: a process that is killed again and again starts sooner. */
 const COMPILE_CACHE = join(tmpdir(), 'omendb-stress-compile-cache');
 
+/**
+ * The C library's allocator keeps what threads that came and went have freed, which grows with every
+ * one for long, and hides what a program itself does not let go of. So told, it gives it back.
+ */
+const ALLOCATOR = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
+
 export class HolderProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (answer: unknown) => void>();
@@ -34,6 +44,7 @@ export class HolderProcess {
       execArgv: ['--import', shim, '--expose-gc'],
       env: {
         NODE_COMPILE_CACHE: COMPILE_CACHE,
+        ...ALLOCATOR,
         ...process.env,
         OMENDB_SOAK_DATA: join(options.directory, 'data'),
       },

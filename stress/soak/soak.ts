@@ -32,6 +32,7 @@ const NEW_PROCESS_MS = 5000;
 /** So many seconds behind what is due count as behind. */
 const BEHIND_MAX_S = 0.1;
 const QUIET_SAMPLES = 5;
+const FILL_MS_MAX = 3_600_000;
 /** So long a soak has a middle in which the process is not killed, so that it can be seen to grow. */
 const CALM_MS_LEAST = 3 * 60_000;
 const CALM_FROM = 0.12;
@@ -123,6 +124,7 @@ export class Soak {
     endLeftover(state.pid, this.#options.directory);
     this.soaked.save();
     await this.#start();
+    if (state.cycle === 0) await this.#holder.ask({ do: 'fill' }, FILL_MS_MAX);
     while (!this.#isOver) {
       if (state.cycle < state.freeCycles) await this.#calibrate();
       else await this.#cycle();

@@ -95,11 +95,16 @@ export class Writes {
   }
 
   batch(start: number): boolean {
-    const { table, layout, random } = this.#bench;
-    const { groups } = layout.regions;
-    const first = this.#draw.cohortOf(groups);
+    const { layout, random } = this.#bench;
+    const first = this.#draw.cohortOf(layout.regions.groups);
     if (first < 0) return false;
-    const kind = random() < 0.2 ? ABSENT : LIVE;
+    this.#batchAt(first, random() < 0.2 ? ABSENT : LIVE, start);
+    return true;
+  }
+
+  #batchAt(first: number, kind: typeof ABSENT | typeof LIVE, start: number): void {
+    const { table, layout } = this.#bench;
+    const { groups } = layout.regions;
     const changes = this.#issue(cohortAt(first, groups), kind);
     const operations = changes.map(({ index, word }) => {
       const key = keyOf(index, groups);
@@ -107,7 +112,6 @@ export class Writes {
       return { type: 'put', key, value: rowOf(layout.seed, index, versionOf(word)) } as const;
     });
     this.#stage(changes, start, 'write', () => table.batch(operations));
-    return true;
   }
 
   /** The next key of the window, which goes round. */
@@ -283,6 +287,26 @@ export class Writes {
     if (staged.length === 0) return;
     this.#staged = [];
     for (const send of staged) send();
+  }
+
+  /** Writes about as many keys as there are in the long run, one a step, or one group: for an empty database. */
+  *fill(): Generator<void> {
+    const { random, layout } = this.#bench;
+    const { points, groups, window } = layout.regions;
+    for (const { region, share } of [
+      { region: points, share: 0.7 },
+      { region: groups, share: 0.8 },
+      { region: window, share: 0.5 },
+    ]) {
+      const { first, end } = this.#draw.own(region);
+      const step = region === groups ? groups.cohort : 1;
+      for (let index = first; index < end; index += step) {
+        if (random() > share || !this.#draw.isFree(index, step)) continue;
+        if (region === groups) this.#batchAt(index, LIVE, performance.now());
+        else this.#putAt(index, region, performance.now());
+        yield;
+      }
+    }
   }
 
   /** Goes on with other notes. */
