@@ -18,6 +18,14 @@ function say(message: unknown): void {
 
 const tasks = {
   async idle() {},
+  /** Says what an export of it is. */
+  async export(db: Numbers) {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const text = new Response(readable).text();
+    const { rows } = await db.export(writable, { format: 'csv' });
+    say([rows, await text]);
+    await db.close();
+  },
   /** Says what Prometheus would be told here. */
   async scrape(db: Numbers) {
     say(await (await db.metrics()).metrics());

@@ -15,7 +15,16 @@ import {
 } from '../../src/index.ts';
 import type { Column, KeyType } from '../../src/schema/schema.ts';
 import { columns, keysOf, rowsOf } from '../schema/arbitraries.ts';
-import { codeOfAsync, NUMBERS, openNew, openWithPins, temporaryDirectory } from './support.ts';
+import type { AttachedTask } from './attached-tasks.ts';
+import {
+  codeOfAsync,
+  messageOf,
+  NUMBERS,
+  openNew,
+  openWithPins,
+  startWorker,
+  temporaryDirectory,
+} from './support.ts';
 
 /** A stream, and what was written to it. */
 function collector(): { readonly stream: PassThrough; readonly text: Promise<string> } {
@@ -283,6 +292,15 @@ test('when rows expire is exported with them, unless it is not wanted', async (t
     await copy.bulkLoad(join(directory, name));
     t.deepEqual([copy.expiresAt(1), copy.expiresAt(2)], [at, null], name);
   }
+});
+
+test('a thread that has joined exports, too, and to a stream of the web', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2 });
+  for (const key of [3, 1, 2]) await db.put(key, { value: key / 2 });
+  const data: AttachedTask = { task: 'export', handle: db.handle() };
+  const { worker, finished } = startWorker(t, './attached-tasks.ts', data);
+  t.deepEqual(await messageOf(worker), [3, 'key,value\n1,0.5\n2,1\n3,1.5\n']);
+  t.is(await finished, 0);
 });
 
 test('an export that is malformed is refused, and nothing is made', async (t) => {
