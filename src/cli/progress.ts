@@ -64,7 +64,7 @@ export function progressLine(progress: LoadProgress, columns: number, colors: bo
   const figures = [
     counted(rows, 'row'),
     ...(isReading ? [`${short(rowsPerSecond)} rows/s`] : []),
-    ...(isReading && msLeft !== null ? [`${duration(msLeft)} left`] : []),
+    ...(msLeft === null ? [] : [`${duration(msLeft)} left`]),
     ...(isReading && bytesTotal !== null ? [`${bytes(bytesRead)} of ${bytes(bytesTotal)}`] : []),
     ...(isReading && sources > 1 ? [`file ${progress.sourceNumber} of ${sources}`] : []),
   ];

@@ -112,8 +112,9 @@ class Loading {
   #bytes = 0;
   /** Rows of the source so far, bad ones among them. */
   #seen = 0;
-  /** Rows in segments. */
+  /** Rows in segments, and how many of them when the phase began. */
   #written = 0;
+  #writtenBefore = 0;
   #rejected = 0;
   #rejects: RejectFile | null = null;
   /** Rows taken out of text, and lines of the source passed. */
@@ -423,12 +424,23 @@ class Loading {
     this.#leave();
     this.#report();
     this.#phase = phase;
+    this.#writtenBefore = this.#written;
   }
 
   #leave(): void {
     const now = performance.now();
     this.#ms[this.#phase] = now - this.#phaseMs;
     this.#phaseMs = now;
+  }
+
+  /** How long the phase goes on as it has so far. */
+  #msLeft(bytesRead: number, bytesTotal: number): number | null {
+    if (this.#phase === 'publish') return null;
+    const isWriting = this.#phase === 'write';
+    const done = isWriting ? this.#written - this.#writtenBefore : bytesRead;
+    const left = isWriting ? this.#rows - this.#written : bytesTotal - bytesRead;
+    if (done <= 0 || (!isWriting && bytesTotal === 0)) return null;
+    return ((performance.now() - this.#phaseMs) * Math.max(0, left)) / done;
   }
 
   #report(): void {
@@ -441,11 +453,10 @@ class Loading {
     const sum = (of: 'read' | 'total') =>
       this.#sources.reduce((all, { extent }) => all + extent[of], 0);
     const [bytesRead, total] = [sum('read'), sum('total')];
-    const isKnown = phase === 'read' && total > 0 && bytesRead > 0;
     this.#settings.onProgress({
       ...{ phase, rows, bytes, rowsPerSecond, ms, bytesRead, sources },
       rowsWritten: this.#written,
-      msLeft: isKnown ? (ms * (total - bytesRead)) / bytesRead : null,
+      msLeft: this.#msLeft(bytesRead, total),
       source: this.#source.name,
       sourceNumber: this.#sources.indexOf(this.#source) + 1,
       bytesTotal: total > 0 ? total : null,

@@ -91,7 +91,7 @@ export interface LoadProgress {
   /** Since the load began, and how long it has taken so far. */
   readonly rowsPerSecond: number;
   readonly ms: number;
-  /** How long reading will go on at this rate, of files; null where that is not known. */
+  /** How long the phase will go on at its rate so far; null where that is not known, as of streams. */
   readonly msLeft: number | null;
   /** What is read: its name, which one it is, from 1 on, and of how many. */
   readonly source: string;
