@@ -106,10 +106,12 @@ function allocatedBytes(directory: string): number {
     .reduce((sum, { parentPath, name }) => sum + 512 * statSync(join(parentPath, name)).blocks, 0);
 }
 
-/** After a collection. Where the system tells, also how much of it are pages of files. */
+/**
+ * After a collection of the kind that gives memory back: others keep what the loaded rows took, for later.
+ * Where the system tells, also how much of it are pages of files.
+ */
 function residentBytes(): { resident: number; mapped: number } {
-  globalThis.gc?.();
-  globalThis.gc?.();
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   const resident = process.memoryUsage.rss();
   try {
     const status = readFileSync('/proc/self/status', 'utf8');
