@@ -242,17 +242,25 @@ class Loading {
     const { rejects } = this.#settings;
     if (rejects !== undefined) this.#rejects = new RejectFile(this.#client.storage, rejects);
     for (const source of this.#sources) {
-      if ('items' in source) {
-        await this.#takeWaiting();
-        this.#begin(source);
-        await this.#read(source.items);
-      } else if ('groups' in source) {
-        await this.#readGroups(source, source.groups(this.#target.schema));
-      } else {
-        await this.#readText(source, source.text, source.rules);
+      try {
+        await this.#readSource(source);
+      } catch (error) {
+        throw this.#sources.length > 1 ? named(error, source) : error;
       }
     }
     await this.#takeWaiting();
+  }
+
+  async #readSource(source: OpenSource): Promise<void> {
+    if ('items' in source) {
+      await this.#takeWaiting();
+      this.#begin(source);
+      await this.#read(source.items);
+    } else if ('groups' in source) {
+      await this.#readGroups(source, source.groups(this.#target.schema));
+    } else {
+      await this.#readText(source, source.text, source.rules);
+    }
   }
 
   /** What is taken from now on is of this source. */
@@ -462,6 +470,15 @@ class Loading {
       bytesTotal: total > 0 ? total : null,
     });
   }
+}
+
+/** Fields that do not fit, with the one of several sources that has them. */
+function named(error: unknown, { name }: OpenSource): unknown {
+  const isOfFields =
+    error instanceof OmenError &&
+    (error.code === 'OMEN_MISSING_COLUMN' || error.code === 'OMEN_UNKNOWN_COLUMN');
+  if (!isOfFields) return error;
+  return new OmenError(error.code, `${name}: ${error.message}`, { cause: error });
 }
 
 /** @throws OMEN_INVALID_ROW */

@@ -50,6 +50,10 @@ test('a bad row is told with the file that it is in, and lines count anew in eac
   writeFileSync(paths[1], 'key,value\n1,1\n2,no\n');
   const { message } = await errorOf(t, db.bulkLoad(paths));
   t.true(message.includes(`line 3 of ${paths[1]} (byte 14)`), message);
+  writeFileSync(paths[1], 'id,value\n1,1\n');
+  const other = await errorOf(t, db.bulkLoad(paths));
+  t.is(other.code, 'OMEN_MISSING_COLUMN');
+  t.true(other.message.startsWith(`${paths[1]}: No field "key"`), other.message);
   t.is(db.count(), 0);
 });
 
