@@ -9,6 +9,8 @@ export interface Columns {
   readonly minutes: number[];
   readonly operations: number[];
   readonly rows: number[];
+  /** Bytes. */
+  readonly clientHeap: number[];
   /** By class, in ms; null where there was none. */
   readonly p50: (number | null)[][];
   readonly p999: (number | null)[][];
@@ -21,6 +23,7 @@ export function emptyColumns(): Columns {
     minutes: [],
     operations: [],
     rows: [],
+    clientHeap: [],
     p50: CLASSES.map(() => []),
     p999: CLASSES.map(() => []),
     series: series as Columns['series'],
@@ -42,6 +45,7 @@ function push(columns: Columns, samples: readonly Sampled[]): void {
   const sum = samples.reduce((all, { operationsPerSecond }) => all + operationsPerSecond, 0);
   columns.operations.push(Math.round(sum / samples.length));
   columns.rows.push(last.rows);
+  columns.clientHeap.push(last.clientHeap);
   for (const i of CLASSES.keys()) {
     // None is NaN here, and null where it comes from a file.
     columns.p50[i].push(Number.isFinite(last.p50[i]) ? last.p50[i] : null);

@@ -21,7 +21,7 @@ const CHARTS = [
     lines: (c) => [['median', c.p50[2]], ['p99.9', c.p999[2]]] },
   { title: 'Memory', unit: 'MiB', lines: (c) => [['resident', mib(c.series.rss)], ['shared', mib(c.series.shared)],
     ['external', mib(c.series.external)]] },
-  { title: 'Heaps in use', unit: 'MiB', lines: (c) => [['main thread', mib(c.series.heap)], ['threads that use it', mib(c.series.clientHeap)]] },
+  { title: 'Heaps in use', unit: 'MiB', lines: (c) => [['main thread', mib(c.series.heap)], ['threads that use it', mib(c.clientHeap)]] },
   { title: 'Memory of the supervisor', unit: 'MiB',
     lines: (c) => [['resident', mib(c.series.judgeRss)], ['heap', mib(c.series.judgeHeap)]] },
   { title: 'Rows', unit: 'versions that are not merged yet, too', lines: (c) => [['rows', c.rows]] },

@@ -12,13 +12,12 @@ import type { SoakOptions } from './options.ts';
 export const SERIES = {
   rss: { title: 'resident memory', unit: 'bytes', least: 2 ** 20 },
   heap: { title: 'heap in use', unit: 'bytes', least: 2 ** 19 },
-  clientHeap: { title: 'heaps of the threads that use it', unit: 'bytes', least: 2 ** 19 },
-  external: { title: 'external memory', unit: 'bytes', least: 2 ** 19 },
+  external: { title: 'external memory', unit: 'bytes', least: 2 ** 20 },
   shared: { title: 'shared memory of tables', unit: 'bytes', least: 2 ** 20 },
-  descriptors: { title: 'file descriptors', unit: 'count', least: 0.5 },
+  descriptors: { title: 'descriptors of files and sockets', unit: 'count', least: 0.5 },
   handles: { title: 'handles of the event loop', unit: 'count', least: 0.5 },
-  disk: { title: 'disk', unit: 'bytes', least: 2 ** 20 },
-  loop: { title: 'delay of event loops', unit: 'ms', least: 0.2 },
+  disk: { title: 'disk', unit: 'bytes', least: 2 ** 22 },
+  loop: { title: 'delay of event loops', unit: 'ms', least: 0.5 },
   judgeRss: { title: 'resident memory of the supervisor', unit: 'bytes', least: 2 ** 20 },
   judgeHeap: { title: 'heap of the supervisor', unit: 'bytes', least: 2 ** 20 },
 } as const;
@@ -35,6 +34,8 @@ export interface Sampled {
   /** Whether a fault was under way, or had just ended. */
   readonly disturbed: boolean;
   readonly values: Readonly<Record<SeriesName, number>>;
+  /** Bytes of the heaps of the threads that use the database: shown, not judged, as new ones have less. */
+  readonly clientHeap: number;
   /** Since the sample before. */
   readonly operationsPerSecond: number;
   /** By class, of latencies since the sample before, in ms. */

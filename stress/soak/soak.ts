@@ -3,7 +3,7 @@
  * between, as the seed says, until time is up or a promise is broken. The process under soak is another
  * one; this one starts it, tells it what to do, and keeps what was seen (`record.ts`).
  */
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../src/storage/model-file.ts';
@@ -320,6 +320,7 @@ export class Soak {
       life,
       disturbed,
       values: this.#valuesOf(sample),
+      clientHeap: board.heapBytes,
       operationsPerSecond: Math.round((1000 * operations) / Math.max(1, atMs - last.atMs)),
       p50: percentile(0.5),
       p999: percentile(0.999),
@@ -335,7 +336,6 @@ export class Soak {
     return {
       rss: memory.rss,
       heap: memory.heapUsed,
-      clientHeap: board.heapBytes,
       external: memory.external,
       shared: sharedBytes,
       descriptors: descriptorsOf(this.#holder.pid),
@@ -364,12 +364,24 @@ function endLeftover(pid: number, directory: string): void {
   }
 }
 
-/** −1 where the system does not say. */
+/**
+ * Descriptors of files and sockets, −1 where the system does not say. Those that every thread has for its
+ * event loop come and go with the threads of pools.
+ */
 function descriptorsOf(pid: number): number {
+  const directory = `/proc/${pid}/fd`;
   try {
-    return readdirSync(`/proc/${pid}/fd`).length;
+    return readdirSync(directory).filter((name) => isFile(join(directory, name))).length;
   } catch {
     return -1;
+  }
+}
+
+function isFile(link: string): boolean {
+  try {
+    return !/^(anon_inode|pipe):/.test(readlinkSync(link));
+  } catch {
+    return false;
   }
 }
 
