@@ -1,7 +1,7 @@
 /**
  * What a client counts and times of its operations, in its slot of the control block (`view/meters.ts`).
  *
- * Reading the clock takes as long as a third of a `get`. So of what takes microseconds one call in 16 is
+ * Reading the clock takes as long as a third of a `get`. So of what takes microseconds one call in 64 is
  * timed, and every one of what takes longer; with `slowMs`, every one of both. Gets are the reader's own
  * business (`Reader.get`): it counts them in steps, and times one in about a thousand.
  *
@@ -45,7 +45,7 @@ export const FLUSH = kindOf('flush');
 export const COMPACT = kindOf('compact');
 
 const SHORT: readonly number[] = [GET_MANY, ORDERED, ITERATE, SNAPSHOT, PUT, DEL, BATCH];
-const CALLS_PER_SAMPLE = 16;
+const CALLS_PER_SAMPLE = 64;
 
 export class ClientMeter {
   readonly #meters: MeterBoard;

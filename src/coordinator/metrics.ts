@@ -122,7 +122,7 @@ function distribution(
 function durations(): Definition {
   const name = 'omendb_operation_duration_seconds';
   const help =
-    'How long operations took: of get one call in about a thousand, of writes and short reads one in 16.';
+    'How long operations took: of get one call in about a thousand, of writes and short reads one in 64.';
   const samples = ({ stats, control }: Scrape) =>
     OPERATIONS.flatMap((operation, kind) =>
       stats.operations[operation].calls === 0

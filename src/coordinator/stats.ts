@@ -43,7 +43,7 @@ export interface OperationStats {
   readonly slow: number;
   /**
    * Of writes until they are settled; of scans without what their caller does between batches; of iterators
-   * until their first row. One call in 16 is timed of what takes microseconds, one in about a thousand of
+   * until their first row. One call in 64 is timed of what takes microseconds, one in about a thousand of
    * `get`, and every one of what takes longer.
    */
   readonly ns: Distribution;

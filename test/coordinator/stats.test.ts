@@ -134,7 +134,7 @@ test('what shards are given is counted by kind, with its bytes; flushes and merg
   t.true(commits.ns.count > 0 && commits.ns.count <= total.commits);
   // One run a shard, of some 500 rows: 4^4 and more, not 4^5.
   for (const { tiers } of shards) t.deepEqual(tiers.slice(0, 6), [0, 0, 0, 0, 1, 0]);
-  t.is(operations.put.ns.count, Math.ceil(1000 / 16));
+  t.is(operations.put.ns.count, Math.ceil(1000 / 64));
   t.is(operations.del.ns.count, 1);
   t.true(operations.compact.ns.count === 1 && operations.compact.ns.max > 0);
   t.deepEqual([total.memtables, total.memtableEntries], [2, 0]);
