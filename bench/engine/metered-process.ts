@@ -3,7 +3,7 @@
  * lays out code differs from process to process, and with it a `get` by more than counting could cost: who
  * asks starts several.
  */
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { median, random } from './report.ts';
@@ -62,12 +62,13 @@ const TAKEN_OUT: readonly (readonly [file: string, code: string, instead: string
   ['shard-worker/host.ts', 'this.#groupStartMs = performance.now();', ''],
 ];
 
-/** A copy of the sources that counts nothing there. */
-function sourcesWithout(directory: string): string {
+/** A copy of the sources, of either kind, so that nothing else tells the two apart. */
+function copyOfSources(directory: string, isCounting: boolean): string {
+  mkdirSync(directory);
   cpSync(join(ROOT, 'src'), join(directory, 'src'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
   cpSync(join(ROOT, 'package.json'), join(directory, 'package.json'));
-  for (const [file, code, instead] of TAKEN_OUT) {
+  for (const [file, code, instead] of isCounting ? [] : TAKEN_OUT) {
     const path = join(directory, 'src', file);
     const text = readFileSync(path, 'utf8');
     if (text.split(code).length !== 2) throw new Error(`${file} does not have, once: ${code}`);
@@ -97,8 +98,8 @@ async function inTurns(
 
 async function measure({ directory, rows, gets, puts, rounds, isFirst }: Turns): Promise<Pairs> {
   const apis: Record<keyof Pair, Api> = {
-    counting: await import('../../src/index.ts'),
-    without: await import(sourcesWithout(directory)),
+    counting: await import(copyOfSources(join(directory, 'a'), true)),
+    without: await import(copyOfSources(join(directory, 'b'), false)),
   };
   const open = async (name: keyof Pair): Promise<Contender> => {
     const path = `./metered-loop.ts?for=${name}`;
