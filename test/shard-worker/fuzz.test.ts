@@ -13,6 +13,7 @@ import { ManifestFile } from '../../src/shard-worker/manifest.ts';
 import type { CrashStorage } from '../../src/storage/crash.ts';
 import { type Random, seededRandom } from '../../src/storage/model-file.ts';
 import { publishFile } from '../../src/storage/storage.ts';
+import { collectGarbage } from '../../src/view/collect-garbage.ts';
 import { Control, createControl } from '../../src/view/control.ts';
 import { BLOCK_BYTES } from '../../src/wal/header.ts';
 import { type AtRest, damaged, databaseAtRest, imageOf } from './at-rest.ts';
@@ -199,6 +200,8 @@ test('a log of any content under right checksums ends in a shard or in a coded e
     const disk = damaged(database, [[path, log]]);
     const code = await codeOf(() => recover(disk));
     checkReads(disk, bytes);
+    // Control blocks and memtables of recoveries that are over are megabytes of which V8 counts nothing.
+    if (run % 16 === 0) collectGarbage();
     seen.set(code, (seen.get(code) ?? 0) + 1);
     if (code !== '' && !CODES.includes(code)) t.fail(`run ${run}: ${code}`);
   }
