@@ -91,6 +91,8 @@ export type Word =
 
 const WATCH_MS_MAX = 20_000;
 const POLL_MS = 20;
+/** How long a process may go on after its supervisor. */
+const ORPHAN_MS = 30_000;
 /** Longer than a thread takes to hear of it. */
 const COLLECT_MS = 500;
 /** A load of a block is published in less. */
@@ -154,6 +156,21 @@ async function openBoth(): Promise<void> {
     throw error;
   }
   table = opened;
+}
+
+/**
+ * The same by a process that was just started. One whose supervisor was killed ends by itself, but not at
+ * once: it is waited for, and what it noted is read only then.
+ */
+async function openFirst(): Promise<void> {
+  for (const end = performance.now() + ORPHAN_MS; ; await setTimeout(POLL_MS)) {
+    try {
+      return await openBoth();
+    } catch (error) {
+      const isHeld = error instanceof OmenError && error.code === 'OMEN_LOCKED';
+      if (!isHeld || performance.now() > end) throw error;
+    }
+  }
 }
 
 /** Closing says what failed before; what counts is what the next open finds. */
@@ -393,12 +410,12 @@ process.once('disconnect', () => process.exit());
 
 delay.enable();
 mkdirSync(join(directory, 'data'), { recursive: true });
-const base = readBase(directory, oracle, lanes);
-generation = base?.generation ?? 0;
-rememberLatest(base?.latestMs ?? 0);
 try {
   const begun = performance.now();
-  await openBoth();
+  await openFirst();
+  const base = readBase(directory, oracle, lanes);
+  generation = base?.generation ?? 0;
+  rememberLatest(base?.latestMs ?? 0);
   say({ id: 0, answer: await start(performance.now() - begun) });
   setInterval(() => {
     try {
