@@ -9,10 +9,11 @@ import {
   open,
   type SchemaOptions,
 } from '../index.ts';
-import { bytesArgument, countArgument, wholeArgument } from './arguments.ts';
+import { wholeArgument } from './arguments.ts';
 import type { Context } from './context.ts';
 import { makeTemporary, type Trace, traceOf } from './directories.ts';
 import { summary } from './load.ts';
+import { addLoadOptions } from './load-arguments.ts';
 import { ProgressLine, progressLine } from './progress.ts';
 
 const EXAMPLES = `
@@ -43,7 +44,7 @@ interface ImportArguments
 }
 
 export function addImport(program: Command, context: Context): void {
-  program
+  const command = program
     .command('import')
     .summary('load rows of LMDB, LevelDB or SQLite into a database')
     .description('Loads all rows of a database of another kind, as they are at one instant.')
@@ -61,20 +62,8 @@ export function addImport(program: Command, context: Context): void {
     .option('--keys <encoding>', 'of LMDB and LevelDB, how keys are written')
     .option('--values <encoding>', 'and values: say json, utf8 or binary')
     .option('--shards <n>', 'shards of a new database (default: one a processor)', wholeArgument)
-    .option('--ttl <ms>', 'rows of a new database expire after so long', wholeArgument)
-    .addOption(
-      new Option('--on-duplicate <which>', 'of rows with one key, the one to load').choices([
-        'last',
-        'first',
-        'error',
-      ]),
-    )
-    .option('--max-errors <n>', 'bad rows to pass over, or "all" (default: 0)', countArgument)
-    .option('--rejects <file>', 'a file to be made, of bad rows and what is wrong with them')
-    .option('--memory <size>', 'what rows may take on their way, such as 512MB', bytesArgument)
-    .option('--dry-run', 'read and check everything, load nothing')
-    .option('--json', 'report as JSON on stdout')
-    .option('--quiet', 'no progress and no report, errors alone')
+    .option('--ttl <ms>', 'rows of a new database expire after so long', wholeArgument);
+  addLoadOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((path: string, given: ImportArguments) => importFrom(path, given, context));
 }

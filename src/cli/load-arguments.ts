@@ -1,4 +1,5 @@
 /** What `omendb load` is told, as options of `open` and of `bulkLoad`. */
+import { type Command, Option } from 'commander';
 import {
   type InferredSchema,
   type LoadFormat,
@@ -6,7 +7,7 @@ import {
   OmenError,
   type OpenOptions,
 } from '../index.ts';
-import { type Field, numbered } from './arguments.ts';
+import { bytesArgument, countArgument, type Field, numbered } from './arguments.ts';
 import { keyOf } from './key-text.ts';
 
 /** As commander gives them. */
@@ -34,6 +35,24 @@ export interface LoadArguments {
   readonly dryRun?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
+}
+
+/** Adds the options that every command has which loads rows. */
+export function addLoadOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--on-duplicate <which>', 'of rows with one key, the one to load').choices([
+        'last',
+        'first',
+        'error',
+      ]),
+    )
+    .option('--max-errors <n>', 'bad rows to pass over, or "all" (default: 0)', countArgument)
+    .option('--rejects <file>', 'a file to be made, of bad rows and what is wrong with them')
+    .option('--memory <size>', 'what rows may take on their way, such as 512MB', bytesArgument)
+    .option('--dry-run', 'read and check everything, load nothing')
+    .option('--json', 'report as JSON on stdout')
+    .option('--quiet', 'no progress and no report, errors alone');
 }
 
 /** How the source is to be read. */

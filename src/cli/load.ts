@@ -11,8 +11,6 @@ import {
   open,
 } from '../index.ts';
 import {
-  bytesArgument,
-  countArgument,
   delimiterArgument,
   fieldArgument,
   mapArgument,
@@ -24,6 +22,7 @@ import type { Context } from './context.ts';
 import { makeTemporary, type Trace, traceOf } from './directories.ts';
 import { bytes, count, counted, duration, short } from './figures.ts';
 import {
+  addLoadOptions,
   completedSchema,
   type LoadArguments,
   loadOptionsOf,
@@ -46,7 +45,7 @@ Types of keys: int64 uint64 float64 timestamp utf8 binary; of columns, with "?" 
 where they may be null: int32 int64 float32 float64 bool timestamp utf8 binary.`;
 
 export function addLoad(program: Command, context: Context): void {
-  program
+  const command = program
     .command('load')
     .summary('load files into a database')
     .description(
@@ -98,20 +97,8 @@ export function addLoad(program: Command, context: Context): void {
       '--map <column=field>',
       'where a column, or "key", comes from; again and again',
       several(mapArgument),
-    )
-    .addOption(
-      new Option('--on-duplicate <which>', 'of rows with one key, the one to load').choices([
-        'last',
-        'first',
-        'error',
-      ]),
-    )
-    .option('--max-errors <n>', 'bad rows to pass over, or "all" (default: 0)', countArgument)
-    .option('--rejects <file>', 'a file to be made, of bad rows and what is wrong with them')
-    .option('--memory <size>', 'what rows may take on their way, such as 512MB', bytesArgument)
-    .option('--dry-run', 'read and check everything, load nothing')
-    .option('--json', 'report as JSON on stdout')
-    .option('--quiet', 'no progress and no report, errors alone')
+    );
+  addLoadOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((files: string[], given: LoadArguments) => load(files, given, context));
 }
