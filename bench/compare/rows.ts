@@ -211,3 +211,18 @@ export function int64s(keys: Float64Array): BigInt64Array<ArrayBuffer> {
   }
   return new BigInt64Array(words.buffer);
 }
+
+/** The rows there are of some keys, and the sum of what they stand for, where an engine looks keys up one by one. */
+export function addedUp(
+  keys: Rows['keys'],
+  get: (key: Key) => Value | undefined,
+): { readonly rows: number; readonly sum: number } {
+  let [rows, sum] = [0, 0];
+  for (const key of keys) {
+    const value = get(key);
+    if (value === undefined) continue;
+    sum += amountIn(value);
+    rows++;
+  }
+  return { rows, sum };
+}

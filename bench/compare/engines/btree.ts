@@ -2,7 +2,7 @@
 import { TREE_NODE_SIZE } from '../../engine/stores.ts';
 import { peer, versionOf } from '../../packages.ts';
 import type { Engine, EngineKind, Place } from '../engine.ts';
-import { amountIn, type Key, type Rows, type Value } from '../rows.ts';
+import { addedUp, amountIn, type Key, type Rows, type Value } from '../rows.ts';
 
 /** What is used of the package. */
 interface SortedBTree {
@@ -50,16 +50,7 @@ async function open({ kind }: Place): Promise<Engine> {
   return {
     load: store,
     get: (key) => tree.get(key),
-    getMany(keys) {
-      let [found, sum] = [0, 0];
-      for (const key of keys) {
-        const value = tree.get(key);
-        if (value === undefined) continue;
-        sum += amountIn(value);
-        found++;
-      }
-      return { rows: found, sum };
-    },
+    getMany: (keys) => addedUp(keys, (key) => tree.get(key)),
     put(key, value) {
       tree.set(key, value);
     },

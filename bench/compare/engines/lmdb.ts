@@ -18,7 +18,7 @@ import { eightBytes } from '../../engine/stores.ts';
 import { peer, versionOf } from '../../packages.ts';
 import type { Engine, EngineKind, Place } from '../engine.ts';
 import { byWriters } from '../in-flight.ts';
-import { amountIn, type Key, type Rows, type Value } from '../rows.ts';
+import { addedUp, amountIn, type Key, type Rows, type Value } from '../rows.ts';
 
 /** What is used of the package. */
 interface Lmdb {
@@ -116,16 +116,7 @@ async function open({ directory, kind, durable }: Place): Promise<Engine> {
       }
     },
     get,
-    getMany(keys) {
-      let [rows, sum] = [0, 0];
-      for (const key of keys) {
-        const value = get(key);
-        if (value === undefined) continue;
-        sum += amountIn(value);
-        rows++;
-      }
-      return { rows, sum };
-    },
+    getMany: (keys) => addedUp(keys, get),
     put(key, value) {
       if (!durable) {
         environment.putSync(encoded(key), bytesOf(value));

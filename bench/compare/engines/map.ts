@@ -1,7 +1,7 @@
 /** JavaScript's own Map: no order, no file; what a look-up costs at the very least. */
 import { MAP_ROWS_MAX } from '../../engine/stores.ts';
 import type { Engine, EngineKind, Place } from '../engine.ts';
-import { amountIn, type Key, type Rows, type Value } from '../rows.ts';
+import { addedUp, amountIn, type Key, type Rows, type Value } from '../rows.ts';
 
 export const map: EngineKind = {
   title: 'Map',
@@ -20,16 +20,7 @@ function open(_place: Place): Engine {
   return {
     load: store,
     get: (key) => rows.get(key),
-    getMany(keys) {
-      let [found, sum] = [0, 0];
-      for (const key of keys) {
-        const value = rows.get(key);
-        if (value === undefined) continue;
-        sum += amountIn(value);
-        found++;
-      }
-      return { rows: found, sum };
-    },
+    getMany: (keys) => addedUp(keys, (key) => rows.get(key)),
     put(key, value) {
       rows.set(key, value);
     },
