@@ -235,9 +235,10 @@ export class CommitTable {
   /** Tickets that are taken and not decided, oldest first. Costs as much as there are open slots. */
   undecided(): number[] {
     const words = this.#words;
+    let oldest = Atomics.load(words, OLDEST);
+    // After that: others move both words on meanwhile, and the oldest may be beyond what was the last before.
     const last = Atomics.load(words, NEXT);
     const open: number[] = [];
-    let oldest = Atomics.load(words, OLDEST);
     let isPrefix = true;
     for (let t = oldest; t !== ((last + 1) & TICKET_MASK); t = (t + 1) & TICKET_MASK) {
       if (t === 0) continue;

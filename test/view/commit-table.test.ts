@@ -171,6 +171,48 @@ test('tickets go round, past zero', (t) => {
   t.is(table.oldest, 1);
 });
 
+test('batches that begin and end while another thread looks, between any two of its loads, confuse nobody', (t) => {
+  const { load } = Atomics;
+  t.teardown(() => {
+    Atomics.load = load;
+  });
+  for (let at = 0; ; at++) {
+    const { table } = newTable();
+    const open = table.take([0], 0, 0);
+    let loads = 0;
+    let isOver = false;
+    const meanwhile = (): void => {
+      for (let i = 0; i < 3; i++) table.vote(table.take([0], 0, 0), 0);
+      table.vote(open, 0);
+      table.undecided();
+    };
+    // Whatever the loop loads next, another thread may have been at work before.
+    Atomics.load = ((words: Int32Array, index: number) => {
+      if (loads++ === at) {
+        Atomics.load = load;
+        meanwhile();
+        isOver = true;
+        Atomics.load = counted;
+      }
+      return load(words, index);
+    }) as typeof load;
+    const counted = ((words: Int32Array, index: number) => {
+      // It would go through all tickets there can be.
+      if (loads++ > 1000) throw new Error('it does not end');
+      return load(words, index);
+    }) as typeof load;
+    const found = table.undecided();
+    Atomics.load = load;
+    if (!isOver) break;
+    t.true(
+      found.every((ticket) => ticket === open),
+      `before load ${at}: ${found}`,
+    );
+    t.deepEqual(table.undecided(), []);
+    t.true(at < 20);
+  }
+});
+
 test('the next ticket is foretold, also at the turn', (t) => {
   for (const last of [5000, TICKETS - 2, TICKETS - 1]) {
     const { table } = tableAfter(last);
