@@ -1,17 +1,63 @@
 /** Programs of Debian's packages, unpacked into a folder of this project's. Nothing is installed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 
 const CACHE = join(import.meta.dirname, '..', 'node_modules', '.cache', 'omendb-stress');
 
-/** Whether the machine has a program of its own. */
-export function has(tool: string): boolean {
-  return spawnSync('which', [tool], { stdio: 'ignore' }).status === 0;
+export interface Program {
+  readonly command: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/**
+ * The machine's own program of that name, or else that of packages.
+ * @param packages what has it, and the libraries that it needs and few machines have
+ * @param folder where in them it is; a pattern
+ * @returns null where it is neither here nor to be had
+ */
+export function findProgram(
+  name: string,
+  packages: readonly string[],
+  folder = '{usr/,}{s,}bin',
+): Program | null {
+  const own = pathOf(name);
+  if (own !== null) return { command: own, env: process.env };
+  const root = unpacked(packages);
+  if (root === null) return null;
+  const [command] = globSync(`${folder}/${name}`, { cwd: root });
+  if (command === undefined) return null;
+  const libraries = globSync('{usr/,}lib/*/*.so.*', { cwd: root }).map((path) => join(root, path));
+  const paths = [...new Set(libraries.map(dirname))].join(':');
+  return { command: join(root, command), env: { ...process.env, LD_LIBRARY_PATH: paths } };
+}
+
+function pathOf(tool: string): string | null {
+  const { status, stdout } = spawnSync('which', [tool], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : null;
+}
+
+/** A package, and what it needs of those that the machine has not. */
+export function withDependencies(name: string): string[] {
+  const simulated = ['install', '--print-uris', '-qq', '--no-install-recommends', name];
+  const { stdout } = spawnSync('apt-get', simulated, { encoding: 'utf8' });
+  // A line each: where it is, and the file's name, which begins with the package's.
+  const files = (stdout ?? '').split('\n').map((line) => line.split(' ')[1] ?? '');
+  const others = files.map((file) => file.split('_')[0]).filter((other) => other !== '');
+  return [...new Set([name, ...others])];
 }
 
 /** The folder with what the packages have; null where they cannot be had. */
-export function unpacked(packages: readonly string[]): string | null {
+function unpacked(packages: readonly string[]): string | null {
+  if (packages.length === 0) return null;
   const root = join(CACHE, packages[0]);
   try {
     if (!existsSync(root)) unpack(packages, root);

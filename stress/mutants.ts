@@ -52,7 +52,8 @@ export class Laboratory {
 
   constructor() {
     const filter = (path: string): boolean => basename(path) !== 'node_modules';
-    for (const part of ['src', 'test', 'stress', 'bench', 'package.json', 'tsconfig.json']) {
+    const settings = ['package.json', 'tsconfig.json', 'ava.config.js'];
+    for (const part of ['src', 'test', 'stress', 'bench', ...settings]) {
       cpSync(join(ROOT, part), join(this.#directory, part), { recursive: true, filter });
     }
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));

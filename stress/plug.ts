@@ -19,7 +19,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { seededRandom } from '../src/storage/model-file.ts';
-import { findMkfs, type Program } from './mkfs.ts';
+import type { Program } from './debian.ts';
+import { findMkfs } from './mkfs.ts';
 import { emptyLanes, type Lane, startVictim, verify } from './victim.ts';
 
 export const FILE_SYSTEMS = ['ext4', 'xfs'] as const;

@@ -1,19 +1,16 @@
-/** Prometheus's own program to check metrics: the machine's, or that of Debian's package, unpacked aside. */
+/** Prometheus's own program to check metrics. */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { has, unpacked } from '../../stress/debian.ts';
+import { findProgram, type Program } from '../../stress/debian.ts';
 
 /** Null where it is neither here nor to be had. */
-export function findPromtool(): string | null {
-  if (has('promtool')) return 'promtool';
-  const root = unpacked(['prometheus']);
-  return root && join(root, 'usr/bin/promtool');
+export function findPromtool(): Program | null {
+  return findProgram('promtool', ['prometheus']);
 }
 
 /** What it finds fault with: '' where that is nothing. */
-export function faultsOf(promtool: string, text: string): string {
-  const { status, stdout, stderr, error } = spawnSync(promtool, ['check', 'metrics'], {
-    input: text,
+export function faultsOf({ command, env }: Program, text: string): string {
+  const { status, stdout, stderr, error } = spawnSync(command, ['check', 'metrics'], {
+    ...{ input: text, env },
     encoding: 'utf8',
   });
   if (error !== undefined) throw error;

@@ -1,25 +1,9 @@
 import { Script } from 'node:vm';
 import test from 'ava';
-import { CLASSES } from '../../../stress/soak/board.ts';
 import { columnsOf } from '../../../stress/soak/columns.ts';
 import { LivePage } from '../../../stress/soak/live.ts';
 import { type PageData, pageOf } from '../../../stress/soak/page.ts';
-import { type Sampled, SERIES_NAMES } from '../../../stress/soak/record.ts';
-
-function sample(i: number): Sampled {
-  return {
-    atMs: 60_000 * i,
-    phase: 'read',
-    cycle: i,
-    life: 1,
-    disturbed: false,
-    values: Object.fromEntries(SERIES_NAMES.map((name) => [name, i])),
-    operationsPerSecond: 10 * i,
-    p50: CLASSES.map(() => 1),
-    p999: CLASSES.map(() => (i % 3 === 0 ? Number.NaN : i)),
-    rows: i,
-  } as unknown as Sampled;
-}
+import { sample } from './samples.ts';
 
 const DATA: PageData = {
   title: 'Soak of 0:01:00',
