@@ -29,6 +29,8 @@ export const ERRORS = {
   OMEN_REJECTED_ROWS: 'A bulk load came upon more bad rows than "maxErrors". Nothing was loaded.',
   OMEN_DUPLICATE_KEY:
     'A bulk load has two rows of one key, and "onDuplicate" is "error". Nothing was loaded.',
+  OMEN_KEY_EXISTS:
+    'A bulk load has a key that the database has, and "onExisting" is "error". Nothing was loaded.',
   OMEN_UNKNOWN_COLUMN: 'A column was named that the schema does not have.',
   OMEN_MISSING_COLUMN: 'A column that is not nullable was left out.',
   OMEN_UNSAFE_INTEGER: 'An integer beyond ±(2^53 − 1) cannot be a number; open with bigints: true.',

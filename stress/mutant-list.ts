@@ -6,7 +6,7 @@
  */
 
 /** What finds bugs (mutants.ts): groups of test files, and the plug of a real volume. */
-export type Detector = 'crashes' | 'damage' | 'storage' | 'engine' | 'histories' | 'plug';
+export type Detector = 'crashes' | 'damage' | 'storage' | 'engine' | 'histories' | 'loads' | 'plug';
 
 export interface Mutant {
   readonly what: string;
@@ -441,8 +441,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a load is published above memtables that are older',
     file: 'src/shard-worker/engine.ts',
-    find: 'while (this.#sealed.some(({ lastLsn }) => lastLsn < load.lsn)) {',
-    replace: 'while (this.#sealed.length > 9) {',
+    find: 'while (!this.#isWhole || this.#sealed.some(({ lastLsn }) => lastLsn < lsn)) {',
+    replace: 'while (!this.#isWhole) {',
     by: 'crashes',
   },
   {
@@ -551,5 +551,106 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'this.isShort ? null : control.logs.followedLsn(this.shard, clients());',
     replace: 'this.isShort || clients() ? null : 0;',
     by: 'histories',
+  },
+  {
+    what: 'where undecided batches begin is read after where they end',
+    file: 'src/view/commit-table.ts',
+    find: `let oldest = Atomics.load(words, OLDEST);
+    // After that: others move both words on meanwhile, and the oldest may be beyond what was the last before.
+    const last = Atomics.load(words, NEXT);`,
+    replace: `const last = Atomics.load(words, NEXT);
+    let oldest = Atomics.load(words, OLDEST);`,
+    by: 'histories',
+  },
+  {
+    what: 'a load gives way to rows that were deleted',
+    file: 'src/shard-worker/existing-rows.ts',
+    find: 'if (segment.isDeleted(row) || run.clears(hi, lo, bytes)) return false;',
+    replace: 'if (run.clears(hi, lo, bytes)) return false;',
+    by: 'loads',
+  },
+  {
+    what: 'a load gives way to rows that were cleared',
+    file: 'src/shard-worker/existing-rows.ts',
+    find: 'if (segment.isDeleted(row) || run.clears(hi, lo, bytes)) return false;',
+    replace: 'if (segment.isDeleted(row)) return false;',
+    by: 'loads',
+  },
+  {
+    what: 'a load gives way to rows that have expired',
+    file: 'src/shard-worker/existing-rows.ts',
+    find: 'return this.#expiry === null || this.#expiry.at(segment, row) > this.#nowMs;',
+    replace: 'return true;',
+    by: 'loads',
+  },
+  {
+    what: 'a load does not see what is in memtables',
+    file: 'src/shard-worker/engine.ts',
+    find: 'if (!isReplacing) await this.#flushBefore(this.#openLoad(name));',
+    replace: '',
+    by: 'loads',
+  },
+  {
+    what: 'a load gives way to what is newer than it',
+    file: 'src/shard-worker/engine.ts',
+    find: 'const runs = this.#runs.slice(placeOf(this.#recordsOf(this.#runs), lsn));',
+    replace: 'const runs = this.#runs;',
+    by: 'loads',
+  },
+  {
+    what: 'a load that looks at what is there does not wait for others',
+    file: 'src/coordinator/load-book.ts',
+    find: 'await Promise.race([load.over.promise, Promise.all(before.map(({ over }) => over.promise))]);',
+    replace: '',
+    by: 'loads',
+  },
+  {
+    what: 'shards are divided though something was written',
+    file: 'src/coordinator/bulk-load.ts',
+    find: 'if (known.length > 0 || !reader.isVoid) return;',
+    replace: 'if (known.length > 0) return;',
+    by: 'loads',
+  },
+  {
+    what: 'of loads at the same time each divides the shards',
+    file: 'src/coordinator/bulk-load.ts',
+    find: "const isAlone = this.#settings.onExisting !== 'replace' || this.#isDividing;",
+    replace: "const isAlone = this.#settings.onExisting !== 'replace';",
+    by: 'loads',
+  },
+  {
+    what: 'a slice lacks the block that reaches into it',
+    file: 'src/load/slices.ts',
+    find: 'const start = from === null ? 0 : Math.max(0, countBelow(firsts, from, true) - 1);',
+    replace: 'const start = from === null ? 0 : countBelow(firsts, from, true);',
+    by: 'loads',
+  },
+  {
+    what: 'a block of a run in a file is not checked',
+    file: 'src/view/spilled-run.ts',
+    find: 'if (crc32(new Uint8Array(body, at, block.bodyBytes)) !== block.crc) {',
+    replace: 'if (block.crc < 0) {',
+    by: 'loads',
+  },
+  {
+    what: 'of runs in files the one that came first wins',
+    file: 'src/load/spill.ts',
+    find: "const winnersFirst = onDuplicate === 'first' ? runs : runs.toReversed();",
+    replace: 'const winnersFirst = runs;',
+    by: 'loads',
+  },
+  {
+    what: 'of runs in memory the one that came first wins',
+    file: 'src/load/shard-rows.ts',
+    find: "return this.#shared.onDuplicate === 'first' ? merged : merged.reverse();",
+    replace: 'return merged;',
+    by: 'loads',
+  },
+  {
+    what: 'keys that come twice in different runs are not refused',
+    file: 'src/shard-worker/load-job.ts',
+    find: 'if (job.slice.isUnique) refuseDuplicates(schema.key, open, rows);',
+    replace: '',
+    by: 'loads',
   },
 ];

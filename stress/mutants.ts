@@ -29,9 +29,16 @@ export const DETECTORS: Readonly<Record<Detector, readonly string[]>> = {
   histories: [
     AVA,
     '--fail-fast',
+    'test/view/commit-table.test.ts',
     'test/wal/follower.test.ts',
     'test/coordinator/{watch,watch-order}.test.ts',
     'test/conformance/linearizability.test.ts',
+  ],
+  loads: [
+    AVA,
+    '--fail-fast',
+    'test/load/*.test.ts',
+    'test/coordinator/{bulk-load,bulk-load-existing,bulk-load-spill,learned-splits}.test.ts',
   ],
   plug: ['stress/main.ts', 'crash', '--layer', 'C', '--seed', '1', '--cases', '8'],
 };

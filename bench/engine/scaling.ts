@@ -92,7 +92,7 @@ async function work(
   const runs: SegmentHandle[][] = [];
   for (const [i, memtable] of memtables.entries()) {
     const firstId = 1 + 10 * i;
-    const written = await pool.run({
+    const { written } = await pool.run({
       kind: 'flush',
       place,
       memtable,

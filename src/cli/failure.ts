@@ -13,6 +13,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   OMEN_UNKNOWN_COLUMN: 'Name the fields to load with --column or --map, to pass over the others.',
   OMEN_MISSING_COLUMN: 'Say which field is what with --key FIELD and --map COLUMN=FIELD.',
   OMEN_DUPLICATE_KEY: 'Choose which row counts with --on-duplicate last or --on-duplicate first.',
+  OMEN_KEY_EXISTS: 'Leave such rows out with --on-existing keep, or take them with replace.',
   OMEN_INVALID_TARGET:
     'A file that is there is replaced with --force; where its name does not tell what to write: --format.',
   OMEN_LOCKED: 'Close the database where it is open: one process has it at a time.',

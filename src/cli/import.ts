@@ -12,6 +12,7 @@ import {
 import { wholeArgument } from './arguments.ts';
 import type { Context } from './context.ts';
 import { makeTemporary, type Trace, traceOf } from './directories.ts';
+import { inJson } from './key-text.ts';
 import { summary } from './load.ts';
 import { addLoadOptions } from './load-arguments.ts';
 import { ProgressLine, progressLine } from './progress.ts';
@@ -27,7 +28,7 @@ LMDB needs the package lmdb, LevelDB the package classic-level: npm install lmdb
 
 /** As commander gives them. */
 interface ImportArguments
-  extends Pick<LoadOptions, 'onDuplicate' | 'maxErrors' | 'rejects' | 'memory'> {
+  extends Pick<LoadOptions, 'onDuplicate' | 'onExisting' | 'maxErrors' | 'rejects' | 'memory'> {
   readonly db: string;
   readonly from: 'lmdb' | 'level' | 'sqlite';
   readonly name?: string;
@@ -127,7 +128,7 @@ async function importFrom(path: string, given: ImportArguments, context: Context
   };
   const source = await sourceOf(path, given);
   const { db, created, undo } = await openTarget(source, given);
-  const { onDuplicate, maxErrors, rejects, memory, dryRun } = given;
+  const { onDuplicate, onExisting, maxErrors, rejects, memory, dryRun } = given;
   let isDone = false;
   try {
     if (created !== null) say(described(given, created));
@@ -135,7 +136,7 @@ async function importFrom(path: string, given: ImportArguments, context: Context
     let report: LoadReport;
     try {
       report = await db.bulkLoad(source, {
-        ...{ onDuplicate, maxErrors, rejects, memory, dryRun, signal },
+        ...{ onDuplicate, onExisting, maxErrors, rejects, memory, dryRun, signal },
         onProgress: (step) => progress?.at(step),
       });
     } finally {
@@ -145,7 +146,7 @@ async function importFrom(path: string, given: ImportArguments, context: Context
     isDone = dryRun !== true;
     if (given.json === true) {
       const schema = created === null ? {} : { created };
-      stdout.write(`${JSON.stringify({ db: given.db, ...schema, ...report })}\n`);
+      stdout.write(`${JSON.stringify({ db: given.db, ...schema, ...report }, inJson)}\n`);
     }
   } finally {
     await db.close();

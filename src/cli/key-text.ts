@@ -1,6 +1,12 @@
 /** Keys as they are given on the command line. */
 import { OmenError, type SchemaOptions } from '../index.ts';
 
+/** What is no number, text or truth value, for JSON: whole numbers as digits, bytes as Base64. */
+export function inJson(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+}
+
 /**
  * A key out of its text: digits, an ISO 8601 date or milliseconds, bytes as Base64.
  * @param what it is for, say --gte

@@ -19,6 +19,8 @@ export interface LoadArguments {
   readonly shards?: number;
   /** Keys where the shards behind the first begin, as text. */
   readonly split?: readonly string[];
+  /** Whether these are to be told from what is loaded. */
+  readonly byRange?: boolean;
   readonly ttl?: number;
   readonly format?: LoadFormat;
   readonly delimiter?: string;
@@ -29,6 +31,7 @@ export interface LoadArguments {
   readonly timestamps?: readonly (string | readonly [column: string, format: string])[];
   readonly map?: readonly (readonly [column: string, field: string | number])[];
   readonly onDuplicate?: 'last' | 'first' | 'error';
+  readonly onExisting?: 'replace' | 'keep' | 'error';
   readonly maxErrors?: number;
   readonly rejects?: string;
   readonly memory?: number;
@@ -47,6 +50,13 @@ export function addLoadOptions(command: Command): Command {
         'error',
       ]),
     )
+    .addOption(
+      new Option('--on-existing <what>', 'what a row does whose key is there already').choices([
+        'replace',
+        'keep',
+        'error',
+      ]),
+    )
     .option('--max-errors <n>', 'bad rows to pass over, or "all" (default: 0)', countArgument)
     .option('--rejects <file>', 'a file to be made, of bad rows and what is wrong with them')
     .option('--memory <size>', 'what rows may take on their way, such as 512MB', bytesArgument)
@@ -57,9 +67,10 @@ export function addLoadOptions(command: Command): Command {
 
 /** How the source is to be read. */
 export function loadOptionsOf(given: LoadArguments): LoadOptions {
-  const { format, delimiter, header, onDuplicate, maxErrors, rejects, memory, dryRun } = given;
+  const { format, delimiter, header, onDuplicate, onExisting } = given;
+  const { maxErrors, rejects, memory, dryRun } = given;
   return {
-    ...{ format, delimiter, onDuplicate, maxErrors, rejects, memory, dryRun },
+    ...{ format, delimiter, onDuplicate, onExisting, maxErrors, rejects, memory, dryRun },
     ...(header !== undefined && { header: header === false ? false : header.split(',') }),
     nulls: given.null,
     timestamps: timesOf(given),
@@ -109,15 +120,22 @@ export function completedSchema(given: LoadArguments, inferred: InferredSchema):
 /**
  * What a new database is beside its types.
  * @param key the type of its keys
- * @throws OMEN_INVALID_KEY
+ * @throws OMEN_INVALID_KEY; OMEN_INVALID_OPTIONS for splits that are given, and to be told
  */
 export function shapeOf(
-  { shards, split, ttl }: LoadArguments,
+  { shards, split, byRange, ttl }: LoadArguments,
   key: OpenOptions['key'],
 ): OpenOptions {
+  if (split !== undefined && byRange === true) {
+    throw new OmenError(
+      'OMEN_INVALID_OPTIONS',
+      '--by-range finds the keys that --split gives: use one.',
+    );
+  }
   const splits = split?.map((text) => keyOf(key, text, '--split'));
   return {
     ...(splits !== undefined && { shards: splits.length + 1, partition: { splits } }),
+    ...(byRange === true && { partition: 'range' }),
     // One that contradicts the splits is refused.
     ...(shards !== undefined && { shards }),
     ...(ttl !== undefined && { ttl }),

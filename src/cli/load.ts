@@ -21,6 +21,7 @@ import {
 import type { Context } from './context.ts';
 import { makeTemporary, type Trace, traceOf } from './directories.ts';
 import { bytes, count, counted, duration, short } from './figures.ts';
+import { inJson } from './key-text.ts';
 import {
   addLoadOptions,
   completedSchema,
@@ -70,6 +71,7 @@ export function addLoad(program: Command, context: Context): void {
       'by range instead of by hash: where the next shard begins; again and again',
       several((text) => text),
     )
+    .option('--by-range', 'by range, each shard with as much of what is loaded as any other')
     .option('--ttl <ms>', 'rows of a new database expire after so long', wholeArgument)
     .addOption(
       new Option('--format <name>', 'what the files are (default: by their names)').choices([
@@ -146,7 +148,7 @@ async function load(
     isDone = given.dryRun !== true;
     if (given.json === true) {
       const schema = created === null ? {} : { created };
-      context.stdout.write(`${JSON.stringify({ db: given.db, ...schema, ...report })}\n`);
+      context.stdout.write(`${JSON.stringify({ db: given.db, ...schema, ...report }, inJson)}\n`);
     }
   } finally {
     await target.db.close();
@@ -230,14 +232,23 @@ function described(
   return [`${does} ${db}${from}`, `  key: ${key}`, ...fields, ...ending].join('\n');
 }
 
+function keyText(key: unknown): string {
+  return typeof key === 'bigint' ? String(key) : JSON.stringify(inJson('', key));
+}
+
 /** What came of a load, for people. */
 export function summary(
   report: LoadReport,
   { db, dryRun }: Pick<LoadArguments, 'db' | 'dryRun'>,
 ): string {
-  const { rows, duplicates, rejected, ms } = report;
+  const { rows, duplicates, existing, splits, rejected, ms } = report;
   const notes = [
     ...(duplicates > 0 ? [`${count(duplicates)} replaced by rows of the same key`] : []),
+    ...(existing > 0
+      ? [
+          `${count(existing)} left out, as ${existing === 1 ? 'its key is' : 'their keys are'} there`,
+        ]
+      : []),
     ...(rejected > 0 ? [`${counted(rejected, 'bad row')} passed over`] : []),
   ];
   const rest = notes.length > 0 ? `; ${notes.join(', ')}` : '';
@@ -246,5 +257,6 @@ export function summary(
     return `${counted(rows, 'row')} would be loaded${rest}. ${duration(ms.total)}, ${rate}. Nothing was changed.`;
   }
   const files = `${bytes(report.bytes)} on disk`;
-  return `${counted(rows, 'row')} loaded into ${db}${rest}. ${duration(ms.total)}, ${rate}, ${files}.`;
+  const divided = splits === null ? '' : ` Shards begin at ${splits.map(keyText).join(', ')}.`;
+  return `${counted(rows, 'row')} loaded into ${db}${rest}. ${duration(ms.total)}, ${rate}, ${files}.${divided}`;
 }

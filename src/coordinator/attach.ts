@@ -18,7 +18,7 @@ import { realStorage } from '../storage/real.ts';
 import { Control } from '../view/control.ts';
 import { Client, type Connection } from './client.ts';
 import type { LoadCalls } from './load-book.ts';
-import type { MembershipData } from './membership.ts';
+import { type MembershipData, membershipOf } from './membership.ts';
 import { revive } from './shard-thread.ts';
 import { type ClientFace, faceOf, openHere, type Supervisor } from './supervisor.ts';
 
@@ -37,7 +37,7 @@ export interface OwnerCalls {
 }
 
 /** The same calls for another thread: what they throw keeps its code. */
-interface CrossingCalls extends LoadCalls {
+interface CrossingCalls extends Omit<LoadCalls, 'repartition'> {
   flush(): Promise<void>;
   compact(): Promise<void>;
 }
@@ -57,7 +57,7 @@ function crossingCalls(supervisor: Supervisor, client: number): CrossingCalls {
   return {
     flush: () => supervisor.flush(),
     compact: () => supervisor.compact(),
-    beginLoad: () => crossing(loads.beginLoad()),
+    beginLoad: (name, isAlone) => crossing(loads.beginLoad(name, isAlone)),
     writeLoad: (name, shard, slice) => crossing(loads.writeLoad(name, shard, slice)),
     publishLoad: (name, ids) => crossing(loads.publishLoad(name, ids)),
     abortLoad: (name) => crossing(loads.abortLoad(name)),
@@ -231,10 +231,12 @@ function wrapCalls(port: MessagePort): OwnerCalls {
     flush: () => keepAlive(() => remote.flush()),
     compact: () => keepAlive(() => remote.compact()),
     loads: {
-      beginLoad: () => load(() => remote.beginLoad()),
+      beginLoad: (name, isAlone) => load(() => remote.beginLoad(name, isAlone)),
       writeLoad: (name, shard, slice) => load(() => remote.writeLoad(name, shard, slice)),
       publishLoad: (name, ids) => load(() => remote.publishLoad(name, ids)),
       abortLoad: (name) => load(() => remote.abortLoad(name)),
+      // Where there is this one, there are others.
+      repartition: () => false,
     },
   };
 }
@@ -266,7 +268,7 @@ function awaitWelcome(events: MessagePort): Promise<Client> {
     events.on('message', (message: Event) => {
       if (message.event === 'welcome') {
         client = new Client(
-          { ...message.membership, control: new Control(message.control) },
+          membershipOf(message.membership, new Control(message.control)),
           realStorage,
         );
       } else if (message.event === 'refused') {

@@ -16,19 +16,23 @@ import type { Parsed } from '../load/parse.ts';
 import { LoadPool } from '../load/pool.ts';
 import { expiryTimeOf } from '../load/record-batch.ts';
 import { Router, type Target } from '../load/router.ts';
-import { ShardRows } from '../load/shard-rows.ts';
+import { type Piece, ShardRows } from '../load/shard-rows.ts';
+import type { LoadPart } from '../load/slices.ts';
+import { planSplits } from '../load/splits.ts';
 import { type TextBlock, type TextRules, textBlocks } from '../load/text-source.ts';
 import { EXPIRES_COLUMN } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
+import { lacksSplits, partitionedAt } from '../view/partition.ts';
 import { Retired } from '../view/retired.ts';
 import type { SegmentHandle } from '../view/segment.ts';
+import { boundOf, plainKey } from '../view/spilled-run.ts';
 import { abortable } from './abortable.ts';
 import { publish } from './channels.ts';
 import type { Client } from './client.ts';
 import { LOAD } from './client-meter.ts';
-import type { LoadCalls } from './load-book.ts';
+import { type LoadCalls, newLoadName } from './load-book.ts';
 import {
   type LoadOptions,
   type LoadPhase,
@@ -101,10 +105,13 @@ class Loading {
   readonly #inFlight = new InFlight();
   readonly #shards: readonly ShardRows[];
   readonly #target: Target;
+  /** Whether splits are to be told from its rows, and what they are. */
+  readonly #isDividing: boolean;
+  #splits: readonly unknown[] | null = null;
   readonly #router: Router;
   /** Aborted by whoever asked for the load, or because the database is closed. */
   readonly #signal: AbortSignal;
-  #name = '';
+  readonly #name = newLoadName();
   readonly #startMs = performance.now();
   #phase: LoadPhase = 'read';
   #phaseMs = this.#startMs;
@@ -140,7 +147,7 @@ class Loading {
     this.#signal = signal === undefined ? client.ending : AbortSignal.any([signal, client.ending]);
     const { schema, shards, partitioning, threadOf, path } = client.membership;
     this.#pool = new LoadPool(client.storage);
-    const { memory, onDuplicate } = settings;
+    const { memory, onDuplicate, onExisting } = settings;
     const writers = new Set(threadOf).size;
     const { threads } = this.#pool;
     const budget = budgetOf(memory, shards, threads, writers, SEGMENT_BODY_BYTES_MAX);
@@ -148,7 +155,12 @@ class Loading {
     this.#target = { schema, shards, partitioning, chunkBytes: budget.chunkBytes, nowMs };
     const retired = new Retired(memory / GARBAGE_SHARE);
     const [pool, inFlight] = [this.#pool, this.#inFlight];
-    const shared = { schema, pool, onDuplicate, budget, inFlight, retired, kept: 0 };
+    this.#isDividing = lacksSplits(partitioning, shards);
+    // What gives way to rows that are there is only known of a row that no other one of its key may still
+    // replace; and what is to be divided, when all of it is there.
+    const writesAhead = onExisting !== 'keep' && !this.#isDividing;
+    const rules = { onDuplicate, onExisting, writesAhead };
+    const shared = { schema, pool, ...rules, budget, inFlight, retired, kept: 0 };
     this.#shards = Array.from({ length: shards }, (_, shard) => {
       return new ShardRows({
         shared,
@@ -177,9 +189,9 @@ class Loading {
 
   async run(): Promise<LoadReport> {
     if (this.#settings.dryRun) return this.#check();
-    const name = await this.#calls.beginLoad();
-    this.#name = name;
+    const name = this.#name;
     try {
+      await this.#begin();
       await this.#client.writer.markLoad(name);
       await this.#readAll();
       this.#enter('write');
@@ -187,9 +199,10 @@ class Loading {
       // What its threads and this one have let go of is not to be there while segments grow.
       await this.#pool.close();
       if (this.#bytes > GARBAGE_BYTES) collectGarbage();
-      const written = await Promise.all(this.#shards.map((rows) => rows.finish()));
+      const written = await this.#writeAll();
       const rows = written.reduce((sum, one) => sum + one.rows, 0);
-      const duplicates = this.#rows - rows;
+      const existing = written.reduce((sum, one) => sum + one.existing, 0);
+      const duplicates = this.#rows - rows - existing;
       this.#enter('publish');
       throwIfAborted(this.#signal);
       await this.#calls.publishLoad(
@@ -201,6 +214,8 @@ class Loading {
       return {
         rows,
         duplicates,
+        existing,
+        splits: this.#splits,
         rejected: this.#rejected,
         segments: written.reduce((sum, { ids }) => sum + ids.length, 0),
         bytes: written.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -216,6 +231,61 @@ class Loading {
     }
   }
 
+  /** Waits for its turn. */
+  async #begin(): Promise<void> {
+    const giveUp = () => void this.#calls.abortLoad(this.#name).catch(() => {});
+    this.#signal.addEventListener('abort', giveUp);
+    try {
+      // While others may be written where there are no splits, none may be told.
+      const isAlone = this.#settings.onExisting !== 'replace' || this.#isDividing;
+      await this.#calls.beginLoad(this.#name, isAlone);
+    } finally {
+      this.#signal.removeEventListener('abort', giveUp);
+      throwIfAborted(this.#signal);
+    }
+  }
+
+  /** Of each shard what was written. */
+  async #writeAll(): Promise<Piece[]> {
+    const runs = this.#isDividing ? await this.#shards[0].sortedRuns() : [];
+    if (runs.length === 0) return Promise.all(this.#shards.map((rows) => rows.finish()));
+    await this.#divide(runs);
+    // Where there are still none, or too few keys, everything is the first one's.
+    const ends = this.#client.membership.splits.map(plainKey);
+    return Promise.all(
+      this.#shards.map((rows, shard) => {
+        const range = { from: ends[shard - 1] ?? null, to: ends[shard] ?? null };
+        return rows.writeRange(shard > ends.length ? [] : runs, range);
+      }),
+    );
+  }
+
+  /**
+   * Has shards begin where each gets about as much of the rows, unless it is too late for that: the load before
+   * has told it, something is in the database, or other threads are attached to it.
+   */
+  async #divide(runs: readonly (readonly LoadPart[])[]): Promise<void> {
+    const { membership, reader, writer } = this.#client;
+    const { schema, shards, splits: known } = membership;
+    const splits = planSplits(schema, runs, shards)?.map(boundOf);
+    if (splits === undefined) return;
+    // What this thread has sent is in the views once it is answered.
+    while (writer.inFlight > 0 && reader.isVoid) {
+      await new Promise((resolve) => setImmediate(resolve));
+      throwIfAborted(this.#signal);
+    }
+    if (known.length > 0 || !reader.isVoid) return;
+    const partitioning = partitionedAt(splits, schema.key);
+    if (!this.#calls.repartition(partitioning)) return;
+    this.#client.repartition(partitioning);
+    const { key } = this.#router;
+    this.#splits = splits.map(({ hi, lo, bytes }) => {
+      const found = key.decode(hi, lo, bytes);
+      const isPlain = typeof found === 'bigint' && Number.isSafeInteger(Number(found));
+      return isPlain && !membership.bigints ? Number(found) : found;
+    });
+  }
+
   /** Reads everything as a load does, and keeps nothing. */
   async #check(): Promise<LoadReport> {
     try {
@@ -225,7 +295,16 @@ class Loading {
       const total = performance.now() - this.#startMs;
       const [rows, rejected] = [this.#rows, this.#rejected];
       const ms = { ...this.#ms, total };
-      return { rows, duplicates: 0, rejected, segments: 0, bytes: 0, ms };
+      return {
+        rows,
+        duplicates: 0,
+        existing: 0,
+        splits: null,
+        rejected,
+        segments: 0,
+        bytes: 0,
+        ms,
+      };
     } finally {
       await this.#end();
     }
@@ -254,7 +333,7 @@ class Loading {
   async #readSource(source: OpenSource): Promise<void> {
     if ('items' in source) {
       await this.#takeWaiting();
-      this.#begin(source);
+      this.#enterSource(source);
       await this.#read(source.items);
     } else if ('groups' in source) {
       await this.#readGroups(source, source.groups(this.#target.schema));
@@ -264,7 +343,7 @@ class Loading {
   }
 
   /** What is taken from now on is of this source. */
-  #begin(source: OpenSource): void {
+  #enterSource(source: OpenSource): void {
     this.#source = source;
     this.#lines = 0;
     this.#seen = 0;
@@ -396,7 +475,7 @@ class Loading {
 
   async #takeFirst(): Promise<void> {
     const [{ source, parsed, take }] = this.#waiting.splice(0, 1);
-    if (source !== this.#source) this.#begin(source);
+    if (source !== this.#source) this.#enterSource(source);
     take(await parsed);
     await this.#pause();
   }

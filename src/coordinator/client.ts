@@ -4,6 +4,7 @@ import { OmenError } from '../errors.ts';
 import type { Notice, WorkNotice } from '../shard-worker/notice.ts';
 import type { LinkMemory } from '../shard-worker/protocol.ts';
 import type { Storage } from '../storage/storage.ts';
+import { type Partitioning, splitsOf } from '../view/partition.ts';
 import { publishWork } from './channels.ts';
 import { ClientMeter } from './client-meter.ts';
 import { Events } from './events.ts';
@@ -52,6 +53,17 @@ export class Client {
   connect({ thread, memory, views }: Connection): void {
     this.reader.setPort(thread, views);
     this.writer.setLink(this.writer.newLink(thread, memory));
+  }
+
+  /** The shards of the empty database begin at other keys from now on. */
+  repartition(partitioning: Partitioning): void {
+    const { membership } = this;
+    membership.partitioning = partitioning;
+    membership.splits.splice(
+      0,
+      Number.POSITIVE_INFINITY,
+      ...splitsOf(partitioning, membership.schema.key),
+    );
   }
 
   /** @throws OMEN_CLOSED */

@@ -304,10 +304,11 @@ export class Database<
    * Loads many rows at once, far faster than `put`, in one atomic step: after it has resolved all of them are
    * there, durably, and before, or where it rejects, none is. Readers and writers go on meanwhile.
    *
-   * A load is as old as its beginning: its rows replace those that were there by then, and what is written,
-   * deleted or cleared while it goes on is newer, and stays. It is durable whatever `durability` says.
+   * A load is as old as its beginning: its rows replace those that were there by then (`onExisting` has it
+   * otherwise), and what is written, deleted or cleared while it goes on is newer, and stays. It is durable
+   * whatever `durability` says.
    * Rejects with what `put` rejects with, OMEN_INVALID_OPTIONS, OMEN_INVALID_SOURCE, OMEN_REJECTED_ROWS,
-   * OMEN_DUPLICATE_KEY, OMEN_MEMORY_FULL, OMEN_DISK_FULL, OMEN_ABORTED.
+   * OMEN_DUPLICATE_KEY, OMEN_KEY_EXISTS, OMEN_MEMORY_FULL, OMEN_DISK_FULL, OMEN_ABORTED.
    */
   bulkLoad(source: LoadSource<KeyInput, RowInput>, options?: LoadOptions): Promise<LoadReport> {
     const load = () => bulkLoad(this.#client, this.#database.loads, source, options);

@@ -1,8 +1,9 @@
 /**
- * `omendb.json`: what a database is. Written once, at its creation, as the last step of it; a
- * directory without one is empty, foreign, or a creation that a crash cut short and the next open
- * does again. A wrong column name or split point in it would give wrong answers from sound files, so
- * it has a checksum: of what it says, however it is laid out.
+ * `omendb.json`: what a database is. Written at its creation, as the last step of it; a directory
+ * without one is empty, foreign, or a creation that a crash cut short and the next open does again.
+ * Where the first bulk load tells the splits, it is written once more, while nothing is in the database.
+ * A wrong column name or split point in it would give wrong answers from sound files, so it has a
+ * checksum: of what it says, however it is laid out.
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
@@ -104,10 +105,17 @@ function createIdentity(storage: Storage, path: string, options: OpenOptions): I
   const databaseId = randomBytes(16).toString('hex');
   syncName(storage, path);
   for (let shard = 0; shard < shards; shard++) storage.makeDirectory(shardDirectory(path, shard));
-  const fields = { format: FORMAT, databaseId, ...schemaOptions(schema), shards, partitioning };
+  const identity = { format: FORMAT, databaseId, schema, shards, partitioning };
+  writeIdentity(storage, path, identity);
+  return identity;
+}
+
+/** @throws what `publishFile` throws */
+export function writeIdentity(storage: Storage, path: string, identity: Identity): void {
+  const { format, databaseId, schema, shards, partitioning } = identity;
+  const fields = { format, databaseId, ...schemaOptions(schema), shards, partitioning };
   const text = JSON.stringify({ ...fields, checksum: checksumOf(fields) }, null, 2);
   publishFile(storage, join(path, IDENTITY_NAME), new TextEncoder().encode(`${text}\n`));
-  return { format: FORMAT, databaseId, schema, shards, partitioning };
 }
 
 /** What `checksum` says of the other fields: the CRC-32 of them as JSON without spaces. */

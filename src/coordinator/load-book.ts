@@ -13,23 +13,43 @@ import { OmenError } from '../errors.ts';
 import type { WrittenLoad } from '../shard-worker/engine.ts';
 import { loadBatchName } from '../shard-worker/records.ts';
 import type { Control } from '../view/control.ts';
+import type { Partitioning } from '../view/partition.ts';
 import type { RunSlice } from '../view/run-slice.ts';
 import type { ShardThread } from './shard-thread.ts';
 
 /** What a client may ask for its loads. */
 export interface LoadCalls {
-  /** Begins a load and returns its name; its mark is to follow, from the client. */
-  beginLoad(): Promise<string>;
+  /**
+   * Begins a load, once it may; its mark is to follow, from the client.
+   * @param name `newLoadName()`
+   * @param isAlone whether no other may be under way: this one waits for those that began before, and those
+   *   that begin later wait for it
+   * @throws OMEN_ABORTED where it was ended meanwhile
+   */
+  beginLoad(name: string, isAlone: boolean): Promise<void>;
   writeLoad(name: string, shard: number, slice: RunSlice): Promise<WrittenLoad>;
   /** @param ids of each shard the segments that make up its run, in key order */
   publishLoad(name: string, ids: readonly (readonly number[])[]): Promise<void>;
   /** Ends a load that was not published: nothing of it is left. */
   abortLoad(name: string): Promise<void>;
+  /**
+   * Writes down where shards begin, of an empty database that has no splits. At once: the caller knows that it
+   * is empty, and writes nothing meanwhile. False where there are other clients.
+   * @throws what the storage throws
+   */
+  repartition(partitioning: Partitioning): boolean;
 }
 
 interface Load {
   readonly client: number;
+  readonly isAlone: boolean;
   state: 'open' | 'published' | 'aborted';
+  /** Resolves once all shards have taken what became of it. */
+  readonly over: PromiseWithResolvers<void>;
+}
+
+export function newLoadName(): string {
+  return randomBytes(8).toString('hex');
 }
 
 export class LoadBook {
@@ -37,6 +57,7 @@ export class LoadBook {
   readonly #threadOf: readonly number[];
   readonly #serving: (thread: number) => Promise<ShardThread>;
   readonly #removeSpilled: (name: string) => void;
+  readonly #repartition: (partitioning: Partitioning) => boolean;
   /** By the names that recovery has for them. */
   readonly #loads = new Map<string, Load>();
   #published = 0;
@@ -46,35 +67,44 @@ export class LoadBook {
   /**
    * @param serving a thread that serves, once it has come back if it died
    * @param removeSpilled removes the files of a load that has ended
+   * @param repartition see `LoadCalls`
    */
   constructor(
     control: Control,
     threadOf: readonly number[],
     serving: (thread: number) => Promise<ShardThread>,
     removeSpilled: (name: string) => void,
+    repartition: (partitioning: Partitioning) => boolean,
   ) {
     this.#control = control;
     this.#threadOf = threadOf;
     this.#serving = serving;
     this.#removeSpilled = removeSpilled;
+    this.#repartition = repartition;
   }
 
   callsOf(client: number): LoadCalls {
     return {
-      beginLoad: async () => this.#begin(client),
+      beginLoad: (name, isAlone) => this.#begin(client, name, isAlone),
       writeLoad: async (name, shard, slice) => {
         const thread = await this.#serving(this.#threadOf[shard]);
         return thread.writeLoad(name, shard, slice);
       },
       publishLoad: (name, ids) => this.#publishInTurn(name, ids),
       abortLoad: (name) => this.#end(name, false),
+      repartition: this.#repartition,
     };
   }
 
-  #begin(client: number): string {
-    const name = randomBytes(8).toString('hex');
-    this.#loads.set(loadBatchName(name), { client, state: 'open' });
-    return name;
+  async #begin(client: number, name: string, isAlone: boolean): Promise<void> {
+    // One that looks at what is there has to know what older loads have become, and no load may become older
+    // than it any more.
+    const before = [...this.#loads.values()].filter((load) => isAlone || load.isAlone);
+    const load: Load = { client, isAlone, state: 'open', over: Promise.withResolvers() };
+    this.#loads.set(loadBatchName(name), load);
+    // Unless it is ended itself.
+    await Promise.race([load.over.promise, Promise.all(before.map(({ over }) => over.promise))]);
+    if (load.state !== 'open') throw gone();
   }
 
   get #threads(): number[] {
@@ -90,7 +120,6 @@ export class LoadBook {
   async #publish(name: string, ids: readonly (readonly number[])[]): Promise<void> {
     const load = this.#loads.get(loadBatchName(name));
     const isOpen = () => load?.state === 'open';
-    const gone = () => new OmenError('OMEN_ABORTED', 'The load was ended before it was published.');
     if (this.#isClosed) throw new OmenError('OMEN_CLOSED', 'The database was closed.');
     if (!isOpen()) throw gone();
     const number = ++this.#published;
@@ -130,6 +159,7 @@ export class LoadBook {
       ),
     );
     this.#removeSpilled(name);
+    load.over.resolve();
     // Of a published one, a shard whose thread died may have to be told yet.
     if (!isPublished) this.#loads.delete(loadBatchName(name));
   }
@@ -155,6 +185,10 @@ export class LoadBook {
       }
     }
   }
+}
+
+function gone(): OmenError {
+  return new OmenError('OMEN_ABORTED', 'The load was ended before it was published.');
 }
 
 /** Waits for all, whatever becomes of them; then throws what was the first to fail. */

@@ -5,6 +5,7 @@ import type { LoadFormat } from '../load/sniff.ts';
 import type { OnDuplicate } from '../load/sort.ts';
 import { readTime } from '../load/time-format.ts';
 import { show } from '../schema/show.ts';
+import type { OnExisting } from '../view/run-slice.ts';
 
 /** A row with its key: a pair, or an object that has the key and the columns, or the key and the bare value. */
 export type LoadRow<KeyInput, RowInput> =
@@ -63,6 +64,12 @@ export interface LoadOptions extends Mapping {
   readonly rejects?: string;
   /** Of rows of the source with the same key, the one that is loaded. Default: the last. */
   readonly onDuplicate?: OnDuplicate;
+  /**
+   * What becomes of a row whose key the database has: it replaces the row that is there; or that one is kept; or
+   * it is an error. What counts is what is there as the load begins. One that keeps or refuses waits for loads
+   * that began before it, and those that begin later wait for it. Default: `'replace'`.
+   */
+  readonly onExisting?: OnExisting;
   /** Bad rows that are passed over; one more, and nothing is loaded. Default: 0. */
   readonly maxErrors?: number;
   /**
@@ -70,7 +77,10 @@ export interface LoadOptions extends Mapping {
    * runs wait in files in its directory. Default: half of the database's own budget.
    */
   readonly memory?: number;
-  /** Reads and checks everything, and loads nothing. Duplicates are not looked for. Default: false. */
+  /**
+   * Reads and checks everything, and loads nothing. Neither duplicates nor rows that are there are looked for.
+   * Default: false.
+   */
   readonly dryRun?: boolean;
   /** Called now and then, and at the end of each phase. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -107,6 +117,13 @@ export interface LoadReport {
   readonly rows: number;
   /** Rows of the source that another one of the same key replaced. */
   readonly duplicates: number;
+  /** Rows that gave way to rows that were there, by `onExisting: 'keep'`. */
+  readonly existing: number;
+  /**
+   * Keys where shards 1, 2, … begin from now on, where this load has told it; else null. Integers beyond
+   * ±(2^53 − 1) are bigints.
+   */
+  readonly splits: readonly unknown[] | null;
   /** Bad rows that were passed over. */
   readonly rejected: number;
   /** Files that were written, two a segment, and what they take. */
@@ -125,6 +142,7 @@ const KNOWN = [
     'key',
     'columns',
     'onDuplicate',
+    'onExisting',
     'maxErrors',
     'rejects',
     'timestamps',
@@ -133,10 +151,12 @@ const KNOWN = [
 ];
 const FORMATS: readonly unknown[] = ['arrow', 'csv', 'tsv', 'ndjson', 'parquet'];
 const DUPLICATES: readonly unknown[] = ['last', 'first', 'error'];
+const EXISTING: readonly unknown[] = ['replace', 'keep', 'error'];
 const MEMORY_MIN = 2 ** 20;
 
 export interface LoadSettings {
   readonly onDuplicate: OnDuplicate;
+  readonly onExisting: OnExisting;
   readonly maxErrors: number;
   readonly memory: number;
   readonly dryRun: boolean;
@@ -163,9 +183,13 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
     throw invalid(`bulkLoad() has no option "${name}". Options are ${KNOWN.join(', ')}.`);
   }
   const { onDuplicate = 'last', maxErrors = 0, onProgress, signal, key, columns } = options;
+  const { onExisting = 'replace' } = options;
   const { memory = Math.max(MEMORY_MIN, Math.floor(memoryBytes / 2)), dryRun = false } = options;
   if (!DUPLICATES.includes(onDuplicate)) {
     throw invalid(`"onDuplicate" is 'last', 'first' or 'error', not ${show(onDuplicate)}.`);
+  }
+  if (!EXISTING.includes(onExisting)) {
+    throw invalid(`"onExisting" is 'replace', 'keep' or 'error', not ${show(onExisting)}.`);
   }
   const isCount = (value: number, least: number) => Number.isSafeInteger(value) && value >= least;
   if (!isCount(maxErrors, 0) && maxErrors !== Number.POSITIVE_INFINITY) {
@@ -214,7 +238,7 @@ export function parseLoadOptions(options: LoadOptions, memoryBytes: number): Loa
     throw invalid('"rejects" is the path of a file to be made.');
   }
   return {
-    ...{ onDuplicate, maxErrors, memory, dryRun, signal, mapping: { key, columns } },
+    ...{ onDuplicate, onExisting, maxErrors, memory, dryRun, signal, mapping: { key, columns } },
     onProgress: onProgress ?? (() => {}),
     ...{ format, header, nulls, rejects, timestamps },
     delimiter: delimiter === undefined ? null : delimiter.charCodeAt(0),

@@ -1,9 +1,10 @@
-/** What a client knows of the database it belongs to. Crosses threads when one attaches. */
+/** What a client knows of the database it belongs to; most of it crosses threads when one attaches. */
 import type { Schema } from '../schema/schema.ts';
 import type { Epoch } from '../shard-worker/records.ts';
 import type { Salvaged } from '../shard-worker/salvaged.ts';
+import type { Bound } from '../view/bounds.ts';
 import type { Control } from '../view/control.ts';
-import type { Partitioning } from '../view/partition.ts';
+import { type Partitioning, splitsOf } from '../view/partition.ts';
 
 export interface MembershipData {
   readonly client: number;
@@ -30,4 +31,11 @@ export interface MembershipData {
 
 export interface Membership extends MembershipData {
   readonly control: Control;
+  /** Where shards begin, for all who ask where a key belongs: filled in where they were not known at first. */
+  readonly splits: Bound[];
+  partitioning: Partitioning;
+}
+
+export function membershipOf(data: MembershipData, control: Control): Membership {
+  return { ...data, control, splits: splitsOf(data.partitioning, data.schema.key) };
 }

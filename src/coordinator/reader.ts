@@ -28,7 +28,7 @@ import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { type Control, SETTLED_INDEX, SETTLED_STRIDE } from '../view/control.ts';
 import { explainLookup } from '../view/explain.ts';
 import type { Memtable } from '../view/memtable.ts';
-import { shardOf, splitsOf } from '../view/partition.ts';
+import { shardOf } from '../view/partition.ts';
 import { Retired } from '../view/retired.ts';
 import type { Run, Segment } from '../view/segment.ts';
 import {
@@ -149,7 +149,7 @@ export class Reader {
     this.takesBigints = this.#isHash && (schema.key === 'int64' || schema.key === 'uint64');
     this.flip = schema.key === 'int64' ? SIGN | 0 : 0;
     this.shards = shards;
-    this.#splits = splitsOf(partitioning, schema.key);
+    this.#splits = membership.splits;
     // Who had the client's number before may have died with pins.
     for (let shard = 0; shard < shards; shard++) this.#publishPins(shard);
     control.setSnapshots(membership.client, 0);
@@ -532,6 +532,11 @@ export class Reader {
     let sum = 0;
     for (const pins of this.#pins) for (const count of pins.values()) sum += count;
     return sum;
+  }
+
+  /** Whether there is nothing in the database, not even what hides something. */
+  get isVoid(): boolean {
+    return this.now().every(({ view }) => view.isVoid);
   }
 
   /** How far in the logs the database is seen now. Not where it was opened with `readOnly`. */

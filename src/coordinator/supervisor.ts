@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { MessageChannel, threadId } from 'node:worker_threads';
-import { OmenError } from '../errors.ts';
+import { isShortage, OmenError } from '../errors.ts';
 import { createRing } from '../ring/ring.ts';
 import type { OpenShards } from '../shard-worker/control-plane.ts';
 import { decideBatches } from '../shard-worker/decide-batches.ts';
@@ -21,12 +21,19 @@ import type { RecoveredShard } from '../shard-worker/replay.ts';
 import { realStorage } from '../storage/real.ts';
 import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
 import { CLIENTS_MAX, Control, createControl } from '../view/control.ts';
+import type { Partitioning } from '../view/partition.ts';
 import { publish } from './channels.ts';
 import { Client, type Connection } from './client.ts';
-import { type Identity, makePath, openIdentity, shardDirectory } from './identity.ts';
+import {
+  type Identity,
+  makePath,
+  openIdentity,
+  shardDirectory,
+  writeIdentity,
+} from './identity.ts';
 import { LoadBook } from './load-book.ts';
 import { type Lock, takeLock } from './lock.ts';
-import type { Membership, MembershipData } from './membership.ts';
+import { type Membership, type MembershipData, membershipOf } from './membership.ts';
 import { type OpenOptions, parseSettings, type Settings } from './options.ts';
 import { ShardThread } from './shard-thread.ts';
 import { removeSpilled } from './spill-files.ts';
@@ -60,7 +67,8 @@ function newLinkMemory(): LinkMemory {
 
 export class Supervisor {
   readonly path: string;
-  readonly identity: Identity;
+  /** Changes once, where splits are told from the first load. */
+  identity: Identity;
   readonly settings: Settings;
   readonly control: Control;
   /** What recovery found, for reports. */
@@ -95,6 +103,7 @@ export class Supervisor {
       this.#threadOf,
       (thread) => this.#serving(thread),
       (name) => removeSpilled(realStorage, path, name),
+      (partitioning) => this.#repartition(partitioning),
     );
   }
 
@@ -214,7 +223,7 @@ export class Supervisor {
   }
 
   membership(client: number): Membership {
-    return { ...this.membershipData(client), control: this.control };
+    return membershipOf(this.membershipData(client), this.control);
   }
 
   membershipData(client: number): MembershipData {
@@ -371,11 +380,33 @@ export class Supervisor {
     }
   }
 
-  #refuse(thread: number, cause: unknown): void {
+  /**
+   * Writes down where shards begin: while the database is empty, and its one client writes nothing. False,
+   * with nothing changed, where there are others.
+   * @throws what the storage throws; then nothing can be written any more unless it is a shortage
+   */
+  #repartition(partitioning: Partitioning): boolean {
+    if (this.#clients.size !== 1) return false;
+    const identity = { ...this.identity, partitioning };
+    try {
+      writeIdentity(realStorage, this.path, identity);
+    } catch (error) {
+      // Which of the two is in force the next open will see: until then no row may go where it may not belong.
+      if (!isShortage(error)) {
+        const what = 'may begin at other keys than before: open the database again.';
+        for (const thread of this.#threads.keys()) this.#refuse(thread, error, what);
+      }
+      throw error;
+    }
+    this.identity = identity;
+    return true;
+  }
+
+  #refuse(thread: number, cause: unknown, what = 'could not be recovered:'): void {
     const text = cause instanceof Error ? cause.message : String(cause);
     const refusal = new OmenError(
       'OMEN_SHARD_FAILED',
-      `The shards ${this.#shardsOf(thread).join(', ')} could not be recovered: ${text} Reads go on.`,
+      `The shards ${this.#shardsOf(thread).join(', ')} ${what} ${text} Reads go on.`,
       { cause },
     );
     this.#refusals.set(thread, refusal);

@@ -38,7 +38,7 @@ import {
 } from '../shard-worker/records.ts';
 import type { Bound, KeyBounds } from '../view/bounds.ts';
 import { encodeRange } from '../view/cleared.ts';
-import { shardOf, splitsOf } from '../view/partition.ts';
+import { shardOf } from '../view/partition.ts';
 import { BATCH, CLEAR, type ClientMeter, DEL as DELETE, PUT as STORE } from './client-meter.ts';
 import { conditionType } from './condition.ts';
 import {
@@ -121,11 +121,11 @@ export class Writer {
   constructor(membership: Membership, meter: ClientMeter) {
     this.#membership = membership;
     this.#meter = meter;
-    const { control, client, schema, bigints, partitioning } = membership;
+    const { control, client, schema, bigints } = membership;
     this.#key = new KeyCodec(schema.key, bigints);
     this.#row = rowEncoderOf(schema, () => control.nowMs);
     this.#expiring = this.#row instanceof ExpiringRowEncoder ? this.#row : null;
-    this.#splits = splitsOf(partitioning, schema.key);
+    this.#splits = membership.splits;
     this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
   }
 

@@ -7,13 +7,13 @@
 import type { Schema } from '../schema/schema.ts';
 import { duplicateKey } from '../view/duplicate-key.ts';
 import type { Retired } from '../view/retired.ts';
-import { type RunSlice, wholeSlice } from '../view/run-slice.ts';
+import { type OnExisting, type RunSlice, type SliceRules, wholeSlice } from '../view/run-slice.ts';
 import { Segment, type SegmentHandle } from '../view/segment.ts';
 import { isSpilled, type PlainKey, plainKeyOf } from '../view/spilled-run.ts';
 import type { InFlight } from './in-flight.ts';
 import type { LoadBudget } from './load-budget.ts';
 import type { LoadPool } from './pool.ts';
-import { comesBefore, type LoadPart, planSlices } from './slices.ts';
+import { comesBefore, type KeyRange, type LoadPart, planSlices } from './slices.ts';
 import { CHUNKS_MAX, type OnDuplicate } from './sort.ts';
 
 /** Segments of a shard that were written. */
@@ -24,6 +24,8 @@ export interface Piece {
   readonly rows: number;
   /** Of files. */
   readonly bytes: number;
+  /** Rows that gave way to rows that are there. */
+  readonly existing: number;
 }
 
 /** Writes rows as segments: sorted runs, the one whose rows win first. */
@@ -34,6 +36,9 @@ export interface LoadShared {
   readonly schema: Schema;
   readonly pool: Pick<LoadPool, 'sort' | 'spill' | 'join'>;
   readonly onDuplicate: OnDuplicate;
+  readonly onExisting: OnExisting;
+  /** Whether rows in order are written while others are on their way; else all are kept, until `finish`. */
+  readonly writesAhead: boolean;
   readonly budget: LoadBudget;
   readonly inFlight: InFlight;
   /** Counts shared memory that is let go of. */
@@ -106,15 +111,19 @@ export class ShardRows {
   async #take(run: readonly SegmentHandle[]): Promise<void> {
     if (this.#kept.length === 0 && this.#isNext(run[0])) {
       this.#following.push(...run);
-      if (bytesOf(this.#following) >= this.#shared.budget.pieceBytes) await this.#writePiece();
+      if (bytesOf(this.#following) < this.#shared.budget.pieceBytes) return;
+      if (this.#shared.writesAhead) await this.#writePiece();
+      else await this.#keepFollowing();
       return;
     }
-    if (this.#following.length > 0) {
-      const following = this.#following;
-      this.#following = [];
-      await this.#keep(following);
-    }
+    await this.#keepFollowing();
     await this.#keep(run);
+  }
+
+  async #keepFollowing(): Promise<void> {
+    const following = this.#following;
+    this.#following = [];
+    if (following.length > 0) await this.#keep(following);
   }
 
   #isNext(segment: SegmentHandle): boolean {
@@ -127,7 +136,7 @@ export class ShardRows {
   async #writePiece(): Promise<void> {
     const run = this.#following;
     this.#following = [];
-    this.#pieces.push(await this.#options.write(wholeSlice([run])));
+    this.#pieces.push(await this.#options.write(wholeSlice([run], this.#rules)));
     this.#shared.retired.add(bytesOf(run));
   }
 
@@ -165,6 +174,11 @@ export class ShardRows {
     }
   }
 
+  get #rules(): SliceRules {
+    const { onDuplicate, onExisting } = this.#shared;
+    return { isUnique: onDuplicate === 'error', onExisting };
+  }
+
   /** Sorts what is left: after that nothing runs in the pool. */
   async settle(): Promise<void> {
     this.#sort();
@@ -178,15 +192,14 @@ export class ShardRows {
       if (this.#following.length > 0) await this.#writePiece();
       return joined(this.#pieces);
     }
-    const { schema, onDuplicate, budget } = this.#shared;
+    const { schema, budget } = this.#shared;
     const pieces = this.#pieces.splice(0).flatMap(({ segments }) => segments);
-    const runs = this.#coalesced([pieces, ...this.#kept.splice(0).map(({ parts }) => parts)]);
-    if (onDuplicate !== 'first') runs.reverse();
-    const isUnique = onDuplicate === 'error';
+    const runs = this.#winnersFirst([pieces, ...this.#kept.splice(0).map(({ parts }) => parts)]);
+    const rules = this.#rules;
     const isInMemory = pieces.length === 0 && !runs.flat().some(isSpilled);
-    if (isInMemory) return this.#options.write(wholeSlice(runs, isUnique));
+    if (isInMemory) return this.#options.write(wholeSlice(runs, rules));
     const { sliceBytes, blockBytes } = budget;
-    const slices = planSlices(schema, runs, sliceBytes, blockBytes, isUnique);
+    const slices = planSlices(schema, runs, sliceBytes, blockBytes, rules);
     runs.length = 0;
     const written: Piece[] = [];
     // Pieces are let go of as soon as what they are merged into is there: rows are not held twice.
@@ -200,6 +213,32 @@ export class ShardRows {
       this.#shared.retired.add(bytesOf(over));
     }
     return joined(written);
+  }
+
+  /** Everything, sorted, of a load that does not write ahead: to be cut at keys. */
+  async sortedRuns(): Promise<LoadPart[][]> {
+    await this.settle();
+    await this.#keepFollowing();
+    return this.#winnersFirst(this.#kept.splice(0).map(({ parts }) => parts));
+  }
+
+  /** Writes what runs have of a range. All segments together are a run, in key order. */
+  async writeRange(runs: readonly (readonly LoadPart[])[], range: KeyRange): Promise<Piece> {
+    const { schema, budget } = this.#shared;
+    const { blockBytes } = budget;
+    if (runs.length === 0) return joined([]);
+    // What is in memory is merged at once.
+    const sliceBytes = runs.flat().some(isSpilled) ? budget.sliceBytes : Number.POSITIVE_INFINITY;
+    const written: Piece[] = [];
+    for (const slice of planSlices(schema, runs, sliceBytes, blockBytes, this.#rules, range)) {
+      written.push(await this.#options.write(slice));
+    }
+    return joined(written);
+  }
+
+  #winnersFirst(runs: readonly (readonly LoadPart[])[]): LoadPart[][] {
+    const merged = this.#coalesced(runs);
+    return this.#shared.onDuplicate === 'first' ? merged : merged.reverse();
   }
 
   /** Runs that follow each other without overlapping are one. */
@@ -232,5 +271,6 @@ function joined(pieces: readonly Piece[]): Piece {
     segments: pieces.flatMap(({ segments }) => segments),
     rows: pieces.reduce((sum, { rows }) => sum + rows, 0),
     bytes: pieces.reduce((sum, { bytes }) => sum + bytes, 0),
+    existing: pieces.reduce((sum, { existing }) => sum + existing, 0),
   };
 }

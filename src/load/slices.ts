@@ -4,7 +4,7 @@
  */
 import type { Schema } from '../schema/schema.ts';
 import { isBelow } from '../view/bounds.ts';
-import type { RunSlice } from '../view/run-slice.ts';
+import { REPLACING, type RunSlice, type SliceRules } from '../view/run-slice.ts';
 import { Segment } from '../view/segment.ts';
 import {
   boundOf,
@@ -20,7 +20,7 @@ import {
 export type LoadPart = Exclude<RunPart, SpilledBlocks> | SpilledRun;
 
 /** Where rows that take some bytes begin. */
-interface Weight {
+export interface Weight {
   readonly key: PlainKey;
   readonly bytes: number;
 }
@@ -32,12 +32,13 @@ export function comesBefore(a: PlainKey, b: PlainKey): boolean {
   return a.bytes !== null && b.bytes !== null && isBelow(boundOf(a), boundOf(b));
 }
 
-function order(a: Weight, b: Weight): number {
+/** By their keys. */
+export function order(a: Weight, b: Weight): number {
   if (comesBefore(a.key, b.key)) return -1;
   return comesBefore(b.key, a.key) ? 1 : 0;
 }
 
-function weightsOf(schema: Schema, part: LoadPart, blockBytes: number): Weight[] {
+export function weightsOf(schema: Schema, part: LoadPart, blockBytes: number): Weight[] {
   if (isSpilled(part)) {
     return part.firsts.map((key, i) => ({ key, bytes: part.blocks[i].bodyBytes }));
   }
@@ -53,30 +54,37 @@ function weightsOf(schema: Schema, part: LoadPart, blockBytes: number): Weight[]
   return weights;
 }
 
+/** Keys from one on, up to the one before another; null: all. */
+export type KeyRange = Pick<RunSlice, 'from' | 'to'>;
+
+export const ALL_KEYS: KeyRange = { from: null, to: null };
+
 /**
- * In key order: together all rows of the runs.
+ * In key order: together all rows of the runs that are in a range.
  * @param runs of each the parts in key order; they keep their order
  * @param sliceBytes what a slice may take, about
  * @param blockBytes what the blocks of the runs take, about
- * @param isUnique whether no key may be in two runs
  */
 export function planSlices(
   schema: Schema,
   runs: readonly (readonly LoadPart[])[],
   sliceBytes: number,
   blockBytes: number,
-  isUnique = false,
+  rules: SliceRules = REPLACING,
+  { from: first, to: end } = ALL_KEYS,
 ): RunSlice[] {
   const weights = runs.flat().flatMap((part) => weightsOf(schema, part, blockBytes));
   weights.sort(order);
   const most = Math.max(sliceBytes / 2, sliceBytes - runs.length * blockBytes);
   const slices: RunSlice[] = [];
   const add = (start: PlainKey | null, to: PlainKey | null, own: number): void => {
-    slices.push({ ...sliceOf(schema, runs, start, to), bytes: own, isUnique, replaced: [] });
+    slices.push({ ...sliceOf(schema, runs, start, to), bytes: own, ...rules, replaced: [] });
   };
-  let from: PlainKey | null = null;
+  let from = first;
   let bytes = 0;
   for (const { key, bytes: own } of weights) {
+    if (first !== null && comesBefore(key, first)) continue;
+    if (end !== null && !comesBefore(key, end)) break;
     if (bytes + own > most && bytes > 0 && (from === null || comesBefore(from, key))) {
       add(from, key, bytes);
       from = key;
@@ -84,7 +92,8 @@ export function planSlices(
     }
     bytes += own;
   }
-  if (bytes > 0) add(from, null, bytes);
+  // Also where no block begins in the range: the one before may reach into it.
+  add(from, end, bytes);
   return slices;
 }
 

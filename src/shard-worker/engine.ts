@@ -29,13 +29,14 @@ import type { Control } from '../view/control.ts';
 import { Expiry } from '../view/expiry.ts';
 import type { Memtable, MemtableHandle, MemtableShape } from '../view/memtable.ts';
 import { Retired } from '../view/retired.ts';
-import type { RunSlice } from '../view/run-slice.ts';
+import type { OnExisting, RunSlice } from '../view/run-slice.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
 import type { ViewMessage } from '../view/shard-view.ts';
 import { type LocalLog, openLocalLog, PIECE_BYTES, type Retain } from '../wal/log.ts';
 import { BatchLedger } from './batch-ledger.ts';
 import { joinSegments, type MergePlan, planFullMerge, planMerge } from './compaction.ts';
 import { Conditions } from './conditions.ts';
+import type { ExistingJob } from './existing-rows.ts';
 import type { ExpiryJob } from './expired-rows.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import type { RunJob, WritingJob } from './jobs.ts';
@@ -134,6 +135,8 @@ export interface WrittenLoad {
   readonly rows: number;
   /** Of files. */
   readonly bytes: number;
+  /** Rows that gave way to rows that are there. */
+  readonly existing: number;
 }
 
 /** A bulk load whose outcome is open. */
@@ -989,9 +992,9 @@ export class Engine {
   }
 
   /** Null where the job found no room, with what it wrote removed, or where the shard has failed by it. */
-  async #runJob(job: WritingJob): Promise<WrittenSegmentFiles[] | null> {
+  async #runJob(job: WritingJob): Promise<readonly WrittenSegmentFiles[] | null> {
     try {
-      return await this.#options.runJob(job);
+      return (await this.#options.runJob(job)).written;
     } catch (error) {
       if (isShortage(error)) this.#postpone(job, error);
       else this.fail(error);
@@ -1207,6 +1210,8 @@ export class Engine {
    * @throws OMEN_MEMORY_FULL, OMEN_SHARD_FAILED for a load that was not marked, what the job throws
    */
   async writeLoad(name: string, slice: RunSlice): Promise<WrittenLoad> {
+    const isReplacing = slice.onExisting === 'replace';
+    if (!isReplacing) await this.#flushBefore(this.#openLoad(name));
     const load = this.#openLoad(name);
     this.#throwIfFailed();
     let loadedBytes = slice.bytes;
@@ -1224,11 +1229,12 @@ export class Engine {
       slice,
       firstId,
       span: { firstLsn: load.lsn, lastLsn: load.lsn },
+      existing: isReplacing ? null : this.#existingBefore(load, slice.onExisting),
     };
     const running = this.#options.runJob(job);
     load.jobs.add(running);
     try {
-      const written = await running;
+      const { written, existing } = await running;
       for (const one of written) load.written.set(one.record.id, one);
       for (const id of slice.replaced) load.written.delete(id);
       this.#removeSegments(slice.replaced);
@@ -1239,6 +1245,7 @@ export class Engine {
         segments: written.map(({ handle }) => handle),
         rows,
         bytes,
+        existing,
       };
     } catch (error) {
       this.#removeJobFiles(firstId);
@@ -1247,6 +1254,29 @@ export class Engine {
       load.jobs.delete(running);
       this.#retired.add(slice.bytes);
     }
+  }
+
+  /** Waits until all that is older than a load's mark is in runs. @throws why it cannot be */
+  async #flushBefore({ lsn }: OpenLoad): Promise<void> {
+    while (!this.#isWhole || this.#sealed.some(({ lastLsn }) => lastLsn < lsn)) {
+      this.#throwIfFailed();
+      if (this.#shortage.flush !== null) throw this.#shortage.flush;
+      this.maintain();
+      const underWay = this.#flushing ?? this.#paging;
+      if (underWay !== null) await underWay;
+      else await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** What a load has to look for: it needs `#flushBefore`. */
+  #existingBefore({ lsn }: OpenLoad, onExisting: OnExisting): ExistingJob {
+    const runs = this.#runs.slice(placeOf(this.#recordsOf(this.#runs), lsn));
+    return {
+      runs: runs.map((run) => run.segments.map(({ handle }) => handle)),
+      cleared: wordsOf(runs),
+      nowMs: this.#options.control.nowMs,
+      onExisting,
+    };
   }
 
   #openLoad(name: string): OpenLoad {
@@ -1301,14 +1331,7 @@ export class Engine {
     ids: readonly number[],
   ): Promise<void> {
     const load = this.#openLoad(name);
-    while (this.#sealed.some(({ lastLsn }) => lastLsn < load.lsn)) {
-      this.#throwIfFailed();
-      if (this.#shortage.flush !== null) throw this.#shortage.flush;
-      this.maintain();
-      const underWay = this.#flushing ?? this.#paging;
-      if (underWay !== null) await underWay;
-      else await new Promise((resolve) => setImmediate(resolve));
-    }
+    await this.#flushBefore(load);
     assert.ok(!this.#isPublishing);
     this.#isPublishing = true;
     try {

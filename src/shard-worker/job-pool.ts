@@ -5,8 +5,7 @@
  */
 import { extname } from 'node:path';
 import type { Piscina } from 'piscina';
-import { type Job, type JobOutcome, writtenBy } from './jobs.ts';
-import type { WrittenSegmentFiles } from './segment-files.ts';
+import { type Job, type JobOutcome, type JobResult, resultOf } from './jobs.ts';
 
 const IDLE_MS = 5000;
 /** A job's arrays are outside the heap; V8 would let the young generation grow to some 100 MB. */
@@ -15,10 +14,10 @@ const YOUNG_MB = 8;
 export class JobPool {
   #pool: Promise<Piscina> | null = null;
 
-  async run(job: Job): Promise<WrittenSegmentFiles[]> {
+  async run(job: Job): Promise<JobResult> {
     this.#pool ??= create();
     const pool = await this.#pool;
-    return writtenBy((await pool.run(job)) as JobOutcome);
+    return resultOf((await pool.run(job)) as JobOutcome);
   }
 
   async close(): Promise<void> {

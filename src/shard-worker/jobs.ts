@@ -18,37 +18,44 @@ export interface PageInJob {
 export type WritingJob = FlushJob | MergeJob;
 export type Job = WritingJob | LoadJob | PageInJob;
 
-/** Runs a job somewhere else and resolves with the segments it wrote and synced. */
-export type RunJob = (job: Job) => Promise<WrittenSegmentFiles[]>;
+export interface JobResult {
+  /** The segments that it wrote and synced. */
+  readonly written: readonly WrittenSegmentFiles[];
+  /** Of a load, rows that gave way to rows that are there. */
+  readonly existing: number;
+}
+
+/** Runs a job somewhere else. */
+export type RunJob = (job: Job) => Promise<JobResult>;
 
 /** How a job ended in another thread: an error that was thrown would arrive without its code. */
 export type JobOutcome =
-  | { readonly written: WrittenSegmentFiles[] }
+  | JobResult
   | { readonly failed: { readonly code: ErrorCode; readonly message: string } };
 
 export function outcomeOf(storage: Storage, job: Job): JobOutcome {
   try {
-    return { written: runJob(storage, job) };
+    return runJob(storage, job);
   } catch (error) {
     if (!(error instanceof OmenError)) throw error;
     return { failed: { code: error.code, message: error.message } };
   }
 }
 
-/** What a job wrote, or the error that it failed with. */
-export function writtenBy(outcome: JobOutcome): WrittenSegmentFiles[] {
-  if ('written' in outcome) return outcome.written;
+/** What came of a job. @throws what it failed with */
+export function resultOf(outcome: JobOutcome): JobResult {
+  if ('written' in outcome) return outcome;
   throw new OmenError(outcome.failed.code, outcome.failed.message);
 }
 
 /** Runs a job in this thread. */
-export function runJob(storage: Storage, job: Job): WrittenSegmentFiles[] {
-  if (job.kind === 'flush') return flushMemtable(storage, job);
-  if (job.kind === 'merge') return mergeRuns(storage, job);
+export function runJob(storage: Storage, job: Job): JobResult {
+  if (job.kind === 'flush') return { written: flushMemtable(storage, job), existing: 0 };
+  if (job.kind === 'merge') return { written: mergeRuns(storage, job), existing: 0 };
   if (job.kind === 'load') return loadSlice(storage, job);
   for (const handle of job.segments) {
     const { paging } = new Segment(handle, job.place.schema.key, storage);
     paging?.ensureAllUnlessStopped();
   }
-  return [];
+  return { written: [], existing: 0 };
 }

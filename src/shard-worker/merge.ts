@@ -19,6 +19,7 @@ import { ColumnWriter, EMPTY_COLUMN, type Selection } from '../view/column-write
 import { KeyWriter } from '../view/key-writer.ts';
 import { MergeSource, mergeBlock, type Trim } from '../view/merge-keys.ts';
 import { type KeyForm, keyForm, Segment, type SegmentHandle } from '../view/segment.ts';
+import type { ExistingRows } from './existing-rows.ts';
 import { ExpiredRows, type ExpiryJob } from './expired-rows.ts';
 import type { SegmentPlace } from './model-files.ts';
 import { type WrittenSegmentFiles, writeSegmentFiles } from './segment-files.ts';
@@ -91,19 +92,19 @@ export function mergeRuns(
     ...{ runs, trims: [], segments: runs.flat() },
     cleared: opened.flatMap((run, i) => run.map(() => ranges[i])),
     expired: ExpiredRows.of(schema, job.expiry),
+    existing: null,
   };
-  return writeMerged(storage, job, input, limit);
+  return writeParts(storage, job, input, planParts(job, input, limit));
 }
 
-/** Writes and syncs the segments that runs are merged into; the caller syncs the directory. May return none. */
-export function writeMerged(
+/** Writes and syncs the segments that runs are merged into; the caller syncs the directory. */
+export function writeParts(
   storage: Storage,
   job: Output,
   input: Input,
-  limit: SegmentLimit,
+  parts: readonly Part[],
 ): WrittenSegmentFiles[] {
   const { place, firstId, span } = job;
-  const parts = planParts(job, input, limit);
   const sources = MergeSource.over(input.runs, input.trims);
   const block = newBlock();
   return parts.map((part, i) => {
@@ -123,6 +124,8 @@ export interface Input {
   readonly segments: readonly Segment[];
   readonly cleared: readonly (readonly KeyBounds[])[];
   readonly expired: ExpiredRows | null;
+  /** Rows that those of the runs give way to. */
+  readonly existing: ExistingRows | null;
 }
 
 /** Whether every key of a segment was cleared by one of the ranges. */
@@ -181,6 +184,21 @@ function buryExpired(block: Block, segments: readonly Segment[], expired: Expire
   block.count = kept;
 }
 
+/** Rows whose keys are not there yet. */
+function dropExisting(block: Block, segments: readonly Segment[], existing: ExistingRows): void {
+  let kept = 0;
+  for (let i = 0; i < block.count; i++) {
+    const number = block.source[i];
+    const row = block.row[i];
+    const segment = segments[number];
+    if (existing.has(segment.hi(row), segment.lo(row), segment.bytesOf(row))) continue;
+    block.source[kept] = number;
+    block.row[kept] = row;
+    kept++;
+  }
+  block.count = kept;
+}
+
 /** Fills the block with at most `rowsMax` merged rows. False when the sources are exhausted. */
 function nextBlock(
   job: Output,
@@ -196,11 +214,13 @@ function nextBlock(
     if (hasCleared) dropCleared(block, input);
     if (!job.keepTombstones) dropTombstones(block, input.segments);
     if (input.expired !== null) buryExpired(block, input.segments, input.expired);
+    if (input.existing !== null) dropExisting(block, input.segments, input.existing);
   } while (block.count === 0);
   return true;
 }
 
-function planParts(job: Output, input: Input, limit: SegmentLimit): Part[] {
+/** Finds where the output is cut into segments, and how large they are. */
+export function planParts(job: Output, input: Input, limit: SegmentLimit): Part[] {
   const { schema } = job.place;
   const sources = MergeSource.over(input.runs, input.trims);
   const block = newBlock();

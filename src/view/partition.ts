@@ -1,7 +1,8 @@
 /**
  * Which shard a key belongs to. By hash: even whatever the keys are. By range: shard i holds the keys
  * from split i − 1 up to split i, so that an ordered read touches few shards. Fixed for the life of
- * the data.
+ * the data; only where the splits are to be told from the first bulk load, the first shard has all keys
+ * until then.
  */
 import { OmenError } from '../errors.ts';
 import { KeyCodec } from '../schema/key.ts';
@@ -11,7 +12,7 @@ import { type Bound, isBelow } from './bounds.ts';
 /** A split as it stands in `omendb.json`: a sortable key's words, a utf8 key, a binary key in Base64. */
 type WrittenSplit = readonly [number, number] | string;
 
-/** As it stands in `omendb.json`: 'hash', or the keys where shards 1, 2, … begin. */
+/** As it stands in `omendb.json`: 'hash', or the keys where shards 1, 2, … begin, none while they are not known. */
 export type Partitioning =
   | { readonly kind: 'hash' }
   | { readonly kind: 'range'; readonly splits: readonly WrittenSplit[] };
@@ -28,17 +29,17 @@ export function parsePartition(
   key: KeyType,
 ): Partitioning {
   if (option === 'hash') return { kind: 'hash' };
-  if (option === 'range' && shards === 1) return { kind: 'range', splits: [] };
+  if (option === 'range') return { kind: 'range', splits: [] };
   if (option === null || typeof option !== 'object' || !Array.isArray(option.splits)) {
     throw new OmenError(
       'OMEN_INVALID_OPTIONS',
-      'The option "partition" is "hash" or { splits: [key, …] }, the keys where shards 1, 2, … begin.',
+      'The option "partition" is "hash", "range" or { splits: [key, …] }, the keys where shards 1, 2, … begin.',
     );
   }
   const codec = new KeyCodec(key, true);
   const splits = option.splits.map((split) => {
     codec.encode(split);
-    return writeSplit(codec);
+    return writeSplit(codec, key);
   });
   if (splits.length !== shards - 1 || !isAscending(splits, key)) {
     throw new OmenError(
@@ -49,7 +50,17 @@ export function parsePartition(
   return { kind: 'range', splits };
 }
 
-function writeSplit({ type, hi, lo, bytes }: KeyCodec): WrittenSplit {
+/** Shards 1, 2, … begin at these keys, which ascend. */
+export function partitionedAt(splits: readonly Bound[], key: KeyType): Partitioning {
+  return { kind: 'range', splits: splits.map((split) => writeSplit(split, key)) };
+}
+
+/** Whether the splits are to be told from the first bulk load. */
+export function lacksSplits(partitioning: Partitioning, shards: number): boolean {
+  return partitioning.kind === 'range' && partitioning.splits.length < shards - 1;
+}
+
+function writeSplit({ hi, lo, bytes }: Bound, type: KeyType): WrittenSplit {
   if (bytes === null) return [hi, lo];
   const { memory, start, end } = bytes;
   return memory.buffer.toString(type === 'utf8' ? 'utf8' : 'base64', start, end);
@@ -91,7 +102,8 @@ export function isPartitioning(
     Array.isArray(pair) && pair.length === 2 && pair.every(isWord);
   const isText = (text: unknown): boolean => typeof text === 'string' && text.isWellFormed();
   const isWritten = isVariable(type) ? isText : isPair;
-  return splits.length === shards - 1 && splits.every(isWritten) && isAscending(splits, type);
+  const isCount = splits.length === shards - 1 || splits.length === 0;
+  return isCount && splits.every(isWritten) && isAscending(splits, type);
 }
 
 /** The shard of a key where shards begin at `splits`, which `splitsOf` gives. */

@@ -16,8 +16,20 @@ import {
   readBlocks,
 } from './spilled-run.ts';
 
+/** What becomes of a row to load whose key the database has: it takes its place, gives way, or ends the load. */
+export type OnExisting = 'replace' | 'keep' | 'error';
+
+/** What is made of rows of one key. */
+export interface SliceRules {
+  /** Whether no key may be in two runs. */
+  readonly isUnique: boolean;
+  readonly onExisting: OnExisting;
+}
+
+export const REPLACING: SliceRules = { isUnique: false, onExisting: 'replace' };
+
 /** Crosses threads. */
-export interface RunSlice {
+export interface RunSlice extends SliceRules {
   /** The run whose rows win first; of each, parts that have all rows of the range, and maybe others. */
   readonly runs: readonly (readonly RunPart[])[];
   /** Keys from here on, up to the one before there; null: all. */
@@ -25,16 +37,17 @@ export interface RunSlice {
   readonly to: PlainKey | null;
   /** What its rows take, about. */
   readonly bytes: number;
-  /** Whether no key may be in two runs. */
-  readonly isUnique: boolean;
   /** Segments that were written for the load before, and are not needed any more once the slice is. */
   readonly replaced: readonly number[];
 }
 
 /** All rows of runs. */
-export function wholeSlice(runs: readonly (readonly RunPart[])[], isUnique = false): RunSlice {
+export function wholeSlice(
+  runs: readonly (readonly RunPart[])[],
+  rules: SliceRules = REPLACING,
+): RunSlice {
   const bytes = runs.flat().reduce((sum, part) => sum + partBytes(part), 0);
-  return { runs, from: null, to: null, bytes, isUnique, replaced: [] };
+  return { runs, from: null, to: null, bytes, ...rules, replaced: [] };
 }
 
 /** A slice in memory, ready to be merged. */

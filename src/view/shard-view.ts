@@ -183,6 +183,11 @@ export class ShardView {
     for (const paging of this.#toCome) paging.ensureAll();
   }
 
+  /** Whether there is nothing in it, not even what hides something. */
+  get isVoid(): boolean {
+    return this.runs.length === 0 && this.memtables.every(({ memtable }) => memtable.isEmpty);
+  }
+
   /** Whether `getNumber` may be asked: everything is in one run of numbers, without tombstones. */
   get isOfNumbers(): boolean {
     return this.numbersVersion > 0 && this.memtables.length === 1 && this.#active.isEmpty;

@@ -58,12 +58,12 @@ export function partBytes(part: RunPart): number {
 
 /** The key of a row, in memory of its own. */
 export function plainKeyOf(segment: Segment, row: number): PlainKey {
-  const bytes = segment.bytesOf(row);
-  return {
-    hi: segment.hi(row),
-    lo: segment.lo(row),
-    bytes: bytes && Uint8Array.from(bytes.memory.buffer.subarray(bytes.start, bytes.end)),
-  };
+  return plainKey({ hi: segment.hi(row), lo: segment.lo(row), bytes: segment.bytesOf(row) });
+}
+
+export function plainKey({ hi, lo, bytes }: Bound): PlainKey {
+  const own = bytes && Uint8Array.from(bytes.memory.buffer.subarray(bytes.start, bytes.end));
+  return { hi, lo, bytes: own };
 }
 
 export function boundOf({ hi, lo, bytes }: PlainKey): Bound {

@@ -141,6 +141,41 @@ test.serial('shards by range begin where they are said to', async (t) => {
   t.regex((await omendb(other)).err, /--split: a timestamp key is an ISO 8601 date/);
 });
 
+test.serial('or where each has as much of what is loaded', async (t) => {
+  const { db, write } = scratch(t);
+  const lines = Array.from({ length: 1000 }, (_, i) => `${i ** 2},${i}`);
+  const file = write('squares.csv', `id,value\n${lines.join('\n')}\n`);
+  const argv = ['load', '--db', db, ...TYPES, '--by-range', file];
+  const { code, out, err } = await omendb([...argv, '--json']);
+  t.is(code, 0, err);
+  const { splits } = JSON.parse(out);
+  t.is(splits.length, 1);
+  t.true(err.includes(`Shards begin at ${splits[0]}.\n`));
+  t.true(Math.abs(Math.sqrt(splits[0]) - 500) < 10);
+  const both = ['load', '--db', `${db}2`, ...TYPES, '--by-range', '--split', '7', file];
+  t.is((await omendb(both)).code, 2);
+});
+
+test.serial('keys that are there: replaced, kept, or refused', async (t) => {
+  const { db, write } = scratch(t);
+  const file = write('a.csv', 'id,value\n1,1\n2,2\n');
+  const more = write('b.csv', 'id,value\n2,-2\n3,-3\n');
+  t.is((await omendb(['load', '--db', db, ...TYPES, file])).code, 0);
+  const argv = ['load', '--db', db, '--key', 'id', more];
+  const refused = await omendb([...argv, '--on-existing', 'error']);
+  t.is(refused.code, 1);
+  t.regex(refused.err, /the key 2 already.*\(OMEN_KEY_EXISTS\)\n.*--on-existing/s);
+  const kept = await omendb([...argv, '--on-existing', 'keep']);
+  t.is(kept.code, 0, kept.err);
+  t.regex(kept.err, /1 row loaded into .*; 1 left out, as its key is there/);
+  t.deepEqual(await rowsIn(db), [
+    [1, { value: 1 }],
+    [2, { value: 2 }],
+    [3, { value: -3 }],
+  ]);
+  t.is((await omendb([...argv, '--on-existing', 'never'])).code, 2);
+});
+
 test.serial('what fails leaves nothing behind, and says what to do', async (t) => {
   const { directory, db, write } = scratch(t);
   const bad = write('bad.csv', 'id,value\n1,2\n2,x\n3,4\n');

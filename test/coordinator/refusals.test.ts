@@ -260,7 +260,6 @@ test('options that are unknown or wrong are refused, and the right ones are take
     { shards: '2' },
     { shards: null },
     { partition: 'random' },
-    { partition: 'range' },
     { partition: null },
     { shards: 2, partition: { splits: [] } },
     { shards: 3, partition: { splits: [2, 1] } },

@@ -1,6 +1,7 @@
 /** Watches over logs that are written by hand: every order in which shards can get on. */
 import test from 'ava';
 import { ClientMeter } from '../../src/coordinator/client-meter.ts';
+import type { Membership } from '../../src/coordinator/membership.ts';
 import { formatPosition, type Position, parsePosition } from '../../src/coordinator/position.ts';
 import { parseIteration } from '../../src/coordinator/range.ts';
 import { Reader } from '../../src/coordinator/reader.ts';
@@ -61,7 +62,7 @@ class Logs {
   readonly control = new Control(createControl());
   readonly storage = new CrashStorage();
   readonly logs: LocalLog[] = [];
-  readonly membership = {
+  readonly membership: Membership = {
     control: this.control,
     epoch: NOW,
     schema: SCHEMA,
@@ -73,12 +74,13 @@ class Logs {
     shards: SHARDS,
     salvaged: [],
     partitioning: { kind: 'hash' },
+    splits: [],
     threadOf: [0, 0, 0],
     memoryBytes: 2 ** 20,
     slowMs: Number.POSITIVE_INFINITY,
     operationsMax: 100,
     batchBytesMax: 2 ** 20,
-  } as const;
+  };
   readonly reader = new Reader(
     this.membership,
     new ClientMeter(this.membership),

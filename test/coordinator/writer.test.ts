@@ -42,6 +42,7 @@ function lonelyWriter(): { writer: Writer; control: Control } {
     shards: 2,
     salvaged: [],
     partitioning: { kind: 'hash' },
+    splits: [],
     threadOf: [0, 0],
     memoryBytes: 2 ** 30,
     slowMs: Number.POSITIVE_INFINITY,

@@ -60,7 +60,7 @@ test('rows go to the shards that put would choose, each in the order of the sour
     const write = async ({ runs }: RunSlice) => {
       const open = runs.map((run) => run.filter((part) => !isSpilled(part)) as SegmentHandle[]);
       all.push(open);
-      return { ids: [all.length], segments: open.flat(), rows: 0, bytes: 0 };
+      return { ids: [all.length], segments: open.flat(), rows: 0, bytes: 0, existing: 0 };
     };
     const shared = sharedOf(storage, { schema: SCHEMA });
     return new ShardRows({ shared, write, pathOf: String });

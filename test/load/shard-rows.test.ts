@@ -5,13 +5,15 @@ import { isDamage, OmenError } from '../../src/errors.ts';
 import { Router } from '../../src/load/router.ts';
 import { type Piece, ShardRows } from '../../src/load/shard-rows.ts';
 import type { OnDuplicate } from '../../src/load/sort.ts';
+import { planSplits } from '../../src/load/splits.ts';
 import { KeyCodec } from '../../src/schema/key.ts';
 import { parseSchema, type Schema } from '../../src/schema/schema.ts';
 import { loadSlice } from '../../src/shard-worker/load-job.ts';
 import { CrashStorage, type Fault } from '../../src/storage/crash.ts';
+import { shardOf } from '../../src/view/partition.ts';
 import type { RunSlice } from '../../src/view/run-slice.ts';
 import { Segment, type SegmentHandle } from '../../src/view/segment.ts';
-import { isSpilled } from '../../src/view/spilled-run.ts';
+import { boundOf, isSpilled, type PlainKey } from '../../src/view/spilled-run.ts';
 import { type SharedOptions, sharedOf } from './support.ts';
 
 const DIRECTORY = 'data';
@@ -21,7 +23,12 @@ const NUMBERS = parseSchema({ key: 'int64', columns: { a: 'float64', b: 'utf8?' 
 type Rows = readonly (readonly [key: unknown, a: number])[];
 
 /** Rows in lists, each of which becomes a run, loaded as a shard loads them. */
-async function load(storage: CrashStorage, lists: readonly Rows[], options: SharedOptions) {
+async function load(
+  storage: CrashStorage,
+  lists: readonly Rows[],
+  options: SharedOptions,
+  finish = async (rows: ShardRows): Promise<Piece[]> => [await rows.finish()],
+) {
   const { schema } = options;
   storage.makeDirectory(DIRECTORY);
   const slices: RunSlice[] = [];
@@ -33,7 +40,8 @@ async function load(storage: CrashStorage, lists: readonly Rows[], options: Shar
     slices.push(slice);
     const place = { ...PLACE, schema };
     const span = { firstLsn: 1, lastLsn: 1 };
-    const written = loadSlice(storage, { kind: 'load', place, slice, firstId, span });
+    const job = { kind: 'load', place, slice, firstId, span, existing: null } as const;
+    const { written, existing } = loadSlice(storage, job);
     firstId += 100;
     for (const { record, handle } of written) present.set(record.id, handle.layout.bodyBytes);
     most = Math.max(
@@ -46,6 +54,7 @@ async function load(storage: CrashStorage, lists: readonly Rows[], options: Shar
       segments: written.map(({ handle }) => handle),
       rows: written.reduce((sum, { record }) => sum + record.rows, 0),
       bytes: written.reduce((sum, { record }) => sum + record.fileBytes, 0),
+      existing,
     };
   };
   const shared = sharedOf(storage, options);
@@ -61,8 +70,22 @@ async function load(storage: CrashStorage, lists: readonly Rows[], options: Shar
     router.finish();
     await shared.inFlight.room(1);
   }
-  const piece = await rows.finish();
-  return { piece, slices, present: [...present.keys()], most };
+  const pieces = await finish(rows);
+  return { piece: pieces[0], pieces, slices, present: [...present.keys()], most };
+}
+
+/** Everything, cut where so many shards begin, which is added to `splits`; uncut where there are too few keys. */
+async function cut(
+  schema: Schema,
+  rows: ShardRows,
+  shards: number,
+  splits: PlainKey[],
+): Promise<Piece[]> {
+  const runs = await rows.sortedRuns();
+  splits.push(...(planSplits(schema, runs, shards) ?? []));
+  const ends = [null, ...splits, null];
+  const ranges = ends.slice(1).map((to, i) => ({ from: ends[i], to }));
+  return Promise.all(ranges.map((range) => rows.writeRange(runs, range)));
 }
 
 function contentOf(schema: Schema, { segments }: Piece): [unknown, number][] {
@@ -297,5 +320,63 @@ test('runs in order are written piece by piece, and all together once one is not
     );
     t.deepEqual(firstKeys, onDuplicate === 'first' ? [0, 5] : [5, 0]);
     t.deepEqual(contentOf(NUMBERS, piece), wanted(last, onDuplicate));
+  }
+});
+
+for (const key of ['int64', 'utf8'] as const) {
+  test(`cut where shards begin, every row is in the shard of its key: ${key}`, async (t) => {
+    const schema = parseSchema({ key, columns: { a: 'float64', b: 'utf8?' } });
+    const list = fc.array(fc.tuple(KEYS[key] as fc.Arbitrary<unknown>, fc.nat({ max: 1000 })), {
+      minLength: 1,
+      maxLength: 60,
+    });
+    const budget = fc.record({
+      keptBytes: fc.constantFrom(0, 3000, 10 ** 6),
+      blockBytes: fc.constantFrom(50, 400),
+      sliceBytes: fc.constantFrom(300, 3000, 10 ** 6),
+      joinRuns: fc.constantFrom(2, 100),
+    });
+    let divided = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(list, { minLength: 1, maxLength: 9 }),
+        budget,
+        fc.constantFrom<OnDuplicate>('last', 'first'),
+        fc.integer({ min: 2, max: 5 }),
+        async (lists, own, onDuplicate, shards) => {
+          const options = { schema, onDuplicate, budget: own, writesAhead: false };
+          const splits: PlainKey[] = [];
+          const finish = (rows: ShardRows) => cut(schema, rows, shards, splits);
+          const { pieces } = await load(new CrashStorage(), lists, options, finish);
+          const contents = pieces.map((piece) => contentOf(schema, piece));
+          t.deepEqual(contents.flat(), wanted(lists, onDuplicate));
+          if (splits.length === 0) return;
+          const bounds = splits.map(boundOf);
+          const codec = new KeyCodec(schema.key, true);
+          const shardOfKey = (given: unknown): number => {
+            codec.encode(given);
+            return shardOf(bounds, codec);
+          };
+          t.true(contents.every((rows, i) => rows.every(([given]) => shardOfKey(given) === i)));
+          divided++;
+        },
+      ),
+      { numRuns: 60 },
+    );
+    t.true(divided > 20, `${divided} times`);
+  });
+}
+
+test('shards get as many bytes, within a hundredth, from runs in memory and in files', async (t) => {
+  const schema = parseSchema({ key: 'int64', columns: { a: 'float64', b: 'utf8?' } });
+  const lists = Array.from({ length: 20 }, (_, list) =>
+    Array.from({ length: 1000 }, (_, i) => [BigInt((20 * i + list) ** 3), i] as const),
+  );
+  for (const keptBytes of [0, 300_000, 10 ** 8]) {
+    const options = { schema, budget: { keptBytes, blockBytes: 500 }, writesAhead: false };
+    const finish = (rows: ShardRows) => cut(schema, rows, 4, []);
+    const { pieces } = await load(new CrashStorage(), lists, options, finish);
+    t.is(pieces.length, 4);
+    for (const { rows } of pieces) t.true(Math.abs(rows - 5000) < 200, `${rows} rows`);
   }
 });

@@ -6,20 +6,29 @@ import type { LoadShared } from '../../src/load/shard-rows.ts';
 import type { OnDuplicate } from '../../src/load/sort.ts';
 import type { Schema } from '../../src/schema/schema.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import type { OnExisting } from '../../src/view/run-slice.ts';
 
 export interface SharedOptions {
   readonly schema: Schema;
   readonly onDuplicate?: OnDuplicate;
+  readonly onExisting?: OnExisting;
+  readonly writesAhead?: boolean;
   readonly budget?: Partial<LoadBudget>;
 }
 
 /** Every chunk is a run of its own, and all are kept in memory, unless told otherwise. */
 export function sharedOf(
   storage: Storage,
-  { schema, onDuplicate = 'last', budget = {} }: SharedOptions,
+  {
+    schema,
+    onDuplicate = 'last',
+    onExisting = 'replace',
+    writesAhead = true,
+    budget = {},
+  }: SharedOptions,
 ): LoadShared {
   return {
-    ...{ schema, onDuplicate, kept: 0 },
+    ...{ schema, onDuplicate, onExisting, writesAhead, kept: 0 },
     // What is little is done in this thread.
     pool: new LoadPool(storage),
     inFlight: new InFlight(),

@@ -22,7 +22,7 @@ test('a job runs in another thread and gives back segments in shared memory', as
   const { job, directory } = jobIn(t);
   const pool = new JobPool();
   t.teardown(() => pool.close());
-  const written = await pool.run(job);
+  const { written } = await pool.run(job);
   t.deepEqual([written.length, written[0].record.rows], [1, 1]);
   t.true(written[0].handle.body instanceof SharedArrayBuffer);
   t.true(existsSync(join(directory, 'segment-0000000001.arrow')));
@@ -34,7 +34,7 @@ test('a job that fails says so, and the pool goes on', async (t) => {
   t.teardown(() => pool.close());
   const place = { ...job.place, directory: join(tmpdir(), 'omendb-no-such-directory') };
   await t.throwsAsync(pool.run({ ...job, place }), { code: 'OMEN_IO', message: /ENOENT/ });
-  t.is((await pool.run(job)).length, 1);
+  t.is((await pool.run(job)).written.length, 1);
 });
 
 test('a pool that never ran a job closes', async (t) => {
