@@ -44,8 +44,8 @@ const TAKEN_OUT: readonly (readonly [file: string, code: string, instead: string
   ['coordinator/reader.ts', '--this.getsLeft >= 0 && typeof key', 'typeof key'],
   [
     'coordinator/writer.ts',
-    'this.#meter.settler(STORE, this, { resolve, reject });',
-    '{ resolve, reject };',
+    'if (this.#meter.counted(STORE)) settler = this.#meter.timed(STORE, this, settler);',
+    '',
   ],
   [
     'shard-worker/engine.ts',

@@ -52,6 +52,7 @@ export class ClientMeter {
   readonly #words: Float64Array;
   readonly #client: number;
   readonly #slot: number;
+  readonly #callsAt: number;
   readonly #path: string;
   readonly #slowMs: number;
   /** Of each kind, one call in how many is timed, and how many are left until then. */
@@ -67,6 +68,7 @@ export class ClientMeter {
     this.#words = control.meters.words;
     this.#client = client;
     this.#slot = control.meters.clientAt(client);
+    this.#callsAt = this.#slot + CALLS_AT;
     this.#path = path;
     this.#slowMs = slowMs;
     const isTimed = slowMs < Number.POSITIVE_INFINITY;
@@ -79,12 +81,20 @@ export class ClientMeter {
     this.#words[this.#slot + word] += count;
   }
 
-  /** Counts an operation that begins. Returns when, for `end`, or 0 where it is not timed. */
-  begin(kind: number): number {
-    this.#words[this.#slot + CALLS_AT + kind]++;
-    if (--this.#left[kind] > 0) return 0;
+  /** Counts an operation that begins. Whether it is one of those to be timed. */
+  counted(kind: number): boolean {
+    this.#words[this.#callsAt + kind]++;
+    return --this.#left[kind] <= 0;
+  }
+
+  #start(kind: number): number {
     this.#left[kind] = this.#every[kind];
     return performance.now();
+  }
+
+  /** Counts an operation that begins. Returns when, for `end`, or 0 where it is not timed. */
+  begin(kind: number): number {
+    return this.counted(kind) ? this.#start(kind) : 0;
   }
 
   /** @param startMs what `begin` returned */
@@ -133,10 +143,12 @@ export class ClientMeter {
     this.#add(ERRORS_AT + codeNumber(error.code), callers);
   }
 
-  /** Counts and times a write that begins, until it is settled, and how many are under way with it. */
-  settler(kind: number, writer: { readonly inFlight: number }, settler: Settler): Settler {
-    const startMs = this.begin(kind);
-    if (startMs === 0) return settler;
+  /**
+   * Times a write that was counted, until it is settled, and notes how many are under way with it. Apart from
+   * `counted`, since V8 takes only so much code into a function: `put` is to have the rest of itself in it.
+   */
+  timed(kind: number, writer: { readonly inFlight: number }, settler: Settler): Settler {
+    const startMs = this.#start(kind);
     this.record('inFlight', writer.inFlight + 1);
     return {
       resolve: () => {

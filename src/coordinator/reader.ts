@@ -95,8 +95,11 @@ export class Reader {
   /** For each shard, the view that counts once its load is published. */
   readonly #awaited: (ViewMessage | null)[];
   readonly #isHash: boolean;
-  /** For `get`; declared, as in `F64Index`. Whether keys are integers, spread by their hash, and we are open. */
-  declare private isFlat: boolean;
+  /**
+   * For `get`; declared, as in `F64Index`. The views, where keys are integers, spread by their hash, and we are
+   * open; else none, which spares asking whether that is so.
+   */
+  declare private flatViews: readonly (ShardView | null)[];
   /** Whether keys are 64-bit integers, and the same. */
   declare private takesBigints: boolean;
   /** What is to be turned over in the high word of such a key to have its sortable form. */
@@ -145,7 +148,7 @@ export class Reader {
     this.#pins = Array.from({ length: shards }, () => new Map());
     this.#awaited = Array.from({ length: shards }, () => null);
     this.#isHash = partitioning.kind === 'hash';
-    this.isFlat = this.#isHash && this.key.takesIntegers;
+    this.flatViews = this.#isHash && this.key.takesIntegers ? this.views : this.views.slice();
     this.takesBigints = this.#isHash && (schema.key === 'int64' || schema.key === 'uint64');
     this.flip = schema.key === 'int64' ? SIGN | 0 : 0;
     this.shards = shards;
@@ -272,10 +275,10 @@ export class Reader {
     // Most look-ups, in as few instructions as they take (`F64Index.findNear` says why).
     // Whether the key is an integer is asked only of those that are not there. One that is to be timed goes
     // the way of the others: a call more in here would cost more than to count does.
-    if (--this.getsLeft >= 0 && typeof key === 'number' && this.isFlat === true) {
+    if (--this.getsLeft >= 0 && typeof key === 'number') {
       const number = key + 0;
       const shard = shardOfNumber(number, this.shards);
-      const view = this.views[shard];
+      const view = this.flatViews[shard];
       const settled = this.signed[SETTLED_AT + Math.imul(shard, SETTLED_STEP)];
       if (view !== null && settled === view.numbersVersion) {
         const row = view.getNumber(number);
@@ -613,7 +616,6 @@ export class Reader {
   close(reason: OmenError): void {
     if (this.#closed === null) this.noteGets();
     this.#closed = reason;
-    this.isFlat = false;
     this.takesBigints = false;
     void this.aggregates.close();
     this.#control.setSnapshots(this.#membership.client, 0);

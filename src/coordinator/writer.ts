@@ -173,7 +173,8 @@ export class Writer {
     // As `#writing`, without a closure more.
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
-      const settler = this.#meter.settler(STORE, this, { resolve, reject });
+      let settler: Settler = { resolve, reject };
+      if (this.#meter.counted(STORE)) settler = this.#meter.timed(STORE, this, settler);
       try {
         this.#key.encode(key);
         const rowBytes = this.#keyBytes + this.#row.encode(row);
@@ -191,7 +192,8 @@ export class Writer {
     return new Promise((resolve, reject) => {
       this.#throwIfClosed();
       try {
-        send(this.#meter.settler(kind, this, { resolve, reject }));
+        const settler = { resolve, reject };
+        send(this.#meter.counted(kind) ? this.#meter.timed(kind, this, settler) : settler);
       } catch (error) {
         this.#meter.failed(error);
         throw error;
