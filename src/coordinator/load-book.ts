@@ -44,7 +44,14 @@ interface Load {
   readonly client: number;
   readonly isAlone: boolean;
   state: 'open' | 'published' | 'aborted';
-  /** Resolves once all shards have taken what became of it. */
+  /**
+   * Whether shards are getting ready for it: then they are told how it ends by who publishes it, and by nobody
+   * before they are.
+   */
+  isPublishing: boolean;
+  /** Whether they are being told. */
+  isEnding: boolean;
+  /** Resolves once all of them have taken it. */
   readonly over: PromiseWithResolvers<void>;
 }
 
@@ -91,7 +98,7 @@ export class LoadBook {
         return thread.writeLoad(name, shard, slice);
       },
       publishLoad: (name, ids) => this.#publishInTurn(name, ids),
-      abortLoad: (name) => this.#end(name, false),
+      abortLoad: (name) => this.#abort(name),
       repartition: this.#repartition,
     };
   }
@@ -100,7 +107,10 @@ export class LoadBook {
     // One that looks at what is there has to know what older loads have become, and no load may become older
     // than it any more.
     const before = [...this.#loads.values()].filter((load) => isAlone || load.isAlone);
-    const load: Load = { client, isAlone, state: 'open', over: Promise.withResolvers() };
+    const load: Load = {
+      ...{ client, isAlone, state: 'open', isPublishing: false, isEnding: false },
+      over: Promise.withResolvers(),
+    };
     this.#loads.set(loadBatchName(name), load);
     // Unless it is ended itself.
     await Promise.race([load.over.promise, Promise.all(before.map(({ over }) => over.promise))]);
@@ -119,40 +129,56 @@ export class LoadBook {
 
   async #publish(name: string, ids: readonly (readonly number[])[]): Promise<void> {
     const load = this.#loads.get(loadBatchName(name));
-    const isOpen = () => load?.state === 'open';
     if (this.#isClosed) throw new OmenError('OMEN_CLOSED', 'The database was closed.');
-    if (!isOpen()) throw gone();
-    const number = ++this.#published;
-    const participants = ids.map((_, shard) => shard);
+    if (load?.state !== 'open') throw gone();
+    load.isPublishing = true;
     try {
-      await Promise.all(
-        this.#threads.map(async (thread) => (await this.#serving(thread)).settleLoads()),
-      );
-      for (const [batch, { state }] of this.#loads) {
-        if (state === 'published') this.#loads.delete(batch);
-      }
-      await all(
-        ids.map(async (own, shard) => {
-          const thread = await this.#serving(this.#threadOf[shard]);
-          await thread.prepareLoad({ name, number, participants, shard, ids: own });
-        }),
-      );
-      // A thread that died meanwhile has been told that it is not.
-      if (!isOpen() || load === undefined) throw gone();
-      load.state = 'published';
-      this.#control.publish(number);
+      await this.#show(name, load, ids);
     } catch (error) {
-      await this.#end(name, false);
+      load.state = 'aborted';
       throw error;
+    } finally {
+      await this.#end(name, load);
     }
-    await this.#end(name, true);
   }
 
-  /** Never rejects: a shard that cannot take it knows from its files when it is recovered. */
-  async #end(name: string, isPublished: boolean): Promise<void> {
+  async #show(name: string, load: Load, ids: readonly (readonly number[])[]): Promise<void> {
+    const number = ++this.#published;
+    const participants = ids.map((_, shard) => shard);
+    await Promise.all(
+      this.#threads.map(async (thread) => (await this.#serving(thread)).settleLoads()),
+    );
+    for (const [batch, { state }] of this.#loads) {
+      if (state === 'published') this.#loads.delete(batch);
+    }
+    await all(
+      ids.map(async (own, shard) => {
+        const thread = await this.#serving(this.#threadOf[shard]);
+        await thread.prepareLoad({ name, number, participants, shard, ids: own });
+      }),
+    );
+    // Its client may be gone by now; or a thread died, which was told that the load is not published.
+    if (load.state !== 'open') throw gone();
+    load.state = 'published';
+    this.#control.publish(number);
+  }
+
+  async #abort(name: string): Promise<void> {
     const load = this.#loads.get(loadBatchName(name));
-    if (load === undefined || (load.state === 'published') !== isPublished) return;
-    load.state = isPublished ? 'published' : 'aborted';
+    if (load === undefined || load.state === 'published') return;
+    load.state = 'aborted';
+    if (load.isPublishing) await load.over.promise;
+    else await this.#end(name, load);
+  }
+
+  /**
+   * Tells the shards what became of it. Never rejects: one that cannot take it knows from its files when it is
+   * recovered.
+   */
+  async #end(name: string, load: Load): Promise<void> {
+    if (load.isEnding) return load.over.promise;
+    load.isEnding = true;
+    const isPublished = load.state === 'published';
     await Promise.allSettled(
       this.#threads.map(async (thread) =>
         (await this.#serving(thread)).settleLoad(name, isPublished),
@@ -180,9 +206,7 @@ export class LoadBook {
   /** Ends the loads of a client that is gone. */
   clientGone(client: number): void {
     for (const [batch, load] of this.#loads) {
-      if (load.client === client && load.state === 'open') {
-        void this.#end(batch.slice(loadBatchName('').length), false);
-      }
+      if (load.client === client) void this.#abort(batch.slice(loadBatchName('').length));
     }
   }
 }
