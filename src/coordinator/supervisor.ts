@@ -19,8 +19,8 @@ import {
 import type { Epoch } from '../shard-worker/records.ts';
 import type { RecoveredShard } from '../shard-worker/replay.ts';
 import { realStorage } from '../storage/real.ts';
-import { COMMITTED, UNDECIDED } from '../view/commit-table.ts';
-import { CLIENTS_MAX, Control, createControl } from '../view/control.ts';
+import { CLIENTS_MAX, COMMITTED, UNDECIDED } from '../view/commit-table.ts';
+import { Control, createControl } from '../view/control.ts';
 import type { Partitioning } from '../view/partition.ts';
 import { publish } from './channels.ts';
 import { Client, type Connection } from './client.ts';
@@ -78,6 +78,8 @@ export class Supervisor {
   readonly #threads: ShardThread[] = [];
   readonly #threadOf: number[];
   readonly #clients = new Map<number, ClientFace>();
+  /** Clients that are gone, and may have left a ticket: their numbers are not given to others yet. */
+  readonly #leaving = new Set<number>();
   /** Recoveries under way, threads given up, and how often each died since it last served. */
   readonly #reopening = new Map<number, Promise<void>>();
   readonly #refusals = new Map<number, OmenError>();
@@ -218,7 +220,7 @@ export class Supervisor {
 
   #takeNumber(): number {
     for (let client = 0; client < CLIENTS_MAX; client++)
-      if (!this.#clients.has(client)) return client;
+      if (!this.#clients.has(client) && !this.#leaving.has(client)) return client;
     throw new OmenError('OMEN_ATTACH_FAILED', `At most ${CLIENTS_MAX} threads can be attached.`);
   }
 
@@ -282,7 +284,16 @@ export class Supervisor {
   /** The client is gone, by request or because its thread ended. Batches it left open are aborted. */
   removeClient(client: number): void {
     if (!this.#clients.delete(client) || this.#isClosing) return;
+    void this.#dismiss(client);
+  }
+
+  async #dismiss(client: number): Promise<void> {
     const { table } = this.control;
+    this.#leaving.add(client);
+    while (!table.forsake(client, this.#clients.keys())) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#leaving.delete(client);
     this.control.setSnapshots(client, 0);
     this.control.logs.clearClient(client);
     this.control.meters.clearClient(client);

@@ -552,8 +552,10 @@ export class Writer {
     }
     const ticket = control.table.take(batch.shards, client, request);
     if (ticket === 0) {
-      this.#awaitsTicket = true;
-      return false;
+      const failure = this.#failedShard();
+      if (failure === null) this.#awaitsTicket = true;
+      else this.#reject(batch, failure);
+      return failure !== null;
     }
     batch.ticket = ticket;
     this.#batches.set(request, batch);
@@ -570,6 +572,21 @@ export class Writer {
       links[i].sent(null);
     });
     return true;
+  }
+
+  /**
+   * A shard that has failed says of no batch any more that its outcome is durable there: once slots are used
+   * up, none becomes free.
+   */
+  #failedShard(): OmenError | null {
+    const { control, shards } = this.#membership;
+    for (let shard = 0; shard < shards; shard++) {
+      if (control.statuses.state(shard) !== 'failed') continue;
+      const why = control.statuses.get(shard).error?.message ?? `Shard ${shard} failed.`;
+      const message = `${why} No batch over several shards is taken until then.`;
+      return new OmenError('OMEN_SHARD_FAILED', message);
+    }
+    return null;
   }
 
   /** Waits, without blocking the thread, for whatever is in flight. */

@@ -11,7 +11,9 @@
  * can never pair the ticket of one batch with the state of another.
  *
  * Who writes what
- * - The client that took the ticket fills the slot, the first word last (state UNDECIDED).
+ * - The client that took the ticket fills the slot, the first word last (state UNDECIDED). Which ticket it
+ *   is about to take it says before: where its thread ends between the two, the supervisor knows whose the
+ *   ticket is that nobody will fill, and fills it as aborted. Everybody would wait for it.
  * - A participant, once its part is durable, sets its bit in `votes`. Whoever sees all bits set flips
  *   UNDECIDED to COMMITTED by compare-and-exchange; a participant that cannot take its part flips it
  *   to ABORTED. Only one of them succeeds, and that one tells the client.
@@ -22,6 +24,7 @@
 import assert from 'node:assert';
 
 export const SHARDS_MAX = 128;
+export const CLIENTS_MAX = 64;
 
 export const UNDECIDED = 1;
 export const COMMITTED = 2;
@@ -44,7 +47,9 @@ assert.ok(SETTLED + MASK_WORDS <= SLOT_WORDS && TICKET_MASK % SLOTS === SLOTS - 
 /** The next ticket, and a lower bound of the oldest ticket whose slot is in use. */
 const NEXT = 0;
 const OLDEST = 1;
-const HEADER_WORDS = 32;
+/** Of each client the ticket that it is about to take, or took last. */
+const CLAIMS = 32;
+const HEADER_WORDS = CLAIMS + CLIENTS_MAX;
 
 export const COMMIT_TABLE_BYTES = 4 * (HEADER_WORDS + SLOTS * SLOT_WORDS);
 
@@ -112,21 +117,52 @@ export class CommitTable {
     for (;;) {
       const taken = Atomics.load(words, NEXT);
       const ticket = (taken + 1) & TICKET_MASK;
-      if (ticket !== 0 && !this.#isFree(ticket)) return 0;
+      if (ticket !== 0 && !this.#isFree(ticket)) {
+        Atomics.store(words, CLAIMS + client, 0);
+        return 0;
+      }
+      Atomics.store(words, CLAIMS + client, ticket);
       if (Atomics.compareExchange(words, NEXT, taken, ticket) !== taken) continue;
       if (ticket === 0) continue;
       const base = this.#base(ticket);
-      for (let i = 0; i < MASK_WORDS; i++) {
-        words[base + PARTICIPANTS + i] = 0;
-        words[base + VOTES + i] = 0;
-        words[base + SETTLED + i] = 0;
-      }
+      this.#clear(base);
       for (const shard of shards) words[base + PARTICIPANTS + (shard >>> 5)] |= 1 << (shard & 31);
       words[base + CLIENT] = client;
       words[base + REQUEST] = request;
       Atomics.store(words, base + STATE, (ticket << 2) | UNDECIDED);
       return ticket;
     }
+  }
+
+  #clear(base: number): void {
+    for (let i = 0; i < MASK_WORDS; i++) {
+      this.#words[base + PARTICIPANTS + i] = 0;
+      this.#words[base + VOTES + i] = 0;
+      this.#words[base + SETTLED + i] = 0;
+    }
+  }
+
+  /**
+   * A client's thread has ended: the ticket that it took and did not fill, if there is one, is that of an
+   * aborted batch from now on.
+   * @param others the clients that go on
+   * @returns false while one of those may turn out to have taken it: to be asked again
+   */
+  forsake(client: number, others: Iterable<number>): boolean {
+    const words = this.#words;
+    const ticket = Atomics.load(words, CLAIMS + client);
+    const isTaken = !ticketBefore(Atomics.load(words, NEXT), ticket);
+    if (ticket === 0 || !isTaken) return true;
+    for (const other of others) {
+      if (other === client || Atomics.load(words, CLAIMS + other) !== ticket) continue;
+      return this.isFilled(ticket);
+    }
+    // Asked last: who took it may have filled it, and gone on, since.
+    if (this.isFilled(ticket)) return true;
+    const base = this.#base(ticket);
+    this.#clear(base);
+    Atomics.store(words, base + STATE, (ticket << 2) | ABORTED);
+    return true;
   }
 
   /** The state of a batch that is still in the table, or undefined: decided and settled long ago. */

@@ -16,13 +16,12 @@
  * - the time, where it is not the system's: for tests of what expires
  */
 import assert from 'node:assert';
-import { COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
+import { CLIENTS_MAX, COMMIT_TABLE_BYTES, CommitTable, SHARDS_MAX } from './commit-table.ts';
 import { LogBoard } from './log-board.ts';
 import { MeterBoard } from './meters.ts';
 import { STATUS_BYTES, StatusBoard } from './status.ts';
 
 export const THREADS_MAX = 64;
-export const CLIENTS_MAX = 64;
 
 const LINE_BYTES = 128;
 const SHARD_BYTES = 6 * LINE_BYTES;

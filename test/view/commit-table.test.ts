@@ -17,7 +17,8 @@ const SLOTS = 1024;
 const TICKETS = 2 ** 30;
 const NEXT_WORD = 0;
 const OLDEST_WORD = 1;
-const HEADER_WORDS = 32;
+const CLAIMS = 32;
+const HEADER_WORDS = 96;
 const SLOT_WORDS = 16;
 
 function newTable(): { table: CommitTable; words: Int32Array } {
@@ -211,6 +212,66 @@ test('batches that begin and end while another thread looks, between any two of 
     t.deepEqual(table.undecided(), []);
     t.true(at < 20);
   }
+});
+
+test('whatever a client has done of taking a ticket when its thread ends, nobody waits for it', (t) => {
+  const real = { load: Atomics.load, store: Atomics.store, exchange: Atomics.compareExchange };
+  const restore = (): void => {
+    Atomics.load = real.load;
+    Atomics.store = real.store;
+    Atomics.compareExchange = real.exchange;
+  };
+  t.teardown(restore);
+  for (let at = 0; ; at++) {
+    const { table } = newTable();
+    const before = table.take([0, 1], 2, 0);
+    let operations = 0;
+    const dying = <F extends (...given: never[]) => unknown>(operation: F): F =>
+      ((...given: Parameters<F>) => {
+        if (operations++ === at) throw new Error('the thread ends');
+        return operation(...given);
+      }) as unknown as F;
+    Atomics.load = dying(real.load);
+    Atomics.store = dying(real.store);
+    Atomics.compareExchange = dying(real.exchange);
+    let taken = 0;
+    try {
+      taken = table.take([0, 1], 1, 7);
+    } catch {
+      // As is meant.
+    }
+    restore();
+    t.true(table.forsake(1, [2, 3]));
+    t.is(table.state(before), UNDECIDED);
+    const behind = table.take([1], 3, 0);
+    for (let ticket = 1; ticket < behind; ticket++) t.true(table.isFilled(ticket), `${at}`);
+    const isWhole = taken !== 0;
+    t.deepEqual(table.undecided(), isWhole ? [before, taken, behind] : [before, behind]);
+    if (isWhole) break;
+    // Its slot is free again once those before it are.
+    for (const ticket of [before, behind]) commit(table, ticket);
+    for (let i = 0; i < 2 * SLOTS; i++) commit(table, table.take([0], 2, 0));
+    t.true(at < 30);
+  }
+});
+
+test('a ticket that another client may have taken is not taken for one of nobody', (t) => {
+  const { table, words } = newTable();
+  // Clients 1 and 2 are about to take the first ticket; one of them has, and client 1 is gone.
+  words[CLAIMS + 1] = 1;
+  words[CLAIMS + 2] = 1;
+  t.true(table.forsake(1, [2]), 'neither has');
+  words[NEXT_WORD] = 1;
+  t.false(table.forsake(1, [2]));
+  t.false(table.isFilled(1));
+  words[CLAIMS + 2] = 2;
+  t.true(table.forsake(1, [2]));
+  t.deepEqual([table.state(1), table.isSettledEverywhere(1)], [ABORTED, true]);
+  const other = newTable();
+  t.is(other.table.take([0], 2, 0), 1);
+  other.words[CLAIMS + 1] = 1;
+  t.true(other.table.forsake(1, [2]));
+  t.is(other.table.state(1), UNDECIDED, 'client 2 has');
 });
 
 test('the next ticket is foretold, also at the turn', (t) => {

@@ -1,7 +1,6 @@
 import test from 'ava';
-import { SHARDS_MAX } from '../../src/view/commit-table.ts';
+import { CLIENTS_MAX, SHARDS_MAX } from '../../src/view/commit-table.ts';
 import {
-  CLIENTS_MAX,
   Control,
   createControl,
   SETTLED_INDEX,

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { SHARDS_MAX } from '../../src/view/commit-table.ts';
-import { CLIENTS_MAX, Control, createControl } from '../../src/view/control.ts';
+import { CLIENTS_MAX, SHARDS_MAX } from '../../src/view/commit-table.ts';
+import { Control, createControl } from '../../src/view/control.ts';
 import { HISTOGRAM_WORDS, record } from '../../src/view/histogram.ts';
 import {
   BACKLOG,
