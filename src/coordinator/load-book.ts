@@ -114,7 +114,8 @@ export class LoadBook {
     this.#loads.set(loadBatchName(name), load);
     // Unless it is ended itself.
     await Promise.race([load.over.promise, Promise.all(before.map(({ over }) => over.promise))]);
-    if (load.state !== 'open') throw gone();
+    if (load.state === 'open') return;
+    throw new OmenError('OMEN_ABORTED', 'The load was ended before it began.');
   }
 
   get #threads(): number[] {
@@ -130,7 +131,7 @@ export class LoadBook {
   async #publish(name: string, ids: readonly (readonly number[])[]): Promise<void> {
     const load = this.#loads.get(loadBatchName(name));
     if (this.#isClosed) throw new OmenError('OMEN_CLOSED', 'The database was closed.');
-    if (load?.state !== 'open') throw gone();
+    if (load?.state !== 'open') throw lost();
     load.isPublishing = true;
     try {
       await this.#show(name, load, ids);
@@ -158,7 +159,7 @@ export class LoadBook {
       }),
     );
     // Its client may be gone by now; or a thread died, which was told that the load is not published.
-    if (load.state !== 'open') throw gone();
+    if (load.state !== 'open') throw lost();
     load.state = 'published';
     this.#control.publish(number);
   }
@@ -211,8 +212,10 @@ export class LoadBook {
   }
 }
 
-function gone(): OmenError {
-  return new OmenError('OMEN_ABORTED', 'The load was ended before it was published.');
+/** To nobody, where the client is gone. */
+function lost(): OmenError {
+  const message = 'The thread of a shard was replaced before the load was published: load again.';
+  return new OmenError('OMEN_SHARD_FAILED', message);
 }
 
 /** Waits for all, whatever becomes of them; then throws what was the first to fail. */

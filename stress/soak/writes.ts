@@ -11,7 +11,7 @@ import { keyOf, type Region, type Row, rowOf, sessionOf } from './layout.ts';
 import { ACKNOWLEDGED, ISSUED, type Notes, REFUSED } from './notes.ts';
 import { ABSENT, EXPIRING, type Kind, kindOf, LIVE, versionOf } from './oracle.ts';
 import { versionAt } from './reads.ts';
-import { mayBeRefused, mayBeUnknown } from './tolerance.ts';
+import { type Begun, mayBeRefused, mayBeUnknown, toleranceOf } from './tolerance.ts';
 import type { UnderWay } from './under-way.ts';
 
 interface Change {
@@ -200,6 +200,7 @@ export class Writes {
   ): void {
     this.#underWay.began(latency);
     this.#staged.push(async () => {
+      const begun = toleranceOf(this.#bench.tolerance);
       let error: unknown = null;
       try {
         await send();
@@ -207,12 +208,12 @@ export class Writes {
         error = thrown ?? new Error('nothing was thrown');
       }
       this.#underWay.ended(latency, start);
-      this.#conclude(changes, error, holds);
+      this.#conclude(changes, error, holds, begun);
       this.#underWay.settled();
     });
   }
 
-  #conclude(changes: readonly Change[], error: unknown, holds: boolean): void {
+  #conclude(changes: readonly Change[], error: unknown, holds: boolean, begun: Begun): void {
     const { oracle, board, lane } = this.#bench;
     const notes = this.#notes;
     const code = error instanceof OmenError ? error.code : '';
@@ -225,7 +226,7 @@ export class Writes {
       }
       board.outcome(lane, 'done');
     } else if (REFUSALS.includes(code)) {
-      this.#judgeRefusal(changes, code, holds);
+      this.#judgeRefusal(changes, code, holds, begun);
       for (const { index, word } of changes) {
         notes.add(REFUSED, index, word);
         oracle.refuse(index);
@@ -234,15 +235,15 @@ export class Writes {
     } else {
       this.#unknown.push(changes);
       board.outcome(lane, 'unknown');
-      if (UNKNOWNS.includes(code) && mayBeUnknown(this.#bench.tolerance)) return;
+      if (UNKNOWNS.includes(code) && mayBeUnknown(this.#bench.tolerance, begun)) return;
       faultAt(this.#bench, changes[0].index, `a write failed: ${error}`);
     }
   }
 
-  #judgeRefusal(changes: readonly Change[], code: string, holds: boolean): void {
+  #judgeRefusal(changes: readonly Change[], code: string, holds: boolean, begun: Begun): void {
     if (code === 'OMEN_CONDITION_FAILED') {
       if (holds) faultAt(this.#bench, changes[0].index, 'a condition that holds was said not to');
-    } else if (!mayBeRefused(this.#bench.tolerance)) {
+    } else if (!mayBeRefused(this.#bench.tolerance, begun)) {
       faultAt(this.#bench, changes[0].index, `a write was refused for no reason: ${code}`);
     }
   }

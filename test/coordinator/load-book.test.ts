@@ -61,7 +61,7 @@ for (const how of ['its client is gone', 'it is aborted', 'a recovery asks what 
     await turns();
     t.deepEqual(told, [`0 prepares ${NAME}`]);
     gate.resolve();
-    t.is(await published, 'OMEN_ABORTED');
+    t.is(await published, 'OMEN_SHARD_FAILED');
     await aborted;
     t.deepEqual(told.slice(1).sort(), [`0 drops ${NAME}`, `1 drops ${NAME}`, `1 prepares ${NAME}`]);
     t.is(told[1], `1 prepares ${NAME}`);
@@ -91,6 +91,6 @@ test('a load that was ended is not published', async (t) => {
   const calls = book.callsOf(CLIENT);
   await calls.beginLoad(NAME, false);
   await calls.abortLoad(NAME);
-  t.is(await codeOfAsync(calls.publishLoad(NAME, [[1], [1]])), 'OMEN_ABORTED');
+  t.is(await codeOfAsync(calls.publishLoad(NAME, [[1], [1]])), 'OMEN_SHARD_FAILED');
   t.deepEqual(told.sort(), [`0 drops ${NAME}`, `1 drops ${NAME}`]);
 });
