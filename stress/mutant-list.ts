@@ -607,8 +607,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'shards are divided though something was written',
     file: 'src/coordinator/bulk-load.ts',
-    find: 'if (known.length > 0 || !reader.isVoid) return;',
-    replace: 'if (known.length > 0) return;',
+    find: 'if (writer.inFlight > 0 || !reader.isVoid || reader.pinned > 0) return false;',
+    replace: 'if (writer.inFlight > 0 || reader.pinned > 0) return false;',
     by: 'loads',
   },
   {

@@ -212,11 +212,21 @@ function wrapCalls(port: MessagePort): OwnerCalls {
   // Only now: listening, which wrap() begins, holds the port.
   port.unref();
   let underWay = 0;
+  /** Calls that nobody answers any more once the port is closed. */
+  const waiting = new Set<(error: OmenError) => void>();
+  port.on('close', () => {
+    const closed = new OmenError('OMEN_CLOSED', 'This thread has left the database.');
+    for (const reject of waiting) reject(closed);
+  });
   const keepAlive = async <T>(call: () => Promise<T>): Promise<T> => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    waiting.add(reject);
     if (underWay++ === 0) port.ref();
     try {
-      return await call();
+      call().then(resolve, reject);
+      return await promise;
     } finally {
+      waiting.delete(reject);
       if (--underWay === 0) port.unref();
     }
   };

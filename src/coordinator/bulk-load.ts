@@ -24,7 +24,12 @@ import { EXPIRES_COLUMN } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
 import { SEGMENT_BODY_BYTES_MAX } from '../shard-worker/segment-limit.ts';
 import { collectGarbage } from '../view/collect-garbage.ts';
-import { lacksSplits, partitionedAt } from '../view/partition.ts';
+import {
+  lacksSplits,
+  type Partitioning,
+  partitionedAt,
+  WITHOUT_SPLITS,
+} from '../view/partition.ts';
 import { Retired } from '../view/retired.ts';
 import type { SegmentHandle } from '../view/segment.ts';
 import { boundOf, plainKey } from '../view/spilled-run.ts';
@@ -225,6 +230,7 @@ class Loading {
       // What ends the load is the error to tell, whatever else goes wrong. Nothing may write any more.
       await this.#pool.close();
       await this.#calls.abortLoad(name).catch(() => {});
+      this.#forgetSplits();
       throw error;
     } finally {
       await this.#end();
@@ -262,7 +268,7 @@ class Loading {
 
   /**
    * Has shards begin where each gets about as much of the rows, unless it is too late for that: the load before
-   * has told it, something is in the database, or other threads are attached to it.
+   * has told it, something is in the database or in a snapshot of it, or others may have written.
    */
   async #divide(runs: readonly (readonly LoadPart[])[]): Promise<void> {
     const { membership, reader, writer } = this.#client;
@@ -274,16 +280,32 @@ class Loading {
       await new Promise((resolve) => setImmediate(resolve));
       throwIfAborted(this.#signal);
     }
-    if (known.length > 0 || !reader.isVoid) return;
-    const partitioning = partitionedAt(splits, schema.key);
-    if (!this.#calls.repartition(partitioning)) return;
-    this.#client.repartition(partitioning);
+    if (known.length > 0 || !this.#repartition(partitionedAt(splits, schema.key))) return;
     const { key } = this.#router;
     this.#splits = splits.map(({ hi, lo, bytes }) => {
       const found = key.decode(hi, lo, bytes);
       const isPlain = typeof found === 'bigint' && Number.isSafeInteger(Number(found));
       return isPlain && !membership.bigints ? Number(found) : found;
     });
+  }
+
+  /** False where a row may be, or be on its way, where it would not be looked for then. */
+  #repartition(partitioning: Partitioning): boolean {
+    const { reader, writer } = this.#client;
+    if (writer.inFlight > 0 || !reader.isVoid || reader.pinned > 0) return false;
+    if (!this.#calls.repartition(partitioning)) return false;
+    this.#client.repartition(partitioning);
+    return true;
+  }
+
+  /** What a load has told that came to nothing binds no other, as far as nothing goes by it yet. */
+  #forgetSplits(): void {
+    if (this.#splits === null || this.#client.isClosed) return;
+    try {
+      this.#repartition(WITHOUT_SPLITS);
+    } catch {
+      // They stay: the database is as sound with them.
+    }
   }
 
   /** Reads everything as a load does, and keeps nothing. */

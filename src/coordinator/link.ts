@@ -89,6 +89,12 @@ export class Link {
     return !this.#isGone && this.inFlight + count <= IN_FLIGHT_MAX;
   }
 
+  /** Nothing more is sent, also where the thread lives. */
+  refuse(error: OmenError): void {
+    this.refusal = error;
+    this.#isGone = true;
+  }
+
   /** Counts the message just put into the ring, publishes it and wakes the thread. */
   sent(settler: Settler | null): void {
     this.#waiting[this.#sent % IN_FLIGHT_MAX] = settler;

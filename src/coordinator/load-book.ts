@@ -33,8 +33,8 @@ export interface LoadCalls {
   /** Ends a load that was not published: nothing of it is left. */
   abortLoad(name: string): Promise<void>;
   /**
-   * Writes down where shards begin, of an empty database that has no splits. At once: the caller knows that it
-   * is empty, and writes nothing meanwhile. False where there are other clients.
+   * Writes down where shards begin, of an empty database. At once: the caller knows that it is empty, and writes
+   * nothing meanwhile. False where others may have written, whom nobody asks.
    * @throws what the storage throws
    */
   repartition(partitioning: Partitioning): boolean;

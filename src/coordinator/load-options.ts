@@ -66,7 +66,8 @@ export interface LoadOptions extends Mapping {
   readonly onDuplicate?: OnDuplicate;
   /**
    * What becomes of a row whose key the database has: it replaces the row that is there; or that one is kept; or
-   * it is an error. What counts is what is there as the load begins. One that keeps or refuses waits for loads
+   * it is an error. What counts is what is there as the load begins; of what a range deletes meanwhile,
+   * either may be told. One that keeps or refuses waits for loads
    * that began before it, and those that begin later wait for it. Default: `'replace'`.
    */
   readonly onExisting?: OnExisting;

@@ -87,6 +87,8 @@ export class Supervisor {
   /** When each died lately, by performance.now(). */
   readonly #deathTimes = new Map<number, readonly number[]>();
   #isClosing = false;
+  /** Whether there may be writes that the first client knows nothing of: of others, or of a thread that died. */
+  #hasUnknownWrites = false;
   readonly #startMs = performance.now();
   readonly loads: LoadBook;
 
@@ -252,6 +254,7 @@ export class Supervisor {
 
   /** Takes a number for a client that attaches, before it is told anything. */
   reserveClient(face: ClientFace): number {
+    this.#hasUnknownWrites = true;
     const client = this.#takeNumber();
     this.#clients.set(client, face);
     return client;
@@ -306,6 +309,12 @@ export class Supervisor {
 
   /** Sees to a thread that died. Whoever needs the thread waits in `#serving`. */
   #recover(thread: number, reason: string): void {
+    this.#hasUnknownWrites = true;
+    // Of shards that are not to be written any more: another thread would know nothing of that.
+    if (this.#refusals.has(thread)) {
+      for (const face of this.#clients.values()) face.abandon(thread, reason);
+      return;
+    }
     const attempt = this.#reopen(thread, reason).finally(() => {
       if (this.#reopening.get(thread) === attempt) this.#reopening.delete(thread);
     });
@@ -393,11 +402,11 @@ export class Supervisor {
 
   /**
    * Writes down where shards begin: while the database is empty, and its one client writes nothing. False,
-   * with nothing changed, where there are others.
+   * with nothing changed, where it is not certain that nobody else has written.
    * @throws what the storage throws; then nothing can be written any more unless it is a shortage
    */
   #repartition(partitioning: Partitioning): boolean {
-    if (this.#clients.size !== 1) return false;
+    if (this.#hasUnknownWrites) return false;
     const identity = { ...this.identity, partitioning };
     try {
       writeIdentity(realStorage, this.path, identity);

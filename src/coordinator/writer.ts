@@ -688,7 +688,7 @@ export class Writer {
   refuse(thread: number, error: OmenError): void {
     const link = this.#links[thread];
     if (link === undefined) return;
-    link.refusal = error;
+    link.refuse(error);
     this.#pump();
   }
 

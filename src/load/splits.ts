@@ -25,9 +25,15 @@ export function planSplits(
   const weights = parts.flatMap((part) => weightsOf(schema, part, step)).sort(order);
   const splits: PlainKey[] = [];
   let bytes = 0;
-  for (const { key, bytes: own } of weights) {
-    const isDue = splits.length < shards - 1 && bytes >= (total * (splits.length + 1)) / shards;
-    if (isDue && comesBefore(splits.at(-1) ?? weights[0].key, key)) splits.push(key);
+  // Keys that are left: where there are no more than splits to find, each is one.
+  let left = weights.filter(({ key }, i) => i > 0 && comesBefore(weights[i - 1].key, key)).length;
+  for (const [i, { key, bytes: own }] of weights.entries()) {
+    if (i > 0 && comesBefore(weights[i - 1].key, key)) {
+      const lacking = shards - 1 - splits.length;
+      const isDue = bytes >= (total * (splits.length + 1)) / shards || left === lacking;
+      if (lacking > 0 && isDue) splits.push(key);
+      left--;
+    }
     bytes += own;
   }
   return splits.length === shards - 1 ? splits : null;

@@ -1269,11 +1269,13 @@ export class Engine {
   }
 
   /** What a load has to look for: it needs `#flushBefore`. */
-  #existingBefore({ lsn }: OpenLoad, onExisting: OnExisting): ExistingJob {
+  #existingBefore({ lsn, cleared }: OpenLoad, onExisting: OnExisting): ExistingJob {
     const runs = this.#runs.slice(placeOf(this.#recordsOf(this.#runs), lsn));
+    const before = (run: Run) => run.cleared.filter((range) => !cleared.includes(range));
     return {
       runs: runs.map((run) => run.segments.map(({ handle }) => handle)),
-      cleared: wordsOf(runs),
+      // What was cleared since the mark was there then.
+      cleared: runs.map((run) => before(run).map(({ words }) => words)),
       nowMs: this.#options.control.nowMs,
       onExisting,
     };

@@ -29,7 +29,7 @@ export function parsePartition(
   key: KeyType,
 ): Partitioning {
   if (option === 'hash') return { kind: 'hash' };
-  if (option === 'range') return { kind: 'range', splits: [] };
+  if (option === 'range') return WITHOUT_SPLITS;
   if (option === null || typeof option !== 'object' || !Array.isArray(option.splits)) {
     throw new OmenError(
       'OMEN_INVALID_OPTIONS',
@@ -54,6 +54,9 @@ export function parsePartition(
 export function partitionedAt(splits: readonly Bound[], key: KeyType): Partitioning {
   return { kind: 'range', splits: splits.map((split) => writeSplit(split, key)) };
 }
+
+/** By ranges that are to be told from the first bulk load. */
+export const WITHOUT_SPLITS: Partitioning = { kind: 'range', splits: [] };
 
 /** Whether the splits are to be told from the first bulk load. */
 export function lacksSplits(partitioning: Partitioning, shards: number): boolean {

@@ -220,6 +220,13 @@ test('an attached thread loads, too', async (t) => {
   t.deepEqual([...contentOf(t, db).keys()], range(0, 3000));
 });
 
+test('the load of a thread that leaves the database ends', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2 });
+  const { worker } = startWorker(t, './load-watcher.ts', { handle: db.handle(), leaves: true });
+  t.is(await messageOf(worker), 'OMEN_CLOSED');
+  t.is((await db.bulkLoad(rowsOf([1]), { onExisting: 'error' })).rows, 1);
+});
+
 test('any types: texts that begin alike, bytes, nulls, JSON', async (t) => {
   const texts = await openNew(t, { key: 'utf8', value: 'json', shards: 2 });
   const keys = range(0, 2000).map((i) => `https://www.example.com/${(i * 7919) % 2003}`);

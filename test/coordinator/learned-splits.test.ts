@@ -2,13 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { open } from '../../src/index.ts';
+import { OmenError, open } from '../../src/index.ts';
+import { realStorage } from '../../src/storage/real.ts';
 import {
   codeOfAsync,
   contentOf,
   messageOf,
   NUMBERS,
   openNew,
+  shardThreads,
   startWorker,
   temporaryDirectory,
 } from './support.ts';
@@ -135,11 +137,99 @@ test('with another thread attached nothing is divided, whoever loads', async (t)
   t.is(db.count(), 3000);
 });
 
+test('with another thread attached the owner divides nothing, either, nor when that has left', async (t) => {
+  const db = await openNew(t, { ...NUMBERS, shards: 2, partition: 'range' });
+  const { worker, finished } = startWorker(t, './load-watcher.ts', { handle: db.handle() });
+  worker.on('error', (error) => t.fail(String(error)));
+  await finished;
+  t.is((await db.bulkLoad(squares(1000))).splits, null);
+  t.is(db.stats().shards[1].rows, 0);
+});
+
+test('a put that is under way when the rows have come is waited for, and counts', async (t) => {
+  const db = await openNew(t, RANGES);
+  let sent = Promise.resolve();
+  const { splits } = await db.bulkLoad(squares(1000), {
+    onProgress: ({ phase }) => {
+      if (phase === 'read') sent = db.put(10 ** 9, { value: 1 });
+    },
+  });
+  await sent;
+  t.is(splits, null);
+  t.deepEqual(db.get(10 ** 9), { value: 1 });
+  t.is(db.count(), 1001);
+});
+
+test('a snapshot from before goes on finding its rows', async (t) => {
+  const db = await openNew(t, RANGES);
+  const keys = Array.from({ length: 1000 }, (_, key) => key);
+  await db.batch(keys.map((key) => ({ type: 'put', key, value: { value: key } }) as const));
+  using snapshot = db.snapshot();
+  await db.clear();
+  await db.compact();
+  t.is((await db.bulkLoad(squares(1000))).splits, null);
+  for (const key of keys) t.deepEqual(snapshot.get(key), { value: key });
+});
+
+test.serial('a write whose shard thread died with it is where it is looked for', async (t) => {
+  const db = await openNew(t, RANGES);
+  async function* source() {
+    yield* squares(1000);
+    const code = codeOfAsync(db.put(10 ** 9, { value: 1 }));
+    // Its thread has taken it up, or has not.
+    for (const end = performance.now() + 0.1; performance.now() < end; );
+    const thread = shardThreads().find(({ threadName }) => threadName === 'omendb-shards-0');
+    void thread?.terminate();
+    await code;
+  }
+  await codeOfAsync(db.bulkLoad(source()));
+  await db.flush();
+  t.is([...db.keys()].length, db.count());
+  for (const key of db.keys()) t.not(db.get(key), undefined, `${key}`);
+});
+
+test.serial(
+  'where the splits may be in force at the next open only, nothing is written any more',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const db = await open(directory, RANGES);
+    const real = realStorage.syncDirectory;
+    const storage = realStorage as { syncDirectory: typeof real };
+    t.teardown(() => {
+      storage.syncDirectory = real;
+    });
+    storage.syncDirectory = (path) => {
+      if (path === directory) throw new OmenError('OMEN_IO', 'The name cannot be synced.');
+      real.call(realStorage, path);
+    };
+    t.is(await codeOfAsync(db.bulkLoad(squares(1000))), 'OMEN_IO');
+    storage.syncDirectory = real;
+    t.is(await codeOfAsync(db.put(900, { value: 1 })), 'OMEN_SHARD_FAILED');
+    t.is(await codeOfAsync(db.del(900)), 'OMEN_SHARD_FAILED');
+    t.is(await codeOfAsync(db.bulkLoad([[1, { value: 1 }]])), 'OMEN_SHARD_FAILED');
+    t.is(db.health().status, 'failed');
+    await db.close();
+    const again = await openNew(t, RANGES, directory);
+    await again.put(900, { value: 1 });
+    t.deepEqual([...again.entries()], [[900, { value: 1 }]]);
+  },
+);
+
 test('a load that fails leaves the splits to the next', async (t) => {
   const db = await openNew(t, RANGES);
   const bad = [...squares(100), ['x', { value: 1 }]] as unknown as [number, { value: number }][];
   t.is(await codeOfAsync(db.bulkLoad(bad)), 'OMEN_REJECTED_ROWS');
   t.is((await db.bulkLoad(squares(1000), { dryRun: true })).splits, null);
-  t.is((await db.bulkLoad(squares(1000))).splits?.length, 3);
+  const stop = new AbortController();
+  const isStopped = db.bulkLoad(squares(50_000), {
+    signal: stop.signal,
+    onProgress: ({ phase }) => {
+      if (phase === 'write') stop.abort();
+    },
+  });
+  t.is(await codeOfAsync(isStopped), 'OMEN_ABORTED');
+  const { splits } = await db.bulkLoad(squares(1000));
+  t.is(splits?.length, 3);
+  for (const { rows } of db.stats().shards) t.true(Math.abs(rows - 250) < 20, `${rows}`);
   t.is(db.count(), 1000);
 });

@@ -5,11 +5,13 @@ import { attach, OmenError } from '../../src/index.ts';
 interface Work {
   readonly handle: Parameters<typeof attach>[0];
   readonly load?: number;
+  /** Whether it leaves the database while a load of its own waits for rows. */
+  readonly leaves?: boolean;
   readonly stop?: Int32Array;
   readonly keys?: readonly number[];
 }
 
-const { handle, load, stop, keys = [] } = workerData as Work;
+const { handle, load, leaves, stop, keys = [] } = workerData as Work;
 const db = await attach<{ key: 'int64'; columns: { value: 'float64' } }>(handle);
 if (load !== undefined) {
   const rows = Array.from({ length: load }, (_, key) => [key, { value: key }] as const);
@@ -21,6 +23,22 @@ if (load !== undefined) {
     if (error instanceof OmenError) code = error.code;
   }
   parentPort?.postMessage([report.rows, code]);
+} else if (leaves === true) {
+  const begun = Promise.withResolvers<void>();
+  const loading = db.bulkLoad(
+    (async function* () {
+      begun.resolve();
+      await new Promise(() => {});
+      yield [1, { value: 1 }] as const;
+    })(),
+  );
+  const code = loading.then(
+    () => '',
+    (error: unknown) => (error instanceof OmenError ? error.code : String(error)),
+  );
+  await begun.promise;
+  await db.close();
+  parentPort?.postMessage(await code);
 } else if (stop !== undefined) {
   parentPort?.postMessage('ready');
   const problems: string[] = [];

@@ -380,3 +380,23 @@ test('shards get as many bytes, within a hundredth, from runs in memory and in f
     for (const { rows } of pieces) t.true(Math.abs(rows - 5000) < 200, `${rows} rows`);
   }
 });
+
+test('as few keys as there are shards are divided, and one large row takes a shard of its own', async (t) => {
+  const schema = parseSchema({ key: 'int64', columns: { a: 'float64', b: 'utf8?' } });
+  for (const count of [2, 3, 7, 64]) {
+    for (const keptBytes of [0, 10 ** 8]) {
+      // A row of one takes as much as all others.
+      const list = Array.from(
+        { length: count },
+        (_, i) => [BigInt(i), i === count - 1 ? 49 : 50] as const,
+      );
+      const options = { schema, budget: { keptBytes, blockBytes: 50 }, writesAhead: false };
+      const splits: PlainKey[] = [];
+      const shards = Math.min(count, 32);
+      const finish = (rows: ShardRows) => cut(schema, rows, shards, splits);
+      const { pieces } = await load(new CrashStorage(), [list], options, finish);
+      t.is(splits.length, shards - 1, `${count} keys, ${keptBytes} bytes kept`);
+      t.true(pieces.every(({ rows }) => rows > 0));
+    }
+  }
+});
