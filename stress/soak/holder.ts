@@ -10,6 +10,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { OmenError, open } from '../../src/index.ts';
+import { collectGarbage } from '../../src/view/collect-garbage.ts';
 import { Board, type BoardSum, boardMemory } from './board.ts';
 import type { Order } from './client.ts';
 import { SESSIONS, type Sessions, TABLE, type Table } from './databases.ts';
@@ -95,6 +96,8 @@ const POLL_MS = 20;
 const ORPHAN_MS = 30_000;
 /** Longer than a thread takes to hear of it. */
 const COLLECT_MS = 500;
+/** Longer than threads of a pool live that have nothing to do: as many are there as a cycle ago, none. */
+const POOLS_MS = 6000;
 /** A load of a block is published in less. */
 const LOAD_MS_MAX = 10_000;
 
@@ -141,6 +144,8 @@ let table: Table;
 let sessions: Sessions;
 let watching: Watching;
 let lastRun: RunOrder | null = null;
+/** Whether nothing is under way, so that what is sampled is what is held. */
+let isStill = false;
 
 function subject() {
   return { layout, oracle, table, sessions };
@@ -204,6 +209,7 @@ async function start(openMs: number): Promise<Opened> {
 
 function run(order: RunOrder): Promise<void> {
   lastRun = order;
+  isStill = false;
   const rate = order.rate === null ? null : order.rate / lanes;
   return staff.each(() => ({ do: 'run', ...order, rate }));
 }
@@ -255,11 +261,13 @@ async function quiet({ compact }: { readonly compact: boolean }): Promise<Found>
   if (compact) await Promise.all([table.compact(), sessions.compact()]);
   saveBase();
   await staff.each((lane) => ({ do: 'turn', notes: notesPath(directory, generation, lane) }));
+  await setTimeout(POOLS_MS);
   // Twice: what only finalizers let go of is given back by the next.
   for (let times = 0; times < 2; times++) {
     collectEverywhere();
     await setTimeout(COLLECT_MS);
   }
+  isStill = true;
   return found;
 }
 
@@ -351,6 +359,7 @@ function counts(): Counts {
 const delay = monitorEventLoopDelay({ resolution: 10 });
 
 function sample(): Sample {
+  if (isStill) collectGarbage();
   const all = [table, sessions].map((db) => db.stats());
   const sum = (part: (one: (typeof all)[number]) => number) => all.reduce((a, b) => a + part(b), 0);
   const loopMs = Math.max(0, delay.mean / 1e6 - 10);

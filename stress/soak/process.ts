@@ -24,6 +24,17 @@ const ALLOCATOR = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
+/**
+ * Young generations breathe, those of all threads together by a hundred megabytes from one look to the next. Of
+ * one size, and a small one, they hide less. Code that is collected and compiled again is some megabytes.
+ */
+const YOUNG_MB = 4;
+const STEADY = [
+  `--min-semi-space-size=${YOUNG_MB}`,
+  `--max-semi-space-size=${YOUNG_MB}`,
+  '--no-flush-bytecode',
+];
+
 export class HolderProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (answer: unknown) => void>();
@@ -41,7 +52,7 @@ export class HolderProcess {
     this.#child = fork(join(import.meta.dirname, 'holder.ts'), [JSON.stringify(options)], {
       detached: true,
       serialization: 'advanced',
-      execArgv: ['--import', shim, '--expose-gc'],
+      execArgv: ['--import', shim, '--expose-gc', ...STEADY],
       env: {
         NODE_COMPILE_CACHE: COMPILE_CACHE,
         ...ALLOCATOR,

@@ -388,13 +388,23 @@ function isFile(link: string): boolean {
   }
 }
 
-/** Files come and go meanwhile. */
+/**
+ * Of a directory and those in it, without the log that each shard is writing, and the one that it will use
+ * again: how long they are says only how long ago they were begun. Files come and go meanwhile.
+ */
 function bytesBelow(directory: string): number {
   let bytes = 0;
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let newestLog = '';
+  let newestBytes = 0;
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) bytes += bytesBelow(path);
+    if (!entry.isFile() || entry.name === 'wal-recycled') continue;
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    bytes += size;
+    if (!/^wal-\d+\.log$/.test(entry.name) || entry.name < newestLog) continue;
+    newestLog = entry.name;
+    newestBytes = size;
   }
-  return bytes;
+  return bytes - newestBytes;
 }

@@ -295,9 +295,9 @@ export class Writes {
     const { random, layout } = this.#bench;
     const { points, groups, window } = layout.regions;
     for (const { region, share } of [
-      { region: points, share: 0.7 },
+      { region: points, share: 0.9 },
       { region: groups, share: 0.8 },
-      { region: window, share: 0.5 },
+      { region: window, share: 0.9 },
     ]) {
       const { first, end } = this.#draw.own(region);
       const step = region === groups ? groups.cohort : 1;
