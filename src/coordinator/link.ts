@@ -49,11 +49,12 @@ export class Link {
   readonly #doorbell: Doorbell;
   readonly #outcomes: LinkOutcomes;
   readonly #waiting = new Array<Settler | null>(IN_FLIGHT_MAX).fill(null);
+  /** By sequence numbers as responses have them: 32 bits. */
   readonly #failures = new Map<number, OmenError>();
   readonly #deferred = new Map<number, Settler | null>();
-  /** Messages sent, and completed; both count without end. */
-  #sent = 0;
-  #done = 0;
+  /** The sequence numbers of the next message to be sent, and to be completed; both count without end. */
+  #sent: number;
+  #done: number;
   /** The thread ended; until another link takes this one's place, nothing can be sent. */
   #isGone = false;
   /** Why writes are refused: the thread did not come back. */
@@ -65,6 +66,8 @@ export class Link {
     this.#chunks = new ChunkSender(this.ring, MESSAGE_BYTES_MAX);
     this.#responses = new RingConsumer(memory.responses);
     this.#completed = new Int32Array(memory.completed);
+    this.#sent = this.#completed[COMPLETED] >>> 0;
+    this.#done = this.#sent;
     this.#doorbell = new Doorbell(control.memory, control.threadDoorbellAt(thread));
     this.#outcomes = outcomes;
   }
@@ -125,14 +128,15 @@ export class Link {
   #complete(sequence: number): void {
     const at = sequence % IN_FLIGHT_MAX;
     const settler = this.#waiting[at];
+    const failure = this.#failures.size === 0 ? undefined : this.#failures.get(sequence >>> 0);
+    // Also of a message that settles nothing: its number comes again.
+    if (failure !== undefined) this.#failures.delete(sequence >>> 0);
     if (settler === null) return;
     this.#waiting[at] = null;
-    const failure = this.#failures.size === 0 ? undefined : this.#failures.get(sequence);
     if (failure === undefined) {
       settler.resolve();
       return;
     }
-    this.#failures.delete(sequence);
     this.#outcomes.failed(failure, 1);
     settler.reject(failure);
   }

@@ -356,7 +356,7 @@ export class Supervisor {
       await next.secure();
       await next.start(committed);
       for (const shard of shards) this.control.table.settleDecided(shard);
-      const introduced = new Set<number>();
+      const introduced = new Set<ClientFace>();
       await this.#introduceAll(next, introduced);
       await next.serve();
       await this.#introduceAll(next, introduced);
@@ -391,11 +391,11 @@ export class Supervisor {
     });
   }
 
-  /** Also those that attach meanwhile. */
-  async #introduceAll(shards: ShardThread, introduced: Set<number>): Promise<void> {
+  /** Also those that attach meanwhile, perhaps with the number of one that left meanwhile. */
+  async #introduceAll(shards: ShardThread, introduced: Set<ClientFace>): Promise<void> {
     for (const [client, face] of this.#clients) {
-      if (introduced.has(client)) continue;
-      introduced.add(client);
+      if (introduced.has(face)) continue;
+      introduced.add(face);
       await this.#introduce(client, face, shards);
     }
   }

@@ -46,8 +46,8 @@ function stagedUnder(head: number, request: number): number {
 export class ClientLink {
   readonly client: number;
   readonly views: MessagePort;
-  /** Messages taken up so far; the sequence number of the next one. */
-  taken = 0;
+  /** The sequence number of the next message to be taken up; it counts without end. */
+  taken: number;
   /** A message that has to wait until its shard has room; nothing behind it is taken up. */
   held: Message | null = null;
   readonly #ring: RingConsumer;
@@ -69,6 +69,7 @@ export class ClientLink {
     this.#chunks = new ChunkReceiver(this.#ring, MESSAGE_BYTES_MAX);
     this.#responses = new RingProducer(memory.responses);
     this.#completed = new Int32Array(memory.completed);
+    this.taken = this.#completed[COMPLETED] >>> 0;
     this.#doorbell = new Doorbell(control.memory, control.clientDoorbellAt(client));
     this.#control = control;
     this.#watchers = new Doorbell(control.memory, control.logs.doorbellAt(client));

@@ -17,9 +17,10 @@
  * before the row, counted in the row bytes; in a WRITE_DEL, DEL, IF_ABSENT or IF_PRESENT it stands
  * there without a row. A batch is applied only where all of its conditions hold beforehand.
  *
- * Every message has a sequence number, counted by both sides. The thread completes messages in order
- * and says so with one word, the number completed (`COMPLETED`). Whatever does not simply succeed in
- * order has a response beforehand:
+ * Every message has a sequence number, counted by both sides from what stands in `COMPLETED` at first.
+ * The thread completes messages in order and says so with that one word, the number of the next one.
+ * Both count without end; the word, and responses, have the lower 32 bits. Whatever does not simply
+ * succeed in order has a response beforehand:
  *   FAILED    sequence, error code, text          the write was refused, or its outcome is unknown
  *   DEFERRED  sequence                            it waits for a batch; DONE or FAILED follows
  *   DONE      sequence
@@ -57,12 +58,14 @@ export const BATCH_FAILED = 5;
 export const RESPONSE_HEADER_BYTES = 16;
 const TEXT_BYTES_MAX = 240;
 
+/** Divides 2^32: a message has the same place by its sequence number and by the lower 32 bits of it. */
 export const IN_FLIGHT_MAX = 4096;
 export const REQUEST_RING_BYTES = 512 * 1024;
 export const RESPONSE_RING_BYTES = 2 ** 21;
 /** The largest message: a batch may hold more than one of the largest rows. */
 export const MESSAGE_BYTES_MAX = 24 * 2 ** 20;
 
+assert.equal(2 ** 32 % IN_FLIGHT_MAX, 0);
 const responseBytesMax = frameBytes(RESPONSE_HEADER_BYTES + TEXT_BYTES_MAX);
 assert.ok(
   IN_FLIGHT_MAX * (responseBytesMax + frameBytes(RESPONSE_HEADER_BYTES)) <=
@@ -70,7 +73,7 @@ assert.ok(
   'a response always finds room',
 );
 
-/** The word of `LinkMemory.completed` that holds the number of messages completed. */
+/** The word of `LinkMemory.completed` that holds how many messages are completed, modulo 2^32. */
 export const COMPLETED = 0;
 
 /** The shared memory of one client and one shard thread. */

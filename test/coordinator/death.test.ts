@@ -3,6 +3,7 @@ import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
+import { ShardThread } from '../../src/coordinator/shard-thread.ts';
 import { attach, type Database, open } from '../../src/index.ts';
 import type { AttachedTask } from './attached-tasks.ts';
 import { runChild } from './child.ts';
@@ -297,6 +298,33 @@ test.serial('a thread that dies again while it comes back, comes back', async (t
     t.deepEqual([...db.values()], [{ value: 1 }, { value: round }]);
   }
 });
+
+test.serial(
+  'a client that takes the number of another while a shard thread comes back can write and read',
+  async (t) => {
+    const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 2 });
+    const one = await attach<typeof NUMBERS>(db.handle());
+    const { serve } = ShardThread.prototype;
+    t.teardown(() => {
+      ShardThread.prototype.serve = serve;
+    });
+    // The thread knows the first of them by now, and is not in use yet.
+    const attached = new Promise<Numbers>((resolve, reject) => {
+      ShardThread.prototype.serve = async function () {
+        ShardThread.prototype.serve = serve;
+        await one.close();
+        attach<typeof NUMBERS>(db.handle()).then(resolve, reject);
+        return this.serve();
+      };
+    });
+    await kill(shardThreads()[0]);
+    const other = await attached;
+    const keys = Array.from({ length: 20 }, (_, key) => key);
+    await Promise.all(keys.map((key) => other.put(key, { value: key })));
+    for (const key of keys) t.deepEqual(other.get(key), { value: key });
+    await other.close();
+  },
+);
 
 test.serial(
   'attach, flush, compact and close wait for a shard thread that comes back',

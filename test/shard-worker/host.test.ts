@@ -365,6 +365,38 @@ test('a condition sees what is pending, and is answered after the sync of the wr
   t.is(served.get(0, 1), 12);
 });
 
+test('failures are told of the right messages after 2^32 of them, deferred ones too', async (t) => {
+  const served = await Served.open(t);
+  const [client, other] = [served.client(2 ** 32 - 6), served.client()];
+  const { table } = served.control;
+  const ticket = table.take([0, 1], other.number, other.newRequest());
+  other.batch(0, ticket, 1, [[1, 1]]);
+  await served.settled();
+  for (let round = 0; round < 3; round++) {
+    const inOrder = [0, 1, 2, 3].map((at) => {
+      return client.batch(1, 0, 0, [[at, at, { if: at % 2 === 0 ? null : 'any' }]]);
+    });
+    await served.until('all are answered', () => inOrder.every(({ outcome }) => outcome));
+    const isFirst = round === 0 ? undefined : 'OMEN_CONDITION_FAILED';
+    t.deepEqual(
+      inOrder.map(({ outcome }) => outcome?.error?.code),
+      [isFirst, 'OMEN_CONDITION_FAILED', isFirst, 'OMEN_CONDITION_FAILED'],
+    );
+  }
+  const deferred = [3, 1, 'any' as const].map((wanted) => {
+    return client.batch(0, 0, 0, [[1, 2, { if: wanted }]]);
+  });
+  await served.settled();
+  t.true(deferred.every(({ outcome }) => outcome === undefined));
+  other.batch(1, ticket, 1, [[9, 9]]);
+  await served.until('they go on', () => deferred.every(({ outcome }) => outcome));
+  t.deepEqual(
+    deferred.map(({ outcome }) => outcome?.error?.code),
+    ['OMEN_CONDITION_FAILED', undefined, undefined],
+  );
+  t.is(client.link.inFlight, 0);
+});
+
 test('a condition that failed by a write that was lost is told of the loss', async (t) => {
   const served = await Served.open(t);
   const client = served.client();

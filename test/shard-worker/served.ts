@@ -17,6 +17,7 @@ import { type Durability, Host } from '../../src/shard-worker/host.ts';
 import { runJob } from '../../src/shard-worker/jobs.ts';
 import type { Notice } from '../../src/shard-worker/notice.ts';
 import {
+  COMPLETED,
   IF_ABSENT,
   IF_EQUALS,
   IF_PRESENT,
@@ -89,13 +90,14 @@ export class TestClient {
   readonly #channel = new MessageChannel();
   #request = 0;
 
-  constructor(served: Served, number: number) {
+  constructor(served: Served, number: number, completed: number) {
     this.number = number;
     const memory = {
       requests: createRing(REQUEST_RING_BYTES),
       responses: createRing(RESPONSE_RING_BYTES),
       completed: new SharedArrayBuffer(128),
     };
+    new Int32Array(memory.completed)[COMPLETED] = completed;
     this.link = new Link(0, memory, served.control, {
       batchDone: (request) => this.batches.set(request, { error: null }),
       batchFailed: (request, error) => this.batches.set(request, { error }),
@@ -237,8 +239,9 @@ export class Served {
     return served;
   }
 
-  client(): TestClient {
-    const client = new TestClient(this, this.clients.length);
+  /** @param completed how many messages it is to have sent before */
+  client(completed = 0): TestClient {
+    const client = new TestClient(this, this.clients.length, completed);
     this.clients.push(client);
     return client;
   }
