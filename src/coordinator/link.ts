@@ -106,7 +106,8 @@ export class Link {
   }
 
   /**
-   * Sends a message larger than a frame, as far as there is room; false: call again with the same.
+   * Sends a message larger than a frame, as far as there is room; false: call again with the same, or give
+   * it up.
    */
   sendChunks(message: Uint8Array, settler: Settler | null): boolean {
     const isSent = this.#chunks.send(message);

@@ -5,8 +5,9 @@
  * - A chunk's payload is { u32 message length, u32 offset of this piece } and the piece. Pieces come
  *   in order and without gaps; the one at offset 0 begins a message.
  * - At most one message of a ring is under way. Whole frames may come between its chunks.
- * - A beginning discards whatever was unfinished, so what a sender that died left behind never
- *   becomes part of the next message. A ring nobody will send on any more is cleared by `discard`.
+ * - A beginning discards whatever was unfinished, so what a sender left behind that died, or gave a
+ *   message up, never becomes part of the next one. A ring nobody will send on any more is cleared by
+ *   `discard`.
  *
  * The sender copies straight into the ring and makes one small view per chunk; the receiver allocates
  * once per message, because the message outlives the ring's frames.
@@ -38,10 +39,11 @@ export class ChunkSender {
   /**
    * Puts as much of `message` into the ring as fits now and publishes it (along with every frame
    * reserved before, which must be filled). Returns true when all of it is in. False means: the ring
-   * is full, wait until the consumer has released and call again with the same, unchanged array.
+   * is full, wait until the consumer has released and call again with the same, unchanged array; or
+   * with another: then the one that was begun is given up.
    */
   send(message: Uint8Array): boolean {
-    if (this.#message === undefined) {
+    if (this.#message !== message) {
       assert(
         message.length <= this.#messageBytesMax,
         `a message has at most ${this.#messageBytesMax} bytes, not ${message.length}`,
@@ -49,7 +51,6 @@ export class ChunkSender {
       this.#message = message;
       this.#sent = 0;
     }
-    assert(this.#message === message, 'the message under way must be finished before the next one');
     const ring = this.#ring;
     do {
       const bytes = Math.min(message.length - this.#sent, this.#pieceBytes);

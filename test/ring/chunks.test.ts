@@ -144,12 +144,31 @@ test('what a dead sender left is discarded, by hand or by the next message', (t)
   }
 });
 
-test('a sender refuses a message beyond the limit, and another one in the middle', (t) => {
-  const { sender, producer } = pair(0, 2 * CAPACITY);
+test('a message that is given up half sent gives way to the next one, be it just as long', (t) => {
+  for (const length of [2 * CAPACITY, 3 * CAPACITY, CAPACITY / 4, 0]) {
+    for (const drains of [true, false]) {
+      const ends = pair();
+      const { sender, consumer, receiver } = ends;
+      t.false(sender.send(bytesOf(2 * CAPACITY, 1)));
+      if (drains) {
+        for (let got = consumer.next(); got >= 0; got = consumer.next())
+          t.is(receiver.accept(got), undefined);
+        consumer.release();
+        t.is(receiver.heldBytes, 2 * CAPACITY);
+      }
+      const next = bytesOf(length, 2);
+      t.true(same(transfer(ends, next).received, next), `${length}, ${drains}`);
+      t.is(receiver.heldBytes, 0);
+    }
+  }
+});
+
+test('a sender refuses a message beyond the limit, and goes on', (t) => {
+  const ends = pair(0, 2 * CAPACITY);
+  const { sender, producer } = ends;
   t.throws(() => sender.send(bytesOf(2 * CAPACITY + 1)), refused);
   t.is(producer.freeBytes(), CAPACITY);
-  t.false(sender.send(bytesOf(2 * CAPACITY)));
-  t.throws(() => sender.send(bytesOf(2 * CAPACITY)), refused);
+  t.true(same(transfer(ends, bytesOf(2 * CAPACITY)).received, bytesOf(2 * CAPACITY)));
   for (const limit of [0, -1, 1.5, 2 ** 32])
     t.throws(() => new ChunkSender(producer, limit), refused);
 });
