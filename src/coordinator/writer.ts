@@ -673,9 +673,7 @@ export class Writer {
     const theirs = shards.filter((shard) => threadOf[shard] === thread);
     if (theirs.length === 0) return false;
     const isSent = theirs.every((shard) => control.table.hasVoted(ticket, shard));
-    if (!isSent && control.table.abort(ticket)) {
-      for (const shard of theirs) control.table.settle(ticket, shard);
-    }
+    if (!isSent) control.table.abort(ticket);
     return true;
   }
 

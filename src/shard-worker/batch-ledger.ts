@@ -240,11 +240,13 @@ export class BatchLedger {
     this.#busyRanges = this.#busyRanges.filter((range) => !part.ranges.includes(range));
   }
 
-  /** A client is gone. Of its aborted batches those are settled whose part never came, nor will. */
-  clientGone(client: number): void {
-    for (const ticket of this.#table.abortedOf(client)) {
-      const isOurs = this.#table.involves(ticket, this.#shard);
-      if (isOurs && !this.#has(ticket)) this.#table.settle(ticket, this.#shard);
+  /**
+   * Settles the aborted batches of which there is no part here. Parts that are on their way yet are passed
+   * over; many never come: their client is gone, or has sent them to a thread that was.
+   */
+  settleAborted(): void {
+    for (const ticket of this.#table.aborted(this.#shard)) {
+      if (!this.#has(ticket)) this.#table.settleIfDecided(ticket, this.#shard);
     }
   }
 

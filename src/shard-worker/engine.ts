@@ -785,14 +785,15 @@ export class Engine {
   }
 
   /**
-   * What has to be done now and then, when nothing is pending: keeps the reserve, and while the shard is
-   * short tries whether there is room again.
+   * What has to be done now and then, when nothing is pending: keeps the reserve, settles batches that have
+   * nothing here, and while the shard is short tries whether there is room again.
    * @param nowMs of performance.now()
    */
   tend(nowMs: number): void {
     if (!this.#isServing || !this.#shortage.isDue(nowMs)) return;
     this.#noteSpace();
     if (this.failure !== null) return;
+    this.settleAborted();
     if (this.isShort) this.#tryAgain();
     else if (this.#diskBytes > this.#reserve.bytes) this.#makeReserve();
     this.#shortage.flush = null;
@@ -801,6 +802,12 @@ export class Engine {
     this.truncateLog();
     this.#pageIn();
     this.maintain();
+  }
+
+  /** Settles the aborted batches that have nothing here. */
+  settleAborted(): void {
+    // What a failed shard has of a batch, only recovery can tell.
+    if (this.#isServing && this.failure === null) this.ledger.settleAborted();
   }
 
   #tryAgain(): void {

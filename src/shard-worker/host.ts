@@ -130,10 +130,7 @@ export class Host {
       this.removeClient(link);
       link.views.close();
     }
-    for (const { engine } of this.#lanes.values()) {
-      // What a failed shard has of a batch, only recovery can tell.
-      if (engine.failure === null) engine.ledger.clientGone(client);
-    }
+    for (const { engine } of this.#lanes.values()) engine.settleAborted();
   }
 
   postNotice(notice: Notice): void {
@@ -309,7 +306,8 @@ export class Host {
   #passOver(lane: Lane, message: Message): void {
     const ticket = message.words[message.at + 2];
     const { table } = this.#control;
-    if (ticket !== 0 && table.state(ticket) === ABORTED) table.settle(ticket, lane.engine.shard);
+    if (ticket === 0 || table.state(ticket) !== ABORTED) return;
+    table.settleIfDecided(ticket, lane.engine.shard);
   }
 
   /** Whether the shard has room for the message, after sealing its memtable if need be. */

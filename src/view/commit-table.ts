@@ -17,7 +17,10 @@
  * - A participant, once its part is durable, sets its bit in `votes`. Whoever sees all bits set flips
  *   UNDECIDED to COMMITTED by compare-and-exchange; a participant that cannot take its part flips it
  *   to ABORTED. Only one of them succeeds, and that one tells the client.
- * - A participant, once it has logged and synced the decision, sets its bit in `settled`.
+ * - A participant, once it has logged and synced the decision, sets its bit in `settled`. So it does of an
+ *   aborted batch of which it has no part; where that comes later, it is passed over, whatever the slot
+ *   holds by then. Nobody else sets that bit, but the supervisor while it replaces the shard's thread: so
+ *   to whoever finds it not set the slot stays the ticket's until it sets it.
  * - Before it sets that bit of an aborted batch it has flagged its entries as aborted: a reader that
  *   finds another ticket in the slot may therefore take an entry without the flag as committed.
  */
@@ -235,29 +238,44 @@ export class CommitTable {
     return Atomics.compareExchange(this.#words, at, undecided, (ticket << 2) | state) === undecided;
   }
 
-  /** The decision is durable with `shard`. */
+  /** The decision is durable with `shard`, of which that was not said before. */
   settle(ticket: number, shard: number): void {
     const at = this.#base(ticket) + SETTLED + (shard >>> 5);
     Atomics.or(this.#words, at, 1 << (shard & 31));
   }
 
-  /** Every decision there is so far is durable with `shard`: its thread was recovered. */
-  settleDecided(shard: number): void {
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const word = Atomics.load(this.#words, HEADER_WORDS + slot * SLOT_WORDS + STATE);
-      const ticket = word >>> 2;
-      const isDecided = (word & 3) === COMMITTED || (word & 3) === ABORTED;
-      if (isDecided && this.involves(ticket, shard)) this.settle(ticket, shard);
-    }
+  /** The same, if the batch is decided and that was not said before. */
+  settleIfDecided(ticket: number, shard: number): void {
+    const at = this.#base(ticket) + SETTLED + (shard >>> 5);
+    // First: a slot that was not taken again after that had the bit of this ticket.
+    if ((Atomics.load(this.#words, at) & (1 << (shard & 31))) !== 0) return;
+    const state = this.state(ticket);
+    const isDecided = state === COMMITTED || state === ABORTED;
+    if (isDecided && !this.#isTakenAgain(ticket)) this.settle(ticket, shard);
   }
 
-  /** Batches of a client that are aborted and still in the table. */
-  abortedOf(client: number): number[] {
+  /** Whether the slot is another ticket's by now, be it that its first word does not say so yet. */
+  #isTakenAgain(ticket: number): boolean {
+    const next = (ticket + SLOTS) & TICKET_MASK;
+    return !ticketBefore(Atomics.load(this.#words, NEXT), next === 0 ? SLOTS : next);
+  }
+
+  /** Every decision there is so far is durable with `shard`: its thread was recovered. */
+  settleDecided(shard: number): void {
+    for (const ticket of this.#decided(shard, COMMITTED)) this.settleIfDecided(ticket, shard);
+    for (const ticket of this.aborted(shard)) this.settleIfDecided(ticket, shard);
+  }
+
+  /** Batches of a shard that are aborted and still in the table. */
+  aborted(shard: number): number[] {
+    return this.#decided(shard, ABORTED);
+  }
+
+  #decided(shard: number, state: BatchState): number[] {
     const found: number[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
-      const base = HEADER_WORDS + slot * SLOT_WORDS;
-      const word = Atomics.load(this.#words, base + STATE);
-      if ((word & 3) === ABORTED && this.#words[base + CLIENT] === client) found.push(word >>> 2);
+      const word = Atomics.load(this.#words, HEADER_WORDS + slot * SLOT_WORDS + STATE);
+      if ((word & 3) === state && this.involves(word >>> 2, shard)) found.push(word >>> 2);
     }
     return found;
   }

@@ -3,8 +3,11 @@ import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
+import { Client } from '../../src/coordinator/client.ts';
 import { ShardThread } from '../../src/coordinator/shard-thread.ts';
+import { faceOf, Supervisor } from '../../src/coordinator/supervisor.ts';
 import { attach, type Database, open } from '../../src/index.ts';
+import { realStorage } from '../../src/storage/real.ts';
 import type { AttachedTask } from './attached-tasks.ts';
 import { runChild } from './child.ts';
 import {
@@ -323,6 +326,42 @@ test.serial(
     await Promise.all(keys.map((key) => other.put(key, { value: key })));
     for (const key of keys) t.deepEqual(other.get(key), { value: key });
     await other.close();
+  },
+);
+
+test.serial(
+  'a batch sent to a thread that had died keeps no ticket, though shard and client live',
+  async (t) => {
+    const supervisor = await Supervisor.open(temporaryDirectory(t), {
+      ...NUMBERS,
+      shards: 2,
+      threads: 2,
+      partition: { splits: [100] },
+    });
+    t.teardown(() => supervisor.close());
+    const first = await supervisor.firstClient();
+    const number = supervisor.reserveClient(faceOf(first)); // until it has one of its own
+    const stale = new Client(supervisor.membership(number), realStorage);
+    const face = faceOf(stale);
+    await supervisor.addClient(number, face);
+    // As in a thread that computes, what it is told waits.
+    const told: (() => void)[] = [];
+    face.abandon = (...args) => void told.push(() => stale.writer.abandon(...args));
+    face.connect = (...args) => void told.push(() => stale.connect(...args));
+    await kill(shardThreads()[0]);
+    await until(() => told.length === 2);
+    const { table } = supervisor.control;
+    const ticket = table.next;
+    const batch = stale.writer.batch([
+      { type: 'put', key: 1, value: { value: 1 } },
+      { type: 'put', key: 101, value: { value: 1 }, if: 'present' },
+    ]);
+    t.is(await codeOfAsync(batch), 'OMEN_CONDITION_FAILED');
+    for (const tell of told) tell();
+    t.is(table.owner(ticket).client, number);
+    await until(() => table.isSettledEverywhere(ticket));
+    await stale.writer.batch([1, 101].map((key) => ({ type: 'put', key, value: { value: 2 } })));
+    t.deepEqual([first.reader.get(1), first.reader.get(101)], [{ value: 2 }, { value: 2 }]);
   },
 );
 

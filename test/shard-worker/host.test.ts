@@ -174,6 +174,40 @@ test('a part that comes after its batch was aborted is passed over, and the tick
   t.is(served.get(0, 1), undefined);
 });
 
+test('a part that comes when its aborted batch is settled, and its slot another batch’s, is passed over', async (t) => {
+  const served = await Served.open(t);
+  const [client, other] = [served.client(), served.client()];
+  const { table } = served.control;
+  const ticket = table.take([0, 1], client.number, client.newRequest());
+  client.batch(1, ticket, 1, [[1, 1]]);
+  await served.settled();
+  table.abort(ticket);
+  const tend = () => {
+    for (const engine of served.engines) engine.tend(Number.POSITIVE_INFINITY);
+  };
+  await served.until('it is settled without a part of shard 0', () => {
+    tend();
+    return table.isSettledEverywhere(ticket);
+  });
+  let next = 0;
+  while (next !== ticket + 1024) {
+    next = table.take([0, 1], other.number, other.newRequest());
+    if (next === ticket + 1024) break;
+    if (next === 0) tend();
+    else table.abort(next);
+  }
+  const late = client.batch(0, ticket, 1, [[1, 1]]);
+  await served.until('it is taken', () => late.outcome !== undefined);
+  tend();
+  t.is(served.get(0, 1), undefined);
+  t.is(table.state(next), UNDECIDED);
+  other.batch(0, next, 2000, [[2, 2]]);
+  other.batch(1, next, 2000, [[2, 2]]);
+  await served.until('the other is decided', () => table.isSettledEverywhere(next));
+  t.deepEqual([served.get(0, 1), served.get(1, 1)], [undefined, undefined]);
+  t.deepEqual([served.get(0, 2), served.get(1, 2)], [2, 2]);
+});
+
 test('a client that dies with a batch half sent leaves no trace of it', async (t) => {
   const served = await Served.open(t);
   const [dead, other] = [served.client(), served.client()];

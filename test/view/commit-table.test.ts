@@ -328,6 +328,55 @@ test('a recovered shard settles what is decided, and nothing else', (t) => {
   t.deepEqual(settled(), [false, true, true, true]);
 });
 
+test('a decision is settled as often as one likes, and an open batch is not', (t) => {
+  const { table } = newTable();
+  const ticket = table.take([0, 40], 0, 0);
+  table.settleIfDecided(ticket, 0);
+  table.abort(ticket);
+  t.deepEqual(
+    [0, 1, 40].map((shard) => table.aborted(shard)),
+    [[ticket], [], [ticket]],
+  );
+  table.settleIfDecided(ticket, 40);
+  t.false(table.isSettledEverywhere(ticket), 'not by the one that did so before the decision');
+  for (let i = 0; i < 2; i++) table.settleIfDecided(ticket, 0);
+  t.true(table.isSettledEverywhere(ticket));
+});
+
+test('whoever settles a batch again while its slot is taken leaves the next one alone', (t) => {
+  const { table, words } = newTable();
+  const first = table.take([0, 1], 0, 0);
+  table.abort(first);
+  for (const shard of [0, 1]) table.settle(first, shard);
+  for (let i = 1; i < SLOTS; i++) commit(table, table.take([1], 0, 0));
+  // Amid the taking: the words are those of the next batch, the first one is not.
+  const base = HEADER_WORDS + (first % SLOTS) * SLOT_WORDS;
+  const word = words[base];
+  const next = table.take([0, 1], 0, 0);
+  t.is(next, first + SLOTS);
+  words[base] = word;
+  table.settleIfDecided(first, 0);
+  table.settleDecided(1);
+  words[base] = (next << 2) | COMMITTED;
+  for (const shard of [0, 1]) {
+    t.false(table.isSettledEverywhere(next));
+    table.settle(next, shard);
+  }
+  t.true(table.isSettledEverywhere(next));
+  table.settleIfDecided(first, 0);
+});
+
+test('a batch whose slot ticket 0 would have next is settled after that was passed over, too', (t) => {
+  const { table } = tableAfter(TICKETS - SLOTS - 1);
+  const ticket = table.take([0], 0, 0);
+  t.is(ticket, TICKETS - SLOTS);
+  table.abort(ticket);
+  for (let i = 0; i < SLOTS; i++) commit(table, table.take([0], 0, 0));
+  t.is(table.next, 2);
+  table.settleIfDecided(ticket, 0);
+  t.true(table.isSettledEverywhere(ticket));
+});
+
 test('an empty table hides no batch', (t) => {
   const table = CommitTable.empty();
   for (const ticket of [1, 1024, 1025, TICKETS - 1]) {
