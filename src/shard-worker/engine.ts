@@ -981,6 +981,11 @@ export class Engine {
     return !this.ledger.isOpenIn(memtable);
   }
 
+  /** Whether the next flush waits for the outcome of a batch. */
+  get awaitsOutcome(): boolean {
+    return this.#sealed.length > 0 && this.ledger.isOpenIn(this.#oldest);
+  }
+
   get #oldest(): MemtableWriter {
     return this.#sealed[this.#sealed.length - 1].memtable;
   }

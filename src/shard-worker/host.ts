@@ -9,6 +9,9 @@
  *   wait for a batch is parked, and everything of that client to that shard behind it too. Parts of
  *   batches are applied in the order of their tickets. So every wait is for an earlier ticket, and
  *   there is no cycle.
+ * - A message that finds no room waits for a flush. It holds up all behind it in its client's ring, for
+ *   other shards too, unless that flush waits for a batch itself, of which a part may be behind it: then
+ *   it is parked.
  * - A batch whose conditions do not hold is not taken. What they were judged by may be pending itself:
  *   its client is told when the group under way is committed, or that it is lost.
  */
@@ -284,9 +287,11 @@ export class Host {
       link.taken++;
       return true;
     }
-    if (!this.#makeRoom(lane, message)) return false;
+    const hasRoom = this.#makeRoom(lane, message);
+    if (!hasRoom && !lane.engine.awaitsOutcome) return false;
     link.taken++;
-    if (lane.parked.some((parked) => parked.link === link) || this.#mustWait(lane, message)) {
+    const isBehind = lane.parked.some((parked) => parked.link === link);
+    if (!hasRoom || isBehind || this.#mustWait(lane, message)) {
       const words = message.words.slice(message.at, message.at + messageWords(message));
       lane.parked.push({ link, sequence, message: { words, at: 0 } });
       link.defer(sequence);
@@ -356,15 +361,17 @@ export class Host {
 
   #retryParked(lane: Lane): void {
     const waiting: Parked[] = [];
+    const links = new Set<ClientLink>();
     for (const parked of lane.parked) {
       const { link, sequence, message } = parked;
-      const isBehind = waiting.some((other) => other.link === link);
+      const isBehind = links.has(link);
       // First of all: an aborted batch has no turn any more to wait for.
       if (this.#isBatch(message) && this.#isAborted(message)) {
         this.#passOver(lane, message);
         link.done(sequence);
       } else if (isBehind || this.#mustWait(lane, message) || !this.#makeRoom(lane, message)) {
         waiting.push(parked);
+        links.add(link);
       } else {
         this.#apply(lane, { link, sequence, isDeferred: true }, message);
       }
@@ -524,8 +531,9 @@ export class Host {
       const { engine } = lane;
       if (!engine.canCommit) continue;
       if (engine.ledger.poll()) engine.maintain();
-      // While writes come in, decisions go with the next group and cost no sync of their own.
-      if (isIdle && engine.ledger.hasDecisions) {
+      // While writes come in, decisions go with the next group and cost no sync of their own; but none come
+      // in here while a flush, which may wait for one of them, has to make room first.
+      if ((isIdle || !engine.canSeal) && engine.ledger.hasDecisions) {
         engine.logDecisions();
         this.#commit(lane);
       }

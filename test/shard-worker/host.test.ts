@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import { Doorbell } from '../../src/ring/doorbell.ts';
+import { runJob } from '../../src/shard-worker/jobs.ts';
 import { REQUEST_RING_BYTES, WRITE_STAGE } from '../../src/shard-worker/protocol.ts';
 import { UNDECIDED } from '../../src/view/commit-table.ts';
 import { type Operation, Served, type TestClient } from './served.ts';
@@ -136,6 +137,97 @@ test('while a batch is open its memtable is not flushed and writes are held; the
   client.batch(1, ticket, 1, [[-1, 1]]);
   await served.until('all go on', () => sent.every(({ outcome }) => outcome));
   t.true(sent.every(({ outcome }) => outcome?.error === null));
+  t.deepEqual([served.get(0, -1), served.get(0, 599)], [1, 599]);
+});
+
+test('what waits for room keeps no batch waiting that the room waits for', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const served = await Served.open(t, {
+    async runJob(job) {
+      await gate.promise;
+      return runJob(served.storage, job);
+    },
+  });
+  const [later, filling, held] = [served.client(), served.client(), served.client()];
+  const { table } = served.control;
+  const sent = Array.from({ length: 2000 }, (_, i) => filling.put(0, i, i));
+  await served.settled();
+  t.true(
+    sent.some(({ outcome }) => outcome === undefined),
+    'shard 0 is full',
+  );
+  // Its part of the first batch, for shard 1, is behind a write to shard 0.
+  const first = table.take([1], held.number, held.newRequest());
+  const writes = [held.put(0, 5000, 1)];
+  held.batch(1, first, 1, [[1, 11]]);
+  writes.push(held.put(0, 5000, 2), held.put(1, 5000, 3), held.del(0, 5000), held.put(0, 5000, 4));
+  // A later one has a part in a memtable of shard 0, and waits in shard 1 for its turn.
+  const second = table.take([0, 1], later.number, later.newRequest());
+  later.batch(0, second, 1, [[6000, 2]]);
+  later.batch(1, second, 1, [[2, 2]]);
+  await served.settled();
+  t.true(writes.every(({ outcome }) => outcome === undefined));
+  gate.resolve();
+  const all = [...sent, ...writes];
+  await served.until('all go on', () => all.every(({ outcome }) => outcome));
+  await served.until('both are decided', () => held.batches.has(1) && later.batches.has(1));
+  t.true(all.every(({ outcome }) => outcome?.error === null));
+  t.deepEqual([held.batches.get(1), later.batches.get(1)], [{ error: null }, { error: null }]);
+  t.deepEqual([served.get(0, 5000), served.get(1, 5000), served.get(0, 6000)], [4, 3, 2]);
+  t.deepEqual([served.get(1, 1), served.get(1, 2), served.get(0, 1999)], [11, 2, 1999]);
+});
+
+/** A shard 0 whose next flush waits for a batch, and what waits there for room. */
+async function full(served: Served) {
+  const [client, other] = [served.client(), served.client()];
+  const { table } = served.control;
+  const ticket = table.take([0, 1], client.number, client.newRequest());
+  client.batch(0, ticket, 1, [[-1, 1]]);
+  await served.settled();
+  const sent = Array.from({ length: 600 }, (_, i) => other.put(0, i, i));
+  await served.settled();
+  const open = () => sent.filter(({ outcome }) => outcome === undefined).length;
+  assert(open() > 300);
+  return { client, other, table, ticket, sent, open };
+}
+
+test('what waits for room is told when its shard fails or its batch is aborted', async (t) => {
+  const served = await Served.open(t);
+  const { client, other, table, sent, open } = await full(served);
+  const [gone, lost] = [2, 3].map((request) => {
+    const ticket = table.take([0, 1], other.number, request);
+    other.batch(0, ticket, request, [[-request, 1]]);
+    return ticket;
+  });
+  const elsewhere = other.put(1, 1, 1);
+  await served.until('other shards go on', () => elsewhere.outcome !== undefined);
+  const before = open();
+  table.abort(gone);
+  await served.settled();
+  t.is(open(), before, 'writes of its client wait as before');
+  served.engines[0].fail(new Error('for a test'));
+  other.batch(1, lost, 3, [[-3, 1]]);
+  await served.until('all are told', () => open() === 0 && other.batches.has(3));
+  const refused = sent.filter(({ outcome }) => outcome?.error);
+  t.is(refused.length, before);
+  t.true(refused.every(({ outcome }) => outcome?.error?.code === 'OMEN_SHARD_FAILED'));
+  t.is(other.batches.get(3)?.error?.code, 'OMEN_SHARD_FAILED');
+  t.is(other.link.inFlight, 0);
+  t.is(client.link.inFlight, 0);
+});
+
+test('a shard without room logs what became of batches while others of its thread are never idle', async (t) => {
+  const served = await Served.open(t);
+  const { client, ticket, open } = await full(served);
+  const busy = served.client();
+  let writes = 0;
+  const write = () => void busy.put(1, writes++ % 50, 1);
+  write();
+  client.batch(1, ticket, 1, [[-1, 1]]);
+  await served.until('all go on', () => {
+    write();
+    return open() === 0;
+  });
   t.deepEqual([served.get(0, -1), served.get(0, 599)], [1, 599]);
 });
 
