@@ -7,7 +7,9 @@
  * - Gets are counted by a number that goes down to 0; then what was counted is noted where others read it,
  *   and the next get is timed: so that the others do without both.
  * - The control block says which view of each shard this client goes by, and which ones its snapshots
- *   and iterators pin: a view is pinned there before the next one is taken.
+ *   and iterators pin: a view is pinned there before the next one is taken. With a new view of one shard
+ *   those of others of its thread come: so who uses several looks, once he has them, whether they still are
+ *   the present ones, since the memory of those before may be reused.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { OmenError } from '../errors.ts';
@@ -446,13 +448,18 @@ export class Reader {
   ): KeyBatch {
     const batch = this.#batch;
     batch.encode(codec, keys);
-    const views: ShardView[] = [];
-    for (let shard = 0; shard < this.shards; shard++) {
-      views.push(captured === null ? this.view(shard) : captured[shard].view);
-    }
+    const views = captured === null ? this.#allViews() : captured.map(({ view }) => view);
     const shardOfKey = (key: number): number => shardOf(this.#splits, batch.boundOf(key));
     batch.find(views, this.#isHash ? null : shardOfKey, captured);
     return batch;
+  }
+
+  /** The present views of all shards. */
+  #allViews(): ShardView[] {
+    for (;;) {
+      const views = this.views.map((_, shard) => this.view(shard));
+      if (views.every((view, shard) => view === this.views[shard])) return views;
+    }
   }
 
   /** The rows of `keys`, undefined where there is none. @throws what the codec throws */
@@ -509,7 +516,8 @@ export class Reader {
     let before = this.#read();
     for (;;) {
       const after = this.#read();
-      if (isSame(before, after)) return after.shards;
+      const isPresent = after.shards.every(({ view }, shard) => view === this.views[shard]);
+      if (isPresent && isSame(before, after)) return after.shards;
       before = after;
     }
   }
