@@ -55,6 +55,12 @@ interface Load {
   readonly over: PromiseWithResolvers<void>;
 }
 
+/** A client that loads. */
+interface Owner {
+  readonly client: number;
+  isGone: boolean;
+}
+
 export function newLoadName(): string {
   return randomBytes(8).toString('hex');
 }
@@ -67,6 +73,8 @@ export class LoadBook {
   readonly #repartition: (partitioning: Partitioning) => boolean;
   /** By the names that recovery has for them. */
   readonly #loads = new Map<string, Load>();
+  /** By the numbers of clients, which others have after them. */
+  readonly #owners = new Map<number, Owner>();
   #published = 0;
   #publishing: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -91,8 +99,10 @@ export class LoadBook {
   }
 
   callsOf(client: number): LoadCalls {
+    const owner = { client, isGone: false };
+    this.#owners.set(client, owner);
     return {
-      beginLoad: (name, isAlone) => this.#begin(client, name, isAlone),
+      beginLoad: (name, isAlone) => this.#begin(owner, name, isAlone),
       writeLoad: async (name, shard, slice) => {
         const thread = await this.#serving(this.#threadOf[shard]);
         return thread.writeLoad(name, shard, slice);
@@ -103,7 +113,9 @@ export class LoadBook {
     };
   }
 
-  async #begin(client: number, name: string, isAlone: boolean): Promise<void> {
+  async #begin({ client, isGone }: Owner, name: string, isAlone: boolean): Promise<void> {
+    // What it asked for before may be heard after its end; nobody would ever end its load.
+    if (isGone) throw lost();
     // One that looks at what is there has to know what older loads have become, and no load may become older
     // than it any more.
     const before = [...this.#loads.values()].filter((load) => isAlone || load.isAlone);
@@ -206,6 +218,8 @@ export class LoadBook {
 
   /** Ends the loads of a client that is gone. */
   clientGone(client: number): void {
+    const owner = this.#owners.get(client);
+    if (owner !== undefined) owner.isGone = true;
     for (const [batch, load] of this.#loads) {
       if (load.client === client) void this.#abort(batch.slice(loadBatchName('').length));
     }

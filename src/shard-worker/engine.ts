@@ -1404,7 +1404,7 @@ export class Engine {
 
   /**
    * Ends a load: as published, where `Control.published` says so by now, or as if it had never been.
-   * Does nothing for one that is not known.
+   * Of one that is not known, a mark that comes later is none.
    */
   async settleLoad(name: string, isPublished: boolean): Promise<void> {
     const undecided = this.#undecided;
@@ -1426,7 +1426,8 @@ export class Engine {
       this.#noteSettled();
     }
     const load = this.#loads.get(name);
-    if (load !== undefined) await this.#endLoad(load, kept);
+    if (load === undefined) this.#loads.delete(name);
+    else await this.#endLoad(load, kept);
     this.maintain();
     this.count();
   }

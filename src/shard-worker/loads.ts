@@ -32,10 +32,16 @@ export function placeOf(records: readonly (readonly SegmentRecord[])[], lsn: num
   return at < 0 ? records.length : at;
 }
 
+/** As many loads may end before their marks come, and be known by then. */
+const OVER_MAX = 1024;
+
 export class Loads {
   readonly #open = new Map<string, OpenLoad>();
+  /** Names of loads that were over before they had a mark here, which may be on its way; the latest last. */
+  readonly #over = new Set<string>();
 
   mark(name: string, lsn: number): void {
+    if (this.#over.delete(name)) return;
     const load = { name, lsn, written: new Map(), cleared: [], jobs: new Set<Promise<unknown>>() };
     this.#open.set(name, load);
   }
@@ -44,8 +50,13 @@ export class Loads {
     return this.#open.get(name);
   }
 
+  /** It is over: nothing is kept for it any more. */
   delete(name: string): void {
-    this.#open.delete(name);
+    if (this.#open.delete(name)) return;
+    this.#over.add(name);
+    if (this.#over.size <= OVER_MAX) return;
+    const [oldest] = this.#over;
+    this.#over.delete(oldest);
   }
 
   get isEmpty(): boolean {

@@ -67,8 +67,9 @@ for (const how of ['its client is gone', 'it is aborted', 'a recovery asks what 
     t.is(told[1], `1 prepares ${NAME}`);
     t.deepEqual([threads.removed, control.published], [[NAME], 0]);
     // Nothing of it stands in the way of the next one, which would even wait for it.
-    await calls.beginLoad('01', true);
-    await calls.publishLoad('01', [[2], [2]]);
+    const others = book.callsOf(CLIENT + 1);
+    await others.beginLoad('01', true);
+    await others.publishLoad('01', [[2], [2]]);
     t.deepEqual(told.slice(-2).sort(), ['0 keeps 01', '1 keeps 01']);
   });
 }
@@ -84,6 +85,19 @@ test('a client that goes once its load is shown takes nothing back', async (t) =
   t.is(told.length, before);
   t.is(control.published, 1);
   t.true(book.decide(`load ${NAME}`));
+});
+
+test('a load of a client that is gone does not begin, and keeps no other waiting', async (t) => {
+  const { book } = new Threads();
+  const late = book.callsOf(CLIENT);
+  book.clientGone(CLIENT);
+  t.is(await codeOfAsync(late.beginLoad(NAME, true)), 'OMEN_SHARD_FAILED');
+  // The next one may have its number.
+  const calls = book.callsOf(CLIENT);
+  t.is(await codeOfAsync(late.beginLoad('02', true)), 'OMEN_SHARD_FAILED');
+  await calls.beginLoad('01', true);
+  await calls.publishLoad('01', [[1], [1]]);
+  t.is(await codeOfAsync(calls.abortLoad(NAME)), '');
 });
 
 test('a load that was ended is not published', async (t) => {

@@ -634,3 +634,18 @@ test('a write into a range that an open batch clears waits, and so does a range 
   await served.until('it goes on', () => range.outcome !== undefined);
   t.deepEqual([served.get(0, 5), served.get(1, 5)], [undefined, 7]);
 });
+
+test('the mark of a load that is over by then keeps no runs apart', async (t) => {
+  const served = await Served.open(t);
+  const client = served.client();
+  const [engine] = served.engines;
+  for (const isOver of [false, true]) {
+    const name = isOver ? '00112233aabbccdd' : '8899aabbccddeeff';
+    if (isOver) await engine.settleLoad(name, false);
+    const sent = [client.put(0, 1, 1), client.mark(0, name), client.put(0, 2, 2)];
+    await served.until('all are there', () => sent.every(({ outcome }) => outcome?.error === null));
+    await engine.compact();
+    t.is(engine.view.runs.length, isOver ? 1 : 2);
+    if (!isOver) await engine.settleLoad(name, false);
+  }
+});

@@ -30,7 +30,14 @@ import {
   WRITE_STAGE,
   WRITE_STAGED,
 } from '../../src/shard-worker/protocol.ts';
-import { DEL, OPERATION_BYTES, PUT, RANGE_DELETE } from '../../src/shard-worker/records.ts';
+import {
+  DEL,
+  LOAD_MARK,
+  OPERATION_BYTES,
+  PUT,
+  RANGE_DELETE,
+  wordsOfLoad,
+} from '../../src/shard-worker/records.ts';
 import { boundsOf } from '../../src/view/bounds.ts';
 import { encodeRange } from '../../src/view/cleared.ts';
 import { Control, createControl } from '../../src/view/control.ts';
@@ -149,6 +156,12 @@ export class TestClient {
     const [lo, hi, ...rest] = encodeRange(boundsOf(first, last, false, false), 'int64');
     const operation = [RANGE_DELETE, 4 * rest.length, lo, hi, ...rest];
     return this.#send(Uint32Array.of(WRITE_BATCH | (shard << 8), 1, ticket, request, ...operation));
+  }
+
+  /** The mark of a load, in a batch within one shard. */
+  mark(shard: number, name: string): { outcome?: Outcome } {
+    const { hi, lo } = wordsOfLoad(name);
+    return this.#send(Uint32Array.of(WRITE_BATCH | (shard << 8), 1, 0, 0, LOAD_MARK, 0, lo, hi));
   }
 
   stage(shard: number, request: number, operations: readonly Operation[]): { outcome?: Outcome } {
