@@ -21,52 +21,60 @@ function descriptorOf(beginning: string): number | null {
   }
 }
 
-test('batches over several shards are refused, not kept waiting, also once no ticket is free', async (t) => {
-  const directory = temporaryDirectory(t);
-  const db = await open(directory, { ...NUMBERS, shards: 2, threads: 2 });
-  const kept = new Map<number, number>();
-  const codes = new Set<string>();
-  let key = 0;
-  /** Two keys, of different shards often enough. */
-  const batch = async (): Promise<void> => {
-    const keys = [key++, key++, key++, key++];
-    const put = keys.map((one) => ({ type: 'put', key: one, value: { value: -one } }) as const);
-    const code = await codeOfAsync(db.batch(put));
-    if (code === '') for (const one of keys) kept.set(one, -one);
-    else codes.add(code);
-  };
-  while (kept.size < 400) await batch();
-  const log = descriptorOf(join(realpathSync(directory), 'shard-0000', 'wal-'));
-  if (log === null) {
-    t.log('SKIPPED: this system does not list the descriptors of a process');
-    t.pass();
-    return db.close();
-  }
-  closeSync(log);
-  for (let round = 0; round < 60; round++) await Promise.all(Array.from({ length: 64 }, batch));
-  t.true(codes.has('OMEN_SHARD_FAILED'));
-  t.deepEqual(
-    [...codes].filter((code) => !/SHARD_FAILED|OUTCOME_UNKNOWN/.test(code)),
-    [],
-  );
-  t.is(db.health().status, 'failed');
-  t.is(await codeOfAsync(db.clear()), 'OMEN_SHARD_FAILED');
-  t.is(await codeOfAsync(db.bulkLoad([[1, { value: 1 }]])), 'OMEN_SHARD_FAILED');
-  for (const [one, value] of kept) t.is(db.get(one)?.value, value);
-  t.not(await codeOfAsync(db.close()), '');
-  const again = await openNew(t, {}, directory);
-  for (const [one, value] of kept) t.deepEqual(again.get(one), { value });
-});
+// One after the other: a descriptor that the first one closes is not to become that of a file of the second.
 
-test('a thread that ends with a ticket that nobody knows of keeps nobody waiting', async (t) => {
-  const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 2 });
-  for (let round = 1; round <= 3; round++) {
-    const { worker, finished } = startWorker(t, './ticket-taker.ts', { handle: db.handle() });
-    worker.on('error', (error) => t.fail(String(error)));
-    t.is(await finished, 7);
-    const keys = [0, 1, 2, 3, 4, 5, 6, 7];
-    await db.batch(keys.map((key) => ({ type: 'put', key, value: { value: round } }) as const));
-    t.deepEqual(new Set(db.getMany(keys).map((row) => row?.value)), new Set([round]));
-    await db.flush();
-  }
-});
+test.serial(
+  'batches over several shards are refused, not kept waiting, also once no ticket is free',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const db = await open(directory, { ...NUMBERS, shards: 2, threads: 2 });
+    const kept = new Map<number, number>();
+    const codes = new Set<string>();
+    let key = 0;
+    /** Two keys, of different shards often enough. */
+    const batch = async (): Promise<void> => {
+      const keys = [key++, key++, key++, key++];
+      const put = keys.map((one) => ({ type: 'put', key: one, value: { value: -one } }) as const);
+      const code = await codeOfAsync(db.batch(put));
+      if (code === '') for (const one of keys) kept.set(one, -one);
+      else codes.add(code);
+    };
+    while (kept.size < 400) await batch();
+    const log = descriptorOf(join(realpathSync(directory), 'shard-0000', 'wal-'));
+    if (log === null) {
+      t.log('SKIPPED: this system does not list the descriptors of a process');
+      t.pass();
+      return db.close();
+    }
+    closeSync(log);
+    for (let round = 0; round < 60; round++) await Promise.all(Array.from({ length: 64 }, batch));
+    t.true(codes.has('OMEN_SHARD_FAILED'));
+    t.deepEqual(
+      [...codes].filter((code) => !/SHARD_FAILED|OUTCOME_UNKNOWN/.test(code)),
+      [],
+    );
+    t.is(db.health().status, 'failed');
+    t.is(await codeOfAsync(db.clear()), 'OMEN_SHARD_FAILED');
+    t.is(await codeOfAsync(db.bulkLoad([[1, { value: 1 }]])), 'OMEN_SHARD_FAILED');
+    for (const [one, value] of kept) t.is(db.get(one)?.value, value);
+    t.not(await codeOfAsync(db.close()), '');
+    const again = await openNew(t, {}, directory);
+    for (const [one, value] of kept) t.deepEqual(again.get(one), { value });
+  },
+);
+
+test.serial(
+  'a thread that ends with a ticket that nobody knows of keeps nobody waiting',
+  async (t) => {
+    const db = await openNew(t, { ...NUMBERS, shards: 2, threads: 2 });
+    for (let round = 1; round <= 3; round++) {
+      const { worker, finished } = startWorker(t, './ticket-taker.ts', { handle: db.handle() });
+      worker.on('error', (error) => t.fail(String(error)));
+      t.is(await finished, 7);
+      const keys = [0, 1, 2, 3, 4, 5, 6, 7];
+      await db.batch(keys.map((key) => ({ type: 'put', key, value: { value: round } }) as const));
+      t.deepEqual(new Set(db.getMany(keys).map((row) => row?.value)), new Set([round]));
+      await db.flush();
+    }
+  },
+);
