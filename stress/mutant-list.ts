@@ -491,7 +491,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     what: 'a snapshot is what one reading finds',
     file: 'src/coordinator/reader.ts',
-    find: 'if (isSame(before, after)) return after.shards;',
+    find: 'if (isPresent && isSame(before, after)) return after.shards;',
     replace: 'return after.shards;',
     by: 'histories',
   },
