@@ -4,11 +4,12 @@
  * not merged: a small load into a large database reads little of it.
  */
 import { OmenError } from '../errors.ts';
-import { KeyCodec, sortableToNumber } from '../schema/key.ts';
+import { sortableToNumber } from '../schema/key.ts';
 import { hashBytes, type KeyBytes } from '../schema/key-bytes.ts';
 import type { Schema } from '../schema/schema.ts';
-import { show } from '../schema/show.ts';
+import type { Bound } from '../view/bounds.ts';
 import { decodeRange } from '../view/cleared.ts';
+import { shownKey } from '../view/duplicate-key.ts';
 import { Expiry } from '../view/expiry.ts';
 import type { OnExisting } from '../view/run-slice.ts';
 import { Run, Segment, type SegmentHandle } from '../view/segment.ts';
@@ -55,7 +56,7 @@ export class ExistingRows {
   /** Whether a row of that key is there, and stays. @throws OMEN_KEY_EXISTS where none may be */
   has(hi: number, lo: number, bytes: KeyBytes | null): boolean {
     if (!this.#isThere(hi, lo, bytes)) return false;
-    if (this.#onExisting === 'error') throw keyExists(this.#schema, hi, lo, bytes);
+    if (this.#onExisting === 'error') throw keyExists(this.#schema, { hi, lo, bytes });
     this.found++;
     return true;
   }
@@ -77,11 +78,9 @@ export class ExistingRows {
   }
 }
 
-function keyExists({ key }: Schema, hi: number, lo: number, bytes: KeyBytes | null): OmenError {
-  const found = new KeyCodec(key, true).decode(hi, lo, bytes);
-  const text = typeof found === 'bigint' ? String(found) : show(found);
+function keyExists({ key }: Schema, found: Bound): OmenError {
   return new OmenError(
     'OMEN_KEY_EXISTS',
-    `The database has the key ${text} already, and "onExisting" is "error". Nothing was loaded.`,
+    `The database has the key ${shownKey(key, found)} already, and "onExisting" is "error". Nothing was loaded.`,
   );
 }

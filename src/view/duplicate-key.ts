@@ -3,6 +3,7 @@ import { OmenError } from '../errors.ts';
 import { KeyCodec } from '../schema/key.ts';
 import type { KeyType } from '../schema/schema.ts';
 import { show } from '../schema/show.ts';
+import type { Bound } from './bounds.ts';
 import { MergeSource, mergeBlock } from './merge-keys.ts';
 import type { OpenSlice } from './run-slice.ts';
 import { boundOf, type PlainKey, plainKeyOf } from './spilled-run.ts';
@@ -47,13 +48,16 @@ export function findDuplicate({ runs, trims }: OpenSlice): PlainKey | null {
   }
 }
 
+/** A key for a message. */
+export function shownKey(type: KeyType, { hi, lo, bytes }: Bound): string {
+  const key = new KeyCodec(type, true).decode(hi, lo, bytes);
+  return typeof key === 'bigint' ? String(key) : show(key);
+}
+
 export function duplicateKey(type: KeyType, key: PlainKey): OmenError {
-  const { hi, lo, bytes } = boundOf(key);
-  const found = new KeyCodec(type, true).decode(hi, lo, bytes);
-  const text = typeof found === 'bigint' ? String(found) : show(found);
   return new OmenError(
     'OMEN_DUPLICATE_KEY',
-    `The key ${text} comes more than once, and "onDuplicate" is "error". Nothing was loaded.`,
+    `The key ${shownKey(type, boundOf(key))} comes more than once, and "onDuplicate" is "error". Nothing was loaded.`,
   );
 }
 
